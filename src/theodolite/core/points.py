@@ -1,0 +1,257 @@
+"""The door for points: one place that checks, converts and cleans what is handed to the numerics.
+
+The policy for awkward rows lives here and nowhere else:
+
+* rows with NaN or infinities are refused by row number, or dropped and counted (`nonfinite="drop"`);
+* exact duplicates (bitwise equal after conversion, -0.0 equal to 0.0) are collapsed to their first occurrence and
+  counted, or kept (`duplicates="keep"`), in which case they come out at distance exactly 0;
+* zero rows are points like any other and are counted;
+* bfloat16 and float16 are converted once to float32, integers to float64; float32 and float64 stay as they are.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from theodolite.core.errors import GeometryWarning, PointsError
+
+Points: TypeAlias = torch.Tensor | npt.NDArray[Any]
+Nonfinite = Literal["error", "drop"]
+Duplicates = Literal["collapse", "keep"]
+
+_VALUES_PER_CHUNK = 1 << 16  # 256 KiB of float32: the passes below stay in cache
+_ROWS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanPoints:
+    """Points that the numerics may use without further checks, and what was left out to get them.
+
+    Attributes
+    ----------
+    values : torch.Tensor
+        `(n_points, n_dims)`, float32 or float64, on the device of the input, finite; a view of the input where
+        nothing had to be changed.
+    rows : numpy.ndarray
+        `(n_points,)` int64: the row of the input that each point came from, ascending.
+    n_given : int
+        Rows of the input.
+    n_nonfinite : int
+        Rows dropped because they hold NaN or an infinity.
+    n_duplicates : int
+        Rows dropped because an equal row came before (0 with `duplicates="keep"`).
+    n_zero : int
+        All-zero rows of the input.
+    """
+
+    values: torch.Tensor
+    rows: npt.NDArray[np.int64]
+    n_given: int
+    n_nonfinite: int
+    n_duplicates: int
+    n_zero: int
+
+    @property
+    def n_points(self) -> int:
+        """Number of points that remain."""
+        return int(self.values.shape[0])
+
+    @property
+    def n_dims(self) -> int:
+        """Extrinsic dimension: the number of columns."""
+        return int(self.values.shape[1])
+
+
+def as_points(points: Points) -> torch.Tensor:
+    """Return `points` as a two-dimensional float32 or float64 tensor, sharing memory where possible.
+
+    Parameters
+    ----------
+    points : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`, any real dtype, any device.
+
+    Returns
+    -------
+    torch.Tensor
+        float64 for float64 and integer input, float32 for every narrower floating type. Detached from autograd.
+
+    Raises
+    ------
+    PointsError
+        If the array is not two-dimensional, has no columns, or is not real.
+
+    Examples
+    --------
+    >>> as_points(np.zeros((3, 2), dtype=np.float16)).dtype
+    torch.float32
+    """
+    if isinstance(points, torch.Tensor):
+        tensor = points.detach()
+    else:
+        array = np.asarray(points)
+        if array.dtype.kind not in "fiub":
+            raise PointsError(f"Points must be real numbers, but the array has dtype {array.dtype}.")
+        with warnings.catch_warnings():  # a read-only (memory-mapped) array is only read here
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+            native = array.astype(array.dtype.newbyteorder("="), copy=False)
+            tensor = torch.from_numpy(native if native.flags.c_contiguous else np.ascontiguousarray(native))
+    if tensor.ndim != 2:
+        raise PointsError(
+            f"Points must be a table of shape (n_points, n_dims), but this array has shape {tuple(tensor.shape)}. "
+            "Pass one row for each point."
+        )
+    if tensor.shape[1] == 0:
+        raise PointsError(f"Points need at least one coordinate, but the array has shape {tuple(tensor.shape)}.")
+    if tensor.is_complex():
+        raise PointsError(f"Points must be real numbers, but the tensor has dtype {tensor.dtype}.")
+    if tensor.dtype in (torch.float32, torch.float64):
+        return tensor
+    return tensor.to(torch.float32 if tensor.is_floating_point() else torch.float64)
+
+
+def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: Duplicates = "collapse") -> CleanPoints:
+    """Apply the policy for awkward rows and say what it did.
+
+    Parameters
+    ----------
+    points : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`, any real dtype, any device.
+    nonfinite : {"error", "drop"}
+        What to do with rows that hold NaN or an infinity.
+    duplicates : {"collapse", "keep"}
+        Whether equal rows become one point.
+
+    Returns
+    -------
+    CleanPoints
+        What remains, where it came from, and how many rows were left out for which reason.
+
+    Raises
+    ------
+    PointsError
+        If rows are not finite and `nonfinite="error"`, if nothing remains, or if all rows are equal.
+
+    Warns
+    -----
+    GeometryWarning
+        If rows that are not finite were dropped.
+
+    Examples
+    --------
+    >>> clean = clean_points(np.array([[0.0, 0.0], [1.0, 2.0], [1.0, 2.0]]))
+    >>> clean.n_points, clean.n_duplicates, clean.n_zero, clean.rows.tolist()
+    (2, 1, 1, [0, 1])
+    """
+    values = as_points(points)
+    n_given = int(values.shape[0])
+    rows = torch.arange(n_given, device=values.device)
+
+    finite, zero = _row_flags(values)
+    n_zero = int(zero.sum())
+    n_nonfinite = n_given - int(finite.sum())
+    if n_nonfinite:
+        named = torch.nonzero(~finite).flatten()[:_ROWS_NAMED].tolist()
+        message = (
+            f"{n_nonfinite} of {n_given} rows hold NaN or infinite values "
+            f"(row {', '.join(map(str, named))}{', ...' if n_nonfinite > len(named) else ''})"
+        )
+        if nonfinite == "error":
+            raise PointsError(f'{message}. Repair them, or pass nonfinite="drop" to leave them out.')
+        warnings.warn(f"{message}; they are left out.", GeometryWarning, stacklevel=2)
+        rows = rows[finite]
+        values = values[finite]
+    if values.shape[0] == 0:
+        raise PointsError(f"No point remains of {n_given} rows: the table is empty or nothing in it is finite.")
+
+    first = first_occurrences(values)
+    n_distinct = int(first.sum())
+    if n_distinct == 1 and values.shape[0] > 1:
+        raise PointsError(f"All {values.shape[0]} rows are equal: a constant table has no geometry.")
+    n_duplicates = 0
+    if duplicates == "collapse" and n_distinct < values.shape[0]:
+        n_duplicates = int(values.shape[0]) - n_distinct
+        rows = rows[first]
+        values = values[first]
+    return CleanPoints(
+        values=values,
+        rows=rows.cpu().numpy(),
+        n_given=n_given,
+        n_nonfinite=n_nonfinite,
+        n_duplicates=n_duplicates,
+        n_zero=n_zero,
+    )
+
+
+def first_occurrences(values: torch.Tensor) -> torch.Tensor:
+    """Mark each row that no earlier row equals.
+
+    Rows are hashed to 64 bits and only rows of equal hash are compared, so the answer is exact and costs about one
+    pass over memory.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        `(n_points, n_dims)` float32 or float64.
+
+    Returns
+    -------
+    torch.Tensor
+        `(n_points,)` bool.
+
+    Examples
+    --------
+    >>> first_occurrences(torch.tensor([[1.0], [0.0], [-0.0], [1.0]])).tolist()
+    [True, True, False, False]
+    """
+    hashes = _row_hashes(values)
+    n_points = len(hashes)
+    _, group = torch.unique(hashes, return_inverse=True)
+    order = torch.arange(n_points, device=values.device)
+    leader = torch.full((n_points,), n_points, device=values.device).scatter_reduce_(0, group, order, "amin")[group]
+    first = leader == order
+    followers = torch.nonzero(~first).flatten()
+    if len(followers) == 0:
+        return first
+    collided = followers[(values[followers] != values[leader[followers]]).any(dim=1)]
+    if len(collided):  # equal hashes, other coordinates: decide these few by sorting the rows themselves
+        _, kept = np.unique((values[collided] + 0.0).cpu().numpy(), axis=0, return_index=True)
+        first[collided[torch.from_numpy(kept).to(collided.device)]] = True
+    return first
+
+
+def _row_flags(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Say for each row whether it is finite and whether it is all zero, without a second table in memory."""
+    finite = torch.empty(values.shape[0], dtype=torch.bool, device=values.device)
+    zero = torch.empty_like(finite)
+    for chunk in _chunks(values):
+        largest = values[chunk].abs().amax(dim=1)
+        finite[chunk] = torch.isfinite(largest)
+        zero[chunk] = largest == 0
+    return finite, zero
+
+
+def _chunks(values: torch.Tensor) -> Iterator[slice]:
+    """Cut the rows into slices of about `_VALUES_PER_CHUNK` numbers (much larger ones on a GPU)."""
+    numbers = _VALUES_PER_CHUNK if values.device.type == "cpu" else _VALUES_PER_CHUNK << 8
+    step = max(1, numbers // values.shape[1])
+    for start in range(0, values.shape[0], step):
+        yield slice(start, start + step)
+
+
+def _row_hashes(values: torch.Tensor) -> torch.Tensor:
+    """Hash each row to an int64 by a random linear form over its bit pattern (arithmetic modulo 2**64)."""
+    narrow = values.dtype == torch.float32
+    words = torch.int32 if narrow and values.shape[1] % 2 else torch.int64  # two float32 to a word where they fit
+    n_words = values.shape[1] // 2 if narrow and words == torch.int64 else values.shape[1]
+    draw = np.random.Generator(np.random.PCG64(0)).integers(-(2**63), 2**63, size=n_words, dtype=np.int64)
+    weights = torch.from_numpy(draw | 1).to(values.device)
+    hashes = torch.empty(values.shape[0], dtype=torch.int64, device=values.device)
+    for chunk in _chunks(values):
+        bits = (values[chunk] + 0.0).contiguous().view(words)  # adding 0.0 makes -0.0 equal to 0.0
+        hashes[chunk] = (bits * weights).sum(dim=1)
+    return hashes
