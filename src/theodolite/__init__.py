@@ -1,0 +1,65 @@
+"""theodolite surveys the geometry of language-model token representations.
+
+The names below are loaded on first use, so that `import theodolite` costs milliseconds:
+
+>>> import theodolite as td
+>>> td.__version__.count(".")
+2
+"""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theodolite import dimension, tables
+    from theodolite.core.errors import GeometryWarning, TheodoliteError
+    from theodolite.dimension import DimensionEstimate
+    from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
+    from theodolite.runs import open_run
+    from theodolite.studies import run
+    from theodolite.tables import Table, load_table
+
+__version__ = _version("theodolite")
+
+_HOME = {
+    "DimensionEstimate": "theodolite.dimension",
+    "GeometryWarning": "theodolite.core.errors",
+    "NeighborGraph": "theodolite.neighborhoods",
+    "Table": "theodolite.tables",
+    "TheodoliteError": "theodolite.core.errors",
+    "hubness": "theodolite.neighborhoods",
+    "load_table": "theodolite.tables",
+    "neighbors": "theodolite.neighborhoods",
+    "open_run": "theodolite.runs",
+    "run": "theodolite.studies",
+}
+_ROOMS = ("dimension", "tables")
+
+__all__ = [
+    "DimensionEstimate",
+    "GeometryWarning",
+    "NeighborGraph",
+    "Table",
+    "TheodoliteError",
+    "__version__",
+    "dimension",
+    "hubness",
+    "load_table",
+    "neighbors",
+    "open_run",
+    "run",
+    "tables",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _ROOMS:
+        return import_module(f"theodolite.{name}")
+    raise AttributeError(f"module 'theodolite' has no attribute {name!r}. Available: {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return __all__
