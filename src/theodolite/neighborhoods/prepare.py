@@ -1,0 +1,221 @@
+"""Points made ready for a search: metric applied, centered, scaled, rounded, with the norms of what rounding lost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, clean_points, first_occurrences
+from theodolite.neighborhoods.certificate import FLOAT64_UNIT
+from theodolite.neighborhoods.graph import Metric
+
+_NUMBERS_PER_CHUNK = 1 << 17  # 1 MiB of float64: the passes below stay in cache
+_SAFE_EXPONENT = 400  # squares of numbers within 2**(+-400) neither overflow nor underflow in float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Points between which distances are measured, and how they are seen by a product.
+
+    Attributes
+    ----------
+    clean : CleanPoints
+        Points that remain, with the account of what was dropped. `clean.values` is what distances are measured on.
+    center : torch.Tensor
+        `(n_dims,)` float64: subtracted before products.
+    exponent : int
+        Products see `(values - center) * 2**-exponent`, whose largest coordinate is in [0.5, 1).
+    units : int
+        Distances of `clean.values` are to be multiplied by `2**units`; not 0 only if squares would overflow otherwise.
+    """
+
+    clean: CleanPoints
+    center: torch.Tensor
+    exponent: int
+    units: int
+
+    def seen(self, chunk: slice | torch.Tensor) -> torch.Tensor:
+        """Return centered, scaled float64 rows `(m, n_dims)`."""
+        rows = self.clean.values[chunk].to(torch.float64, copy=True)
+        return rows.sub_(self.center).mul_(2.0**-self.exponent)
+
+    def chunks(self) -> Iterator[slice]:
+        """Cut all points into slices that fit the cache."""
+        return chunks_of(self.clean.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounded:
+    """Rows as a product sees them, with the norms that the certificate needs.
+
+    Attributes
+    ----------
+    rows : torch.Tensor
+        `(n_points, n_dims)`, rounded.
+    half_squares : torch.Tensor
+        `(n_points,)` |y'|^2 / 2, in the dtype of the rows.
+    norms : numpy.ndarray
+        `(n_points,)` float64 |y'|.
+    errors : numpy.ndarray
+        `(n_points,)` float64, at least |y - y'|.
+    """
+
+    rows: torch.Tensor
+    half_squares: torch.Tensor
+    norms: npt.NDArray[np.float64]
+    errors: npt.NDArray[np.float64]
+
+    @property
+    def worst_error(self) -> float:
+        """Largest rounding error of a row."""
+        return float(self.errors.max())
+
+    @property
+    def relative_error(self) -> float:
+        """Largest rounding error of a row relative to the norm of the rounded row (infinite if that is zero)."""
+        with np.errstate(divide="ignore"):
+            return float((self.errors / self.norms).max())
+
+
+def chunks_of(values: torch.Tensor) -> Iterator[slice]:
+    """Cut rows into slices of about `_NUMBERS_PER_CHUNK` numbers (much larger ones on a GPU)."""
+    numbers = _NUMBERS_PER_CHUNK if values.device.type == "cpu" else _NUMBERS_PER_CHUNK << 7
+    step = max(1, numbers // values.shape[1])
+    for start in range(0, values.shape[0], step):
+        yield slice(start, min(start + step, values.shape[0]))
+
+
+def prepare(points: Points, *, metric: Metric, nonfinite: Nonfinite, duplicates: Duplicates) -> Prepared:
+    """Clean the points, apply the metric, and find center and scale.
+
+    Parameters
+    ----------
+    points : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`.
+    metric : {"euclidean", "cosine"}
+        For cosine, zero rows are dropped, the others scaled to unit length in float64, and duplicates looked for again.
+    nonfinite, duplicates
+        As in `theodolite.core.points.clean_points`.
+
+    Returns
+    -------
+    Prepared
+        Ready for a search.
+
+    Raises
+    ------
+    PointsError
+        If no two distinct points (for cosine: directions) remain, or rows are not finite and may not be dropped.
+    """
+    if metric not in ("euclidean", "cosine"):
+        raise ParameterError(f'The metric must be "euclidean" or "cosine", not {metric!r}.')
+    clean = clean_points(points, nonfinite=nonfinite, duplicates=duplicates)
+    if metric == "cosine":
+        clean = _directions(clean, duplicates)
+    clean, units = _safe_scale(clean)
+    values = clean.values
+    center = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
+    for chunk in chunks_of(values):
+        center += values[chunk].sum(dim=0, dtype=torch.float64)
+    center /= values.shape[0]
+    largest = 0.0
+    for chunk in chunks_of(values):
+        largest = max(largest, float((values[chunk].to(torch.float64) - center).abs_().max()))
+    return Prepared(clean=clean, center=center, exponent=int(np.frexp(largest)[1]), units=units)
+
+
+def rounded_to(prepared: Prepared, dtype: torch.dtype) -> Rounded:
+    """Round centered and scaled points to a floating dtype and measure what that loses.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The points.
+    dtype : torch.dtype
+        float32 or float64.
+
+    Returns
+    -------
+    Rounded
+        Rows and norms.
+    """
+    values = prepared.clean.values
+    n_points, n_dims = values.shape
+    rows = torch.empty((n_points, n_dims), dtype=dtype, device=values.device)
+    squares = torch.empty(n_points, dtype=torch.float64, device=values.device)
+    losses = torch.empty_like(squares)
+    for chunk in prepared.chunks():
+        seen = prepared.seen(chunk)
+        rows[chunk] = seen
+        low = rows[chunk].to(torch.float64)
+        squares[chunk] = low.square().sum(dim=1)
+        losses[chunk] = seen.sub_(low).square_().sum(dim=1)
+    norms = squares.sqrt()
+    # beside the rounding itself: the rounding of the centering, and numbers so small that they may be flushed to zero
+    errors = losses.sqrt() * (1.0 + 1e-9) + norms * (4.0 * FLOAT64_UNIT) + float(n_dims) * torch.finfo(dtype).tiny
+    return Rounded(
+        rows=rows, half_squares=(squares / 2.0).to(dtype), norms=norms.cpu().numpy(), errors=errors.cpu().numpy()
+    )
+
+
+def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
+    """Drop zero rows and scale the others to unit length, so that equal directions become equal rows.
+
+    Rows are divided by their largest coordinate first. Division is correctly rounded, so rows that differ by a positive
+    factor give the same bits there, and hence the same unit row.
+    """
+    values, rows = clean.values, clean.rows
+    largest = torch.empty(values.shape[0], dtype=torch.float64, device=values.device)
+    for chunk in chunks_of(values):
+        largest[chunk] = values[chunk].abs().amax(dim=1).to(torch.float64)
+    nonzero = largest > 0
+    if not bool(nonzero.all()):
+        values, largest, rows = values[nonzero], largest[nonzero], rows[nonzero.cpu().numpy()]
+    if len(rows) == 0:
+        raise PointsError("All rows are zero: a zero row has no direction, so there are no angles to measure.")
+    shapes = torch.empty(values.shape, dtype=torch.float64, device=values.device)
+    for chunk in chunks_of(values):
+        shape = torch.div(values[chunk], largest[chunk, None], out=shapes[chunk])
+        shape /= shape.square().sum(dim=1, keepdim=True).sqrt()
+    n_duplicates = clean.n_duplicates
+    first = first_occurrences(shapes)
+    n_distinct = int(first.sum())
+    if n_distinct == 1 and len(rows) > 1:
+        raise PointsError(f"All {len(rows)} rows have the same direction: there are no angles to measure.")
+    if duplicates == "collapse" and n_distinct < len(rows):
+        n_duplicates += len(rows) - n_distinct
+        shapes, rows = shapes[first], rows[first.cpu().numpy()]
+    return CleanPoints(
+        values=shapes,
+        rows=rows,
+        n_given=clean.n_given,
+        n_nonfinite=clean.n_nonfinite,
+        n_duplicates=n_duplicates,
+        n_zero=clean.n_zero,
+    )
+
+
+def _safe_scale(clean: CleanPoints) -> tuple[CleanPoints, int]:
+    """Scale float64 points by a power of two if their squares would overflow or underflow; usually do nothing."""
+    values = clean.values
+    if values.dtype != torch.float64:
+        return clean, 0
+    largest = max((float(values[chunk].abs().max()) for chunk in chunks_of(values)), default=0.0)
+    exponent = int(np.frexp(largest)[1])
+    if abs(exponent) <= _SAFE_EXPONENT:
+        return clean, 0
+    scaled = torch.ldexp(values, torch.tensor(-exponent, device=values.device))
+    return (
+        CleanPoints(
+            values=scaled,
+            rows=clean.rows,
+            n_given=clean.n_given,
+            n_nonfinite=clean.n_nonfinite,
+            n_duplicates=clean.n_duplicates,
+            n_zero=clean.n_zero,
+        ),
+        exponent,
+    )

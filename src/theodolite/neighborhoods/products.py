@@ -1,0 +1,99 @@
+"""Candidates from float32 or float64 products with torch: the kernel that runs on every device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from theodolite.neighborhoods.prepare import Rounded
+from theodolite.neighborhoods.refine import Indices
+
+_WIDTH = 1 << 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Candidates of some points.
+
+    Attributes
+    ----------
+    points : numpy.ndarray
+        `(m,)` int64.
+    others : numpy.ndarray
+        `(m, n_candidates)` int64, ascending in each row, without the point itself.
+    cut : numpy.ndarray
+        `(m,)` float64: every point that is not among the candidates has a computed score of at least this.
+    """
+
+    points: Indices
+    others: Indices
+    cut: npt.NDArray[np.float64]
+
+
+def product_candidates(
+    rounded: Rounded, points: Indices, n_candidates: int, *, max_memory: int
+) -> Iterator[Candidates]:
+    """Find the points of lowest score |y|^2 / 2 - x.y for some points, block by block.
+
+    Parameters
+    ----------
+    rounded : Rounded
+        Rows in float32 or float64, on any device.
+    points : numpy.ndarray
+        `(m,)` int64.
+    n_candidates : int
+        How many to return for each, below the number of points.
+    max_memory : int
+        Bytes for the block of scores and its copies.
+
+    Yields
+    ------
+    Candidates
+        In the order of `points`.
+    """
+    rows, half_squares = rounded.rows, rounded.half_squares
+    n_points = rows.shape[0]
+    width = min(n_points, max(_WIDTH, 2 * n_candidates))
+    height = int(min(len(points), 2048, max(1, max_memory // (3 * rows.element_size() * width))))
+    for start in range(0, len(points), height):
+        some = points[start : start + height]
+        chosen = torch.from_numpy(some).to(rows.device)
+        x = rows[chosen]
+        best: torch.Tensor | None = None
+        whom = chosen
+        for left in range(0, n_points, width):
+            right = min(left + width, n_points)
+            with full_precision():
+                scores = torch.addmm(half_squares[left:right], x, rows[left:right].T, alpha=-1.0)
+            own = (some >= left) & (some < right)
+            scores[np.flatnonzero(own), some[own] - left] = torch.inf
+            lowest, where = scores.topk(min(n_candidates, right - left), dim=1, largest=False, sorted=False)
+            where += left
+            if best is not None:
+                lowest, where = torch.cat([best, lowest], dim=1), torch.cat([whom, where], dim=1)
+                lowest, kept = lowest.topk(min(n_candidates, lowest.shape[1]), dim=1, largest=False, sorted=False)
+                where = where.gather(1, kept)
+            best, whom = lowest, where
+        assert best is not None
+        yield Candidates(
+            points=some,
+            others=whom.sort(dim=1).values.cpu().numpy(),
+            cut=best.amax(dim=1).to(torch.float64).cpu().numpy(),
+        )
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Switch TF32 and reduced-precision products off inside, and restore the setting of the caller."""
+    before = torch.get_float32_matmul_precision()
+    if before == "highest":
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,96 @@
+"""Distances from coordinate differences in float64: the only distances a graph ever holds."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Indices = npt.NDArray[np.int64]
+Distances = npt.NDArray[np.float64]
+
+_NUMBERS_PER_PIECE = 1 << 16  # on a CPU: 512 KiB of float64, which stays in the second-level cache
+_NUMBERS_PER_PIECE_GPU = 1 << 26
+
+
+def distances_between(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
+    """Measure the distance from each point to each of its candidates.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        `(n_points, n_dims)` float32 or float64, not centered, any device.
+    points : numpy.ndarray
+        `(m,)` int64.
+    others : numpy.ndarray
+        `(m, n_candidates)` int64.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(m, n_candidates)` float64, in the units of `values`. Equal rows are at distance exactly 0, and the value for
+        a pair does not depend on which of the two is asked for, nor on the other candidates.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    >>> distances_between(values, np.array([0]), np.array([[1, 0]])).tolist()
+    [[5.0, 0.0]]
+    """
+    if values.device.type != "cpu":
+        return _distances_on_device(values, points, others)
+    table = values.numpy()
+    squares = np.empty(others.shape, dtype=np.float64)
+    n_dims = table.shape[1]
+    step = max(1, _NUMBERS_PER_PIECE // n_dims)
+    gathered = np.empty((step, n_dims), dtype=table.dtype)
+    difference = np.empty((step, n_dims), dtype=np.float64)
+    for row, point in enumerate(points):
+        origin = table[point].astype(np.float64)
+        for start in range(0, others.shape[1], step):
+            chosen = others[row, start : start + step]
+            near = np.take(table, chosen, axis=0, out=gathered[: len(chosen)], mode="clip")
+            apart = np.subtract(near, origin, out=difference[: len(chosen)], dtype=np.float64)
+            np.einsum("ij,ij->i", apart, apart, out=squares[row, start : start + step])
+    return np.sqrt(squares, out=squares)
+
+
+def _distances_on_device(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
+    """Do the same on a GPU, in pieces of candidates."""
+    n_dims = values.shape[1]
+    chosen = torch.from_numpy(others).to(values.device)
+    origin = torch.from_numpy(points).to(values.device)
+    squares = torch.empty(others.shape, dtype=torch.float64, device=values.device)
+    step = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * others.shape[1]))
+    for start in range(0, len(points), step):
+        piece = slice(start, start + step)
+        apart = values[chosen[piece]].to(torch.float64)
+        apart -= values[origin[piece]].to(torch.float64)[:, None, :]
+        squares[piece] = apart.square_().sum(dim=2)
+    return squares.sqrt_().cpu().numpy()
+
+
+def nearest(distances: Distances, others: Indices, k: int) -> tuple[Indices, Distances]:
+    """Keep the k nearest candidates, ascending, equal distances by index.
+
+    Parameters
+    ----------
+    distances : numpy.ndarray
+        `(m, n_candidates)` float64.
+    others : numpy.ndarray
+        `(m, n_candidates)` int64, ascending in each row.
+    k : int
+        How many to keep.
+
+    Returns
+    -------
+    indices : numpy.ndarray
+        `(m, k)` int64.
+    distances : numpy.ndarray
+        `(m, k)` float64.
+
+    Examples
+    --------
+    >>> nearest(np.array([[2.0, 1.0, 1.0]]), np.array([[3, 5, 8]]), 2)[0].tolist()
+    [[5, 8]]
+    """
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(others, order, axis=1), np.take_along_axis(distances, order, axis=1)
