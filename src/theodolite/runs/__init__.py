@@ -1,0 +1,71 @@
+"""Units, store, manifest, runner: a folder with everything a study produced; knows nothing of geometry.
+
+The names below are loaded on first use, so that a study's columns and settings can be read without loading polars.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theodolite.runs.columns import Column, data_dictionary
+    from theodolite.runs.config import config_from_mapping, config_to_mapping
+    from theodolite.runs.execution import execute
+    from theodolite.runs.manifest import Manifest
+    from theodolite.runs.run import Run, RunEntry, RunStatus, list_runs, open_run, status
+    from theodolite.runs.runner import Outcome, Runner, SerialRunner
+    from theodolite.runs.study import Study, read_study_file
+    from theodolite.runs.unit import Unit, UnitResult
+
+_HOME = {
+    "Column": "columns",
+    "Manifest": "manifest",
+    "Outcome": "runner",
+    "Run": "run",
+    "RunEntry": "run",
+    "RunStatus": "run",
+    "Runner": "runner",
+    "SerialRunner": "runner",
+    "Study": "study",
+    "Unit": "unit",
+    "UnitResult": "unit",
+    "config_from_mapping": "config",
+    "config_to_mapping": "config",
+    "data_dictionary": "columns",
+    "execute": "execution",
+    "list_runs": "run",
+    "open_run": "run",
+    "read_study_file": "study",
+    "status": "run",
+}
+
+__all__ = [
+    "Column",
+    "Manifest",
+    "Outcome",
+    "Run",
+    "RunEntry",
+    "RunStatus",
+    "Runner",
+    "SerialRunner",
+    "Study",
+    "Unit",
+    "UnitResult",
+    "config_from_mapping",
+    "config_to_mapping",
+    "data_dictionary",
+    "execute",
+    "list_runs",
+    "open_run",
+    "read_study_file",
+    "status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"theodolite.runs.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'theodolite.runs' has no attribute {name!r}. Available: {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return __all__

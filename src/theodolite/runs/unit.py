@@ -1,0 +1,106 @@
+"""The smallest piece of work that can be redone alone, and what doing it gives."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from theodolite.core.errors import ParameterError
+from theodolite.core.hashing import canonical_json
+
+KEY_LENGTH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A piece of work named by everything that decides its rows.
+
+    Two units are equal when their keys are. `params` is copied through JSON when the unit is made, so `run` sees the
+    same values (lists for tuples, string keys) whether the unit comes from a plan or from a file, and nothing can
+    change under the key.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study whose `run` does the work.
+    version : int
+        The study's `VERSION`, raised when its numbers change.
+    params : Mapping
+        Everything that decides the rows, fit for JSON: content hashes of inputs rather than only their paths.
+    group : str
+        What is expensive to load; units of one group run one after the other. No part of the key.
+    label : str
+        What a person should read. No part of the key.
+    key : str
+        First 20 hex digits of the sha256 of study, version and params.
+
+    Raises
+    ------
+    ParameterError
+        If `params` cannot be written as JSON.
+
+    Examples
+    --------
+    >>> first = Unit(study="demo", version=1, params={"k": 20, "path": "a"}, label="for humans")
+    >>> first == Unit(study="demo", version=1, params={"path": "a", "k": 20})
+    True
+    >>> first.key
+    'df4a7daea8c0e3eccf41'
+    """
+
+    study: str
+    version: int
+    params: Mapping[str, Any] = field(compare=False)
+    group: str = field(default="", compare=False)
+    label: str = field(default="", compare=False)
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        identity = {"params": self.params, "study": self.study, "version": self.version}
+        try:
+            text = canonical_json(identity)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+        except (TypeError, ValueError) as error:
+            raise ParameterError(
+                f"The params of a unit of study {self.study!r} cannot be written as JSON ({error}). "
+                "Use strings, finite numbers, booleans, None, lists and dicts only."
+            ) from error
+        object.__setattr__(self, "params", json.loads(text)["params"])
+        object.__setattr__(self, "key", digest[:KEY_LENGTH])
+
+    @property
+    def name(self) -> str:
+        """The label, or the key where there is none."""
+        return self.label or self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitResult:
+    """What a study's `run` may return instead of bare rows.
+
+    Attributes
+    ----------
+    rows : sequence of mapping
+        Flat dicts with the columns of the study's `COLUMNS`.
+    inputs : sequence of mapping
+        Provenance of what was read (reference, revision, tensor, dtype, shape, sha256), fit for JSON. It is kept in
+        the unit's file and gathered, each once, in the manifest.
+    warnings : sequence of str
+        What a reader of the numbers should know. Python warnings raised during `run` are gathered as well.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    inputs: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+
+
+def is_key(text: str) -> bool:
+    """Say whether `text` could be the key of a unit (and is therefore safe as a file name).
+
+    Examples
+    --------
+    >>> is_key("0123456789abcdef0123"), is_key("../../etc/passwd")
+    (True, False)
+    """
+    return len(text) == KEY_LENGTH and all(character in "0123456789abcdef" for character in text)
