@@ -1,0 +1,298 @@
+"""Reading a run folder: its table, its units, its failures, how far it has come."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from theodolite.core.errors import FormatError, NotFoundError, RunError
+from theodolite.runs.lock import is_locked
+from theodolite.runs.manifest import Manifest
+from theodolite.runs.store import FailureRecord, Store
+from theodolite.runs.unit_file import read_unit_file, read_unit_record
+
+_UNITS_SCHEMA = {
+    "key": pl.String,
+    "study": pl.String,
+    "group": pl.String,
+    "label": pl.String,
+    "status": pl.String,
+    "n_rows": pl.Int64,
+    "seconds": pl.Float64,
+    "attempts": pl.Int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A folder with everything a study produced. Each property reads the folder as it is now.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def store(self) -> Store:
+        """Where each file of the run lies."""
+        return Store(self.path)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is, what it was computed from and with."""
+        return self.store.read_manifest()
+
+    @property
+    def status(self) -> str:
+        """One of running, success, partial, interrupted, failed.
+
+        A run that says "running" while no process holds its folder was killed, and is called interrupted.
+        """
+        stated = self.manifest["status"]
+        return "interrupted" if stated == "running" and not is_locked(self.path) else stated
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the numbers should know."""
+        return list(self.manifest["warnings"])
+
+    @property
+    def config(self) -> dict[str, object]:
+        """The settings, as JSON gives them."""
+        return dict(self.manifest["config"])
+
+    def table(self) -> pl.DataFrame:
+        """Return all rows, in the order of the plan; of a run that is not finished, those that are there.
+
+        Raises
+        ------
+        RunError
+            If `table.parquet` is damaged or missing although the manifest knows it.
+        """
+        if self.manifest["table"] is not None:
+            try:
+                return pl.read_parquet(self.store.table_path)
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise RunError(
+                    f"Cannot read {self.store.table_path} ({error}). Run the study again: it is written anew from the "
+                    "units, which are kept."
+                ) from error
+        finished = self.store.finished_keys()
+        frames = []
+        for unit in self.store.read_plan():
+            if unit.key in finished:
+                try:
+                    frames.append(read_unit_file(self.store.unit_path(unit.key))[0])
+                except FormatError:  # the next session finds it and does it again
+                    continue
+        return pl.concat(frames, how="diagonal", rechunk=True) if frames else pl.DataFrame()
+
+    def units(self) -> pl.DataFrame:
+        """Return one row for each planned unit: status (done, failed, pending), rows, seconds, attempts."""
+        finished, failures = self.store.finished_keys(), self.store.read_failures()
+        rows = []
+        for unit in self.store.read_plan():
+            row: dict[str, object] = {
+                "key": unit.key,
+                "study": unit.study,
+                "group": unit.group,
+                "label": unit.label,
+                "status": "pending",
+            }
+            if unit.key in finished:
+                try:
+                    record = read_unit_record(self.store.unit_path(unit.key))
+                    row |= {"status": "done", "n_rows": record.n_rows, "seconds": record.seconds}
+                    row["attempts"] = record.attempts
+                except FormatError:
+                    pass
+            elif unit.key in failures:
+                row |= {"status": "failed", "attempts": failures[unit.key].attempts}
+            rows.append(row)
+        return pl.DataFrame(rows, schema=_UNITS_SCHEMA)
+
+    def failures(self) -> list[FailureRecord]:
+        """Return the units that could not be done and are not done since."""
+        finished = self.store.finished_keys()
+        return [record for key, record in self.store.read_failures().items() if key not in finished]
+
+
+def open_run(path: Path | str) -> Run:
+    """Open an existing run folder.
+
+    Parameters
+    ----------
+    path : path
+        The folder, or a file directly in it such as its manifest.
+
+    Returns
+    -------
+    Run
+        For reading; nothing is changed.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing there.
+    RunError
+        If it is no run, or its manifest is damaged.
+
+    Examples
+    --------
+    >>> open_run("no/such/run")
+    Traceback (most recent call last):
+    ...
+    theodolite.core.errors.NotFoundError: There is no run at no/such/run. `theodolite ls` lists the runs of a folder.
+    """
+    folder = Path(path)
+    if folder.is_file():
+        folder = folder.parent
+    run = Run(folder)
+    if not folder.exists():
+        raise NotFoundError(f"There is no run at {path}. `theodolite ls` lists the runs of a folder.")
+    if not run.store.exists():
+        raise RunError(f"{folder} is not a run: it has no manifest.json. `theodolite ls` lists the runs of a folder.")
+    run.store.read_manifest()
+    return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    status : str
+        running, success, partial, interrupted, failed.
+    planned, done, failed, remaining : int
+        Units; `remaining` were neither done nor tried in vain.
+    rate : float or None
+        Units finished per second in the latest session; None before the first.
+    seconds_left : float or None
+        Remaining units at that rate, while the run is running.
+    """
+
+    status: str
+    planned: int
+    done: int
+    failed: int
+    remaining: int
+    rate: float | None
+    seconds_left: float | None
+
+
+def status(run: Run) -> RunStatus:
+    """Say how far a run has come, while it runs or after.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+
+    Returns
+    -------
+    RunStatus
+        Counted from the folder, not from what a driver last wrote.
+    """
+    manifest, state = run.manifest, run.status
+    plan = {unit.key for unit in run.store.read_plan()}
+    finished = run.store.finished_keys() & plan
+    failed = len(plan & {record.key for record in run.failures()})
+    planned = len(plan) or manifest["units"]["planned"]
+    remaining = planned - len(finished) - failed
+    rate = _rate(run, finished)
+    left = remaining / rate if state == "running" and rate else None
+    return RunStatus(
+        status=state,
+        planned=planned,
+        done=len(finished),
+        failed=failed,
+        remaining=remaining,
+        rate=rate,
+        seconds_left=left,
+    )
+
+
+def _rate(run: Run, finished: set[str]) -> float | None:
+    """Units per second of the latest session, from the times of the files it wrote."""
+    sessions = run.manifest["sessions"]
+    if not sessions:
+        return None
+    start = datetime.strptime(sessions[-1]["started"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    times = [run.store.unit_path(key).stat().st_mtime for key in finished]
+    written = [time for time in times if time >= start]
+    return len(written) / max(max(written) - start, 1e-3) if written else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEntry:
+    """A line of `theodolite ls`.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    study : str
+        Empty where the manifest is damaged.
+    status : str
+        As `Run.status`, or "damaged".
+    planned, done, failed : int
+        Units.
+    created : str
+        When it was begun.
+    n_warnings : int
+        Warnings in its manifest.
+    """
+
+    path: Path
+    study: str = ""
+    status: str = "damaged"
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+    created: str = ""
+    n_warnings: int = 0
+
+
+def list_runs(folder: Path | str) -> list[RunEntry]:
+    """List the runs in a folder, and the folder itself if it is one, by name.
+
+    Parameters
+    ----------
+    folder : path
+        Where runs are kept, such as `runs`.
+
+    Returns
+    -------
+    list of RunEntry
+        Empty where there is none; damaged ones are listed too.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise NotFoundError(f"There is no folder {folder}.")
+    return [_entry(one) for one in (root, *sorted(root.iterdir())) if Store(one).exists()]
+
+
+def _entry(path: Path) -> RunEntry:
+    run = Run(path)
+    try:
+        manifest, far = run.manifest, asdict(status(run))
+    except RunError:
+        return RunEntry(path=path)
+    counts = {name: far[name] for name in ("status", "planned", "done", "failed")}
+    return RunEntry(
+        path=path,
+        study=manifest["study"],
+        created=manifest["created"],
+        n_warnings=len(manifest["warnings"]),
+        **counts,
+    )

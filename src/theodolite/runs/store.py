@@ -1,0 +1,280 @@
+"""The run folder on disk: where each file lies, and how it is read and written."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from theodolite.core.errors import FormatError, RunError
+from theodolite.core.hashing import hash_json
+from theodolite.runs.atomic import TEMPORARY_SUFFIX, cannot_write, remove_leftovers, write_atomically
+from theodolite.runs.lock import LOCK_NAME
+from theodolite.runs.manifest import Manifest, manifest_bytes, parse_manifest
+from theodolite.runs.runner import Failure
+from theodolite.runs.unit import Unit, is_key
+from theodolite.runs.unit_file import read_unit_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRecord:
+    """A unit that could not be done: one line of `failures.jsonl`."""
+
+    key: str
+    label: str
+    exception: str
+    message: str
+    traceback: str
+    attempts: int
+    time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedUnit:
+    """A unit as `plan.jsonl` lists it."""
+
+    key: str
+    study: str
+    version: int
+    group: str
+    label: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A run folder. Nothing is read or written before a method is called.
+
+    Examples
+    --------
+    >>> Store(Path("runs/demo")).unit_path("0123456789abcdef0123").as_posix()
+    'runs/demo/units/0123456789abcdef0123.parquet'
+    """
+
+    path: Path
+
+    @property
+    def manifest_path(self) -> Path:
+        """What the run is and how far it has come."""
+        return self.path / "manifest.json"
+
+    @property
+    def study_path(self) -> Path:
+        """Runs exactly this again."""
+        return self.path / "study.yaml"
+
+    @property
+    def plan_path(self) -> Path:
+        """The units in the order of the table."""
+        return self.path / "plan.jsonl"
+
+    @property
+    def failures_path(self) -> Path:
+        """Units that could not be done; absent when there is none."""
+        return self.path / "failures.jsonl"
+
+    @property
+    def table_path(self) -> Path:
+        """All rows."""
+        return self.path / "table.parquet"
+
+    @property
+    def summary_path(self) -> Path:
+        """The small table a person reads."""
+        return self.path / "summary.csv"
+
+    @property
+    def units_path(self) -> Path:
+        """Folder of the units' rows."""
+        return self.path / "units"
+
+    @property
+    def figures_path(self) -> Path:
+        """Folder of figures and the data behind them."""
+        return self.path / "figures"
+
+    def unit_path(self, key: str) -> Path:
+        """Where the rows of a unit lie."""
+        return self.units_path / f"{key}.parquet"
+
+    def exists(self) -> bool:
+        """Say whether the folder is a run."""
+        return self.manifest_path.is_file()
+
+    def refuse_foreign(self) -> None:
+        """Refuse a path that is no folder, or a folder with other things in it.
+
+        Raises
+        ------
+        RunError
+            If a run must not be put there.
+        """
+        try:
+            if not self.path.exists() or self.exists():
+                return
+            if not self.path.is_dir():
+                raise RunError(f"{self.path} is a file, but a run needs a folder. Choose another one with --out.")
+            strangers = sorted(one.name for one in self.path.iterdir() if not _is_leftover(one.name))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        if strangers:
+            shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
+            raise RunError(
+                f"{self.path} is not empty and is not a run (it holds {shown}). "
+                "Choose a new or empty folder with --out."
+            )
+
+    def create(self) -> None:
+        """Make the folder, so that it can be locked.
+
+        Raises
+        ------
+        RunError
+            If the system refuses.
+        """
+        _make_folder(self.path)
+
+    def create_inside(self) -> None:
+        """Make the folders in it. The manifest comes before them, so that the folder is known for a run by then.
+
+        Raises
+        ------
+        RunError
+            If the system refuses.
+        """
+        _make_folder(self.units_path)
+        _make_folder(self.figures_path)
+
+    def clear_leftovers(self) -> None:
+        """Delete what a killed process left half written. Call it only while holding the lock."""
+        remove_leftovers(self.path)
+        remove_leftovers(self.units_path)
+
+    def read_manifest(self) -> Manifest:
+        """Read the manifest, or raise `RunError` where it is damaged."""
+        return parse_manifest(self.manifest_path)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write the manifest, or raise `RunError` where the system refuses."""
+        write_atomically(self.manifest_path, manifest_bytes(manifest))
+
+    def write_plan(self, units: Sequence[Unit]) -> None:
+        """Write the list of units, or raise `RunError` where the system refuses."""
+        lines = [
+            json.dumps(asdict(PlannedUnit(**{name: getattr(unit, name) for name in PlannedUnit.__dataclass_fields__})))
+            for unit in units
+        ]
+        write_atomically(self.plan_path, "".join(f"{line}\n" for line in lines).encode())
+
+    def read_plan(self) -> list[PlannedUnit]:
+        """Return the units in the order of the table; an empty list where the run never came so far.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        if not self.plan_path.exists():
+            return []
+        try:
+            lines = self.plan_path.read_text(encoding="utf-8").splitlines()
+            units = [PlannedUnit(**json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{self.plan_path} is damaged ({error}). Run the study again to write it anew.") from error
+        strange = [unit.key for unit in units if not is_key(unit.key)]
+        if strange:
+            raise RunError(f"{self.plan_path} is damaged: {strange[0]!r} is not the key of a unit.")
+        return units
+
+    def finished_keys(self) -> set[str]:
+        """Return the keys of all units with a file, looking into none of them."""
+        with suppress(FileNotFoundError):
+            names = (entry.name for entry in os.scandir(self.units_path))
+            return {name.removesuffix(".parquet") for name in names if is_key(name.removesuffix(".parquet"))}
+        return set()
+
+    def is_intact(self, unit: Unit, columns: str) -> bool:
+        """Say whether the unit's file is there, whole, and holds columns of this `columns_hash`."""
+        try:
+            record = read_unit_record(self.unit_path(unit.key))
+        except FormatError:
+            return False
+        return record.key == unit.key and record.columns == columns
+
+    def append_failure(self, record: FailureRecord) -> None:
+        """Add a line to `failures.jsonl` at once, so that a kill does not lose it.
+
+        Raises
+        ------
+        RunError
+            If the system refuses.
+        """
+        try:
+            with self.failures_path.open("a+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 1))
+                torn = file.read(1) not in (b"", b"\n")  # by a kill: that line ends here
+                file.write((b"\n" if torn else b"") + _line(record) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(self.failures_path, error) from error
+
+    def read_failures(self) -> dict[str, FailureRecord]:
+        """Return the latest failure of each unit; lines that a kill cut short are passed over."""
+        records: dict[str, FailureRecord] = {}
+        try:
+            lines = self.failures_path.read_bytes().splitlines()
+        except OSError:
+            return records
+        for line in lines:
+            with suppress(ValueError, TypeError):
+                record = FailureRecord(**json.loads(line))
+                records.pop(record.key, None)
+                records[record.key] = record
+        return records
+
+    def replace_failures(self, records: Iterable[FailureRecord]) -> None:
+        """Leave these failures on record and no others.
+
+        Raises
+        ------
+        RunError
+            If the system refuses.
+        """
+        lines = b"".join(_line(record) + b"\n" for record in records)
+        if lines:
+            write_atomically(self.failures_path, lines)
+            return
+        try:
+            self.failures_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self.failures_path, error) from error
+
+
+def failure_record(unit: Unit, failure: Failure, attempts: int, time: str) -> FailureRecord:
+    """Return the line that `failures.jsonl` keeps of a failed unit."""
+    return FailureRecord(key=unit.key, label=unit.label, attempts=attempts, time=time, **asdict(failure))
+
+
+def plan_hash(units: Sequence[Unit]) -> str:
+    """Return a hash of the units and their order."""
+    return hash_json([unit.key for unit in units])
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _line(record: FailureRecord) -> bytes:
+    return json.dumps(asdict(record)).encode()
+
+
+def _is_leftover(name: str) -> bool:
+    """Say whether a file of this name comes from a driver that was killed before it wrote a manifest."""
+    return name == LOCK_NAME or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))

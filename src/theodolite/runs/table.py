@@ -1,0 +1,106 @@
+"""From the files of units to the one table, always the same bytes for the same rows."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from theodolite.core.errors import RunError
+from theodolite.runs.atomic import write_atomically
+from theodolite.runs.columns import Column
+from theodolite.runs.manifest import TableNote, distinct
+from theodolite.runs.rows import schema_of
+from theodolite.runs.store import Store
+from theodolite.runs.unit_file import UnitRecord, read_unit_file
+
+_SUMMARY_ROWS = 1000
+_ROW_GROUP = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the files of units add up to."""
+
+    table: TableNote
+    inputs: list[dict[str, Any]]
+    warnings: list[str]
+    seconds: float
+
+
+def assemble(store: Store, keys: Iterable[str], columns: Mapping[str, Column]) -> tuple[pl.DataFrame, list[UnitRecord]]:
+    """Put the rows of units under one another.
+
+    Parameters
+    ----------
+    store : Store
+        The run folder.
+    keys : iterable of str
+        Units in the order of the table; each has a file.
+    columns : mapping of str to Column
+        Columns of the table; those that a unit's study lacks are None in its rows.
+
+    Returns
+    -------
+    polars.DataFrame
+        All rows, in one piece of memory.
+    list of UnitRecord
+        What each file says beside its rows, in the same order.
+
+    Raises
+    ------
+    FormatError
+        If a unit's file is damaged.
+    """
+    schema = schema_of(columns)
+    frames, records = [pl.DataFrame(schema=schema)], []
+    for key in keys:
+        frame, record = read_unit_file(store.unit_path(key))
+        missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+        frames.append(frame.with_columns(missing).select(list(schema)))
+        records.append(record)
+    return pl.concat(frames, rechunk=True), records
+
+
+def compact(
+    store: Store,
+    columns: Mapping[str, Column],
+    keys: Sequence[str],
+    summarise: Callable[[pl.DataFrame], pl.DataFrame],
+) -> Gathered:
+    """Write `table.parquet` and `summary.csv`, and gather what the manifest says about them.
+
+    Raises
+    ------
+    RunError
+        If the system refuses to write, or the summary is no frame.
+    FormatError
+        If a unit's file is damaged.
+    """
+    table, records = assemble(store, keys, columns)
+    data = table_bytes(table)
+    write_atomically(store.table_path, data)
+    summary = summarise(table)
+    if not isinstance(summary, pl.DataFrame):
+        raise RunError(f"A summary must be a polars DataFrame, but summarise returned a {type(summary).__name__}.")
+    write_atomically(store.summary_path, summary.write_csv().encode())
+    return Gathered(
+        table={"rows": table.height, "sha256": hashlib.sha256(data).hexdigest()},
+        inputs=distinct([one for record in records for one in record.inputs]),
+        warnings=list(dict.fromkeys(one for record in records for one in record.warnings)),
+        seconds=round(sum(record.seconds for record in records), 3),
+    )
+
+
+def table_bytes(table: pl.DataFrame) -> bytes:
+    """Return the table as parquet: equal rows give equal bytes, with one version of polars."""
+    buffer = io.BytesIO()
+    table.rechunk().write_parquet(buffer, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)
+    return buffer.getvalue()
+
+
+def default_summary(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the first 1000 rows."""
+    return table.head(_SUMMARY_ROWS)
