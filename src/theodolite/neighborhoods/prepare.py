@@ -181,6 +181,8 @@ def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
         shape = torch.div(values[chunk], largest[chunk, None], out=shapes[chunk])
         shape /= shape.square().sum(dim=1, keepdim=True).sqrt()
     n_duplicates = clean.n_duplicates
+    if duplicates == "collapse":  # zero rows are counted as such, not as duplicates of each other
+        n_duplicates -= max(0, clean.n_zero - 1)
     first = first_occurrences(shapes)
     n_distinct = int(first.sum())
     if n_distinct == 1 and len(rows) > 1:

@@ -18,6 +18,7 @@ from theodolite.neighborhoods.redo import redo
 from theodolite.neighborhoods.refine import distances_between, nearest
 
 Method = Literal["auto", "float32", "float64"]
+METHODS: tuple[Method, ...] = get_args(Method)
 _DEFAULT_MEMORY = 256 << 20
 
 
@@ -151,8 +152,8 @@ def _check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
     if k < 1:
         raise ParameterError(f"k must be at least 1, but k={k} was given.")
-    if method not in get_args(Method):
-        raise ParameterError(f"The method must be one of {', '.join(get_args(Method))}, not {method!r}.")
+    if method not in METHODS:
+        raise ParameterError(f"The method must be one of {', '.join(METHODS)}, not {method!r}.")
     if max_memory < 1:
         raise ParameterError(f"max_memory is a number of bytes of at least 1, but {max_memory} was given.")
 
