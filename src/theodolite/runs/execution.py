@@ -1,12 +1,11 @@
 """Running a study into a folder: plan, keep what is done, do the rest, write the table, say what happened."""
 
+import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
-
-import polars as pl
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.progress import Progress, Silent, tracked
@@ -20,12 +19,11 @@ from theodolite.runs.run import Run
 from theodolite.runs.runner import Outcome, Runner, SerialRunner
 from theodolite.runs.store import Store, failure_record, plan_hash
 from theodolite.runs.study import Resolver, Study, find_study, study_file
-from theodolite.runs.table import compact, default_summary
+from theodolite.runs.table import Summarise, compact, default_summary
 from theodolite.runs.unit import Unit
 from theodolite.runs.work import Work
 
 OnError = Literal["continue", "stop"]
-Summarise = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def execute(
@@ -37,7 +35,7 @@ def execute(
     runner: Runner | None = None,
     progress: Progress | None = None,
     on_error: OnError = "continue",
-    command: Sequence[str] | None = None,
+    command: Sequence[str] | str | None = None,
     summarise: Summarise | None = None,
 ) -> Run:
     """Run a study into a folder, or finish what an earlier call began there.
@@ -61,10 +59,12 @@ def execute(
         Told about each unit.
     on_error : {"continue", "stop"}
         What to do when a unit fails: go on and report it at the end, or stop there.
-    command : sequence of str, optional
-        The command line, for the manifest. Of its first word only the file name is kept.
+    command : sequence of str or str, optional
+        The command line, for the manifest (a string is split as a shell would). Of its first word only the file name
+        is kept.
     summarise : callable, optional
-        Turns the table into the small frame of `summary.csv`; by default the table's first 1000 rows.
+        Turns the table into the small frame, or list of dicts, of `summary.csv`; by default the table's first 1000
+        rows.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def execute(
             notes=notes,
             resolve=resolve,
             runner=runner or SerialRunner(),
-            command=[Path(command[0]).name, *command[1:]] if command else None,
+            command=_command_words(command),
             summarise=summarise or default_summary,
         )
         driver.drive(progress or Silent(), on_error)
@@ -158,6 +158,11 @@ def planned(study: Study, config: Any, resolve: Resolver | None = None) -> tuple
     return units, [f"{repeated} units were planned more than once and are done once."] if repeated else []
 
 
+def _command_words(command: Sequence[str] | str | None) -> list[str] | None:
+    words = shlex.split(command) if isinstance(command, str) else list(command or ())
+    return [Path(words[0]).name, *words[1:]] if words else None
+
+
 class _Driver:
     """One session on a locked folder."""
 
@@ -208,7 +213,7 @@ class _Driver:
             self._close("interrupted", None)
             raise
         except BaseException as error:
-            self._close("failed", f"{type(error).__name__}: {error}")
+            self._close("failed", f"{type(error).__name__}: {error}".replace(str(self.store.path), "."))
             raise
 
     def _pending(self, progress: Progress) -> list[Unit]:

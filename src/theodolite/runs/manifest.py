@@ -75,7 +75,24 @@ class Manifest(TypedDict):
     sessions: list[Session]
 
 
-_REQUIRED = ("status", "study", "study_version", "config", "config_sha256", "units", "sessions")
+_SHAPE: dict[str, type | tuple[type, ...]] = {
+    "status": str,
+    "study": str,
+    "study_version": int,
+    "config": dict,
+    "config_sha256": str,
+    "plan_sha256": str,
+    "created": str,
+    "units": dict,
+    "table": (dict, type(None)),
+    "inputs": list,
+    "warnings": list,
+    "environment": dict,
+    "sessions": list,
+}
+_COUNTS = ("planned", "kept", "done", "failed")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SHOWN_LENGTH = 200
 
 
 def config_hash(study: str, version: int, config: Mapping[str, Any]) -> str:
@@ -91,7 +108,26 @@ def now() -> str:
     >>> len(now())
     20
     """
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(_TIME)
+
+
+def seconds_of(time: str) -> float:
+    """Return a time of the manifest as seconds since 1970.
+
+    Examples
+    --------
+    >>> seconds_of("1970-01-02T00:00:00Z")
+    86400.0
+    """
+    return datetime.strptime(time, _TIME).replace(tzinfo=UTC).timestamp()
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        seconds_of(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -133,9 +169,15 @@ def parse_manifest(path: Path) -> Manifest:
         raise RunError(
             f"{path} has schema version {version}, but this theodolite reads up to {SCHEMA_VERSION}. Update theodolite."
         )
-    missing = [name for name in _REQUIRED if name not in content]
-    if missing:
-        raise RunError(f"{path} is damaged: it lacks {', '.join(missing)}. Restore it, or delete the folder.")
+    wrong = [name for name, kind in _SHAPE.items() if not isinstance(content.get(name, _ABSENT), kind)]
+    if not wrong:
+        wrong = [f"units.{name}" for name in _COUNTS if not isinstance(content["units"].get(name), int)]
+    if not wrong and not all(isinstance(one, dict) and _is_time(one.get("started")) for one in content["sessions"]):
+        wrong = ["sessions.started"]
+    if wrong:
+        raise RunError(
+            f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type. Restore it, or delete the folder."
+        )
     return cast(Manifest, content)
 
 
@@ -153,7 +195,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             lines += differences(before, after, f"{prefix}{name}.")
         elif _shown(before) != _shown(after):
-            lines.append(f"{prefix}{name}: {_shown(before)} -> {_shown(after)}")
+            lines.append(f"{prefix}{name}: {_shortened(before)} -> {_shortened(after)}")
     return lines
 
 
@@ -164,6 +206,11 @@ def _shown(value: Any) -> str:
     if value is _ABSENT:
         return "not set"
     return canonical_json(value)
+
+
+def _shortened(value: Any) -> str:
+    text = _shown(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}... ({len(text)} characters)"
 
 
 def distinct(values: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

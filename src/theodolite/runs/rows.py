@@ -59,6 +59,8 @@ def frame_from_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Col
     """
     names = columns.keys()
     for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise RunError(f"Row {number} is a {type(row).__name__}, but rows must be dicts. Correct the study's run.")
         if row.keys() != names:
             _refuse_columns(number, row, columns)
     series = []

@@ -1,14 +1,15 @@
 """Reading a run folder: its table, its units, its failures, how far it has come."""
 
+import hashlib
+import io
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from theodolite.core.errors import FormatError, NotFoundError, RunError
 from theodolite.runs.lock import is_locked
-from theodolite.runs.manifest import Manifest
+from theodolite.runs.manifest import Manifest, seconds_of
 from theodolite.runs.store import FailureRecord, Store
 from theodolite.runs.unit_file import read_unit_file, read_unit_record
 
@@ -73,14 +74,9 @@ class Run:
         RunError
             If `table.parquet` is damaged or missing although the manifest knows it.
         """
-        if self.manifest["table"] is not None:
-            try:
-                return pl.read_parquet(self.store.table_path)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise RunError(
-                    f"Cannot read {self.store.table_path} ({error}). Run the study again: it is written anew from the "
-                    "units, which are kept."
-                ) from error
+        stated = self.manifest["table"]
+        if stated is not None:
+            return self._finished_table(stated["sha256"])
         finished = self.store.finished_keys()
         frames = []
         for unit in self.store.read_plan():
@@ -90,6 +86,17 @@ class Run:
                 except FormatError:  # the next session finds it and does it again
                     continue
         return pl.concat(frames, how="diagonal", rechunk=True) if frames else pl.DataFrame()
+
+    def _finished_table(self, sha256: str) -> pl.DataFrame:
+        path = self.store.table_path
+        advice = "Run the study again: the table is written anew from the units, which are kept."
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"Cannot read {path}: {error.strerror}. {advice}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise RunError(f"{path} is damaged: its checksum is not the one in the manifest. {advice}")
+        return pl.read_parquet(io.BytesIO(data))
 
     def units(self) -> pl.DataFrame:
         """Return one row for each planned unit: status (done, failed, pending), rows, seconds, attempts."""
@@ -222,7 +229,7 @@ def _rate(run: Run, finished: set[str]) -> float | None:
     sessions = run.manifest["sessions"]
     if not sessions:
         return None
-    start = datetime.strptime(sessions[-1]["started"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    start = seconds_of(sessions[-1]["started"])
     times = [run.store.unit_path(key).stat().st_mtime for key in finished]
     written = [time for time in times if time >= start]
     return len(written) / max(max(written) - start, 1e-3) if written else None

@@ -190,9 +190,8 @@ class Store:
 
     def finished_keys(self) -> set[str]:
         """Return the keys of all units with a file, looking into none of them."""
-        with suppress(FileNotFoundError):
-            names = (entry.name for entry in os.scandir(self.units_path))
-            return {name.removesuffix(".parquet") for name in names if is_key(name.removesuffix(".parquet"))}
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return {one.stem for one in self.units_path.iterdir() if one.suffix == ".parquet" and is_key(one.stem)}
         return set()
 
     def is_intact(self, unit: Unit, columns: str) -> bool:

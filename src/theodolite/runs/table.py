@@ -1,10 +1,12 @@
 """From the files of units to the one table, always the same bytes for the same rows."""
 
+import csv
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -15,6 +17,8 @@ from theodolite.runs.manifest import TableNote, distinct
 from theodolite.runs.rows import schema_of
 from theodolite.runs.store import Store
 from theodolite.runs.unit_file import UnitRecord, read_unit_file
+
+Summarise: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
 
 _SUMMARY_ROWS = 1000
 _ROW_GROUP = 1 << 18
@@ -68,7 +72,7 @@ def compact(
     store: Store,
     columns: Mapping[str, Column],
     keys: Sequence[str],
-    summarise: Callable[[pl.DataFrame], pl.DataFrame],
+    summarise: Summarise,
 ) -> Gathered:
     """Write `table.parquet` and `summary.csv`, and gather what the manifest says about them.
 
@@ -82,10 +86,7 @@ def compact(
     table, records = assemble(store, keys, columns)
     data = table_bytes(table)
     write_atomically(store.table_path, data)
-    summary = summarise(table)
-    if not isinstance(summary, pl.DataFrame):
-        raise RunError(f"A summary must be a polars DataFrame, but summarise returned a {type(summary).__name__}.")
-    write_atomically(store.summary_path, summary.write_csv().encode())
+    write_atomically(store.summary_path, summary_csv(summarise(table)))
     return Gathered(
         table={"rows": table.height, "sha256": hashlib.sha256(data).hexdigest()},
         inputs=distinct([one for record in records for one in record.inputs]),
@@ -99,6 +100,52 @@ def table_bytes(table: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     table.rechunk().write_parquet(buffer, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)
     return buffer.getvalue()
+
+
+def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
+    r"""Return a summary as CSV; values that are lists or mappings are written as JSON.
+
+    Parameters
+    ----------
+    summary : polars.DataFrame or sequence of mapping
+        What a `summarise` function returns.
+
+    Returns
+    -------
+    bytes
+        UTF-8, one header line; the columns of mappings are those of all of them, in order of first occurrence.
+
+    Raises
+    ------
+    RunError
+        If it is neither.
+
+    Examples
+    --------
+    >>> summary_csv([{"model": "a", "null": {"gaussian": 59.7}}])
+    b'model,null\na,"{""gaussian"":59.7}"\n'
+    """
+    rows = summary.to_dicts() if isinstance(summary, pl.DataFrame) else summary
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        raise RunError(
+            f"A summary must be a polars DataFrame or a list of dicts, but this is a {type(summary).__name__}. "
+            "Correct the function passed as summarise."
+        )
+    names = (
+        summary.columns if isinstance(summary, pl.DataFrame) else list(dict.fromkeys(n for row in rows for n in row))
+    )
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return value
 
 
 def default_summary(table: pl.DataFrame) -> pl.DataFrame:

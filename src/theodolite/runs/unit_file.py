@@ -67,7 +67,7 @@ def write_unit_file(path: Path, frame: pl.DataFrame, record: UnitRecord) -> None
     RunError
         If the system refuses to write.
     """
-    text = canonical_json(asdict(record))
+    text = canonical_json(asdict(record)).encode("utf-8", "backslashreplace").decode()  # JSON reads \\udc80 back
     buffer = io.BytesIO()
     frame.write_parquet(
         buffer, compression="zstd", metadata={_ENTRY: (_MARK + _BLANK).decode() + '",' + text.removeprefix("{")}
@@ -99,7 +99,8 @@ def read_unit_file(path: Path) -> tuple[pl.DataFrame, UnitRecord]:
         If the file cannot be read, or is not what `write_unit_file` wrote, bit by bit.
     """
     data = _checked_bytes(path)
-    return pl.read_parquet(io.BytesIO(data)), _record(data, path)
+    record = _record(data, path)
+    return pl.read_parquet(io.BytesIO(data)), record
 
 
 def _checked_bytes(path: Path) -> bytes:
@@ -122,9 +123,9 @@ def _checked_bytes(path: Path) -> bytes:
 
 
 def _record(data: bytes, path: Path) -> UnitRecord:
-    content = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_ENTRY])
-    content.pop("sha256")
     try:
+        content = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_ENTRY])
+        content.pop("sha256")
         return UnitRecord(**content)
-    except TypeError as error:
+    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         raise FormatError(f"The unit file {path} was written by another version of theodolite ({error}).") from error
