@@ -1,0 +1,221 @@
+"""`load_table`: from a reference to a table, reading one tensor and nothing else of the weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError
+from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
+from theodolite.tables.embeddings import Which, find_embeddings
+from theodolite.tables.entries import check_table, hash_tensor, list_tables
+from theodolite.tables.model_config import CONFIG, ModelConfig, read_config
+from theodolite.tables.npy_file import ARRAY
+from theodolite.tables.reference import SELECTOR_WORDS, Reference
+from theodolite.tables.source import Source, locate
+from theodolite.tables.table import Rows, Table
+from theodolite.tables.vocabulary import Vocabulary, read_vocabulary
+
+COUNTS = "token_counts.npy"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which tensor a reference means.
+
+    Attributes
+    ----------
+    tensor : str
+        Name in the checkpoint.
+    which : str
+        "input", "output", or the tensor's name.
+    tied : bool or None
+        Whether input and output embedding are one matrix; None where that is not known.
+    scale : float
+        The factor that the model puts on the input embedding.
+    found_by : str
+        "name", "convention", "transformers" or "only matrix".
+    """
+
+    tensor: str
+    which: str
+    tied: bool | None
+    scale: float
+    found_by: str
+
+
+def load_table(reference: str | Path | Reference, *, which: str | None = None, rows: Rows = "all") -> Table:
+    """Read one table; of the weights, only the bytes of that tensor.
+
+    Parameters
+    ----------
+    reference : str, pathlib.Path or Reference
+        `[scheme:]location[@revision][#selector]`: `bundled:pocket-128@step512#output`, a model folder,
+        `weights.safetensors#wte.weight`, `pytorch_model.bin#name`, `array.npy`.
+    which : str, optional
+        "input" (or "embedding"), "output" (or "unembedding"), or the name of a tensor: the same as `#selector`. Without
+        either, the input embedding.
+    rows : {"all", "tokenizer", "trimmed"}
+        Which rows to keep, see `Table.select`.
+
+    Returns
+    -------
+    Table
+        Points in the stored dtype, memory-mapped where the file allows; the raw matrix, without the scaling that some
+        architectures apply (recorded in `provenance["embedding_scale"]`).
+
+    Raises
+    ------
+    ReferenceSyntaxError
+        If the reference does not follow the grammar.
+    NotFoundError
+        If the file, folder, revision or tensor does not exist.
+    FormatError
+        If a file is damaged, or the tensor is no matrix of floating-point numbers.
+    UnsafeFileError
+        If a file could only be read by running code that is in it.
+    ParameterError
+        If `which` contradicts the reference, or `rows` needs a tokenizer that is not there.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> folder = tempfile.mkdtemp()
+    >>> np.save(f"{folder}/array.npy", np.eye(3, dtype=np.float32))
+    >>> table = load_table(f"{folder}/array.npy")
+    >>> table.n_tokens, table.n_dims, table.which
+    (3, 3, 'array')
+    """
+    parsed = Reference.parse(reference)
+    if which is not None:
+        wanted = SELECTOR_WORDS.get(which.lower(), which)
+        if parsed.selector not in (None, wanted):
+            raise ParameterError(
+                f"which={which!r} contradicts the reference {parsed}, which already names {parsed.selector!r}. "
+                "Give one of the two."
+            )
+        parsed = parsed.select(wanted)
+    source = locate(parsed)
+    checkpoint = open_checkpoint(source.place)
+    config = read_config_of(source)
+    choice = choose(source, checkpoint, config)
+    entry = checkpoint.entry(choice.tensor)
+    check_table(entry)
+    points = checkpoint.read(choice.tensor)
+    n_rows = entry.shape[0]
+    vocabulary = vocabulary_for(source, choice, config, n_rows)
+    counts = _read_counts(source, n_rows) if vocabulary is not None else None
+    known = None if vocabulary is None else np.array(sorted(i for i in vocabulary.pieces if i < n_rows), dtype=np.int64)
+    table = Table(
+        points=points,
+        token_ids=np.arange(n_rows, dtype=np.int64),
+        tokens=None if vocabulary is None else tuple(map(vocabulary.display, range(n_rows))),
+        which=choice.which,
+        tied=choice.tied,
+        n_vocabulary=None if vocabulary is None else vocabulary.size,
+        special_ids=frozenset() if vocabulary is None else vocabulary.special_ids,
+        counts=counts,
+        n_stored=n_rows,
+        known_ids=known,
+        provenance={
+            "reference": str(parsed),
+            "scheme": parsed.scheme,
+            "revision": parsed.revision,
+            "folder": str(source.place if source.place.is_dir() else source.place.parent),
+            "file": str(entry.file),
+            "format": checkpoint.format_of(choice.tensor),
+            "tensor": choice.tensor,
+            "which": choice.which,
+            "found_by": choice.found_by,
+            "tied": choice.tied,
+            "dtype": entry.dtype,
+            "shape": list(entry.shape),
+            "n_bytes": entry.n_bytes,
+            "sha256": hash_tensor(points),
+            "model_type": None if config is None else config.model_type,
+            "architecture": None if config is None or not config.architectures else config.architectures[0],
+            "embedding_scale": choice.scale,
+            "tokenizer": None if vocabulary is None else str(vocabulary.file),
+        },
+    )
+    return table.select(rows)
+
+
+def read_config_of(source: Source) -> ModelConfig | None:
+    """Read the config.json that belongs to a source; None where there is none."""
+    folder = source.companion(CONFIG)
+    return None if folder is None else read_config(folder)
+
+
+def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -> Choice:
+    """Decide which tensor is meant.
+
+    Raises
+    ------
+    NotFoundError
+        If the named tensor, or the embedding asked for, is not there.
+    FormatError
+        If nothing says which of several matrices is meant.
+    """
+    selector = source.reference.selector
+    if selector is not None and (selector in checkpoint or selector not in ("input", "output")):
+        name = checkpoint.entry(selector).name
+        tied, scale = None, 1.0
+        return Choice(tensor=name, which=name, tied=tied, scale=scale, found_by="name")
+    whole = source.place.is_dir() or len(checkpoint.names) > 1
+    if config is not None and whole:
+        found = find_embeddings(checkpoint, config)
+        which: Which = "output" if selector == "output" else "input"
+        name = found.name(which, checkpoint)
+        scale = found.scale if which == "input" else 1.0
+        return Choice(tensor=name, which=which, tied=found.tied, scale=scale, found_by=found.found_by)
+    if checkpoint.names == (ARRAY,) and selector is None:
+        return Choice(tensor=ARRAY, which=ARRAY, tied=None, scale=1.0, found_by="only matrix")
+    tables = [entry for entry in checkpoint.entries().values() if entry.is_table]
+    if len(tables) == 1 and selector is None:
+        return Choice(tensor=tables[0].name, which=tables[0].name, tied=None, scale=1.0, found_by="only matrix")
+    asked = f"the {selector} embedding" if selector else "the table"
+    if source.place.is_dir():
+        raise NotFoundError(
+            f"{source.place} has no {CONFIG}, so nothing says which tensor is {asked}. Put it beside the weights. "
+            f"{list_tables(checkpoint.entries().values())}"
+        )
+    raise FormatError(
+        f"Nothing says which tensor of {source.place} is {asked}: there is no {CONFIG} beside it. "
+        f"{list_tables(checkpoint.entries().values())}"
+    )
+
+
+def vocabulary_for(source: Source, choice: Choice, config: ModelConfig | None, n_rows: int) -> Vocabulary | None:
+    """Read the tokenizer if the rows of the chosen tensor are its tokens.
+
+    That is so for an input or output embedding, and for a tensor named by hand with as many rows as the vocabulary.
+    """
+    folder = source.companion(*TOKENIZER_FILES)
+    if folder is None or source.place.suffix == ".npy":
+        return None
+    if choice.which not in ("input", "output") and (config is None or config.vocab_size != n_rows):
+        return None
+    return read_vocabulary(folder)
+
+
+def _read_counts(source: Source, n_rows: int) -> npt.NDArray[np.int64] | None:
+    """Read how often each token was seen in training; ids beyond the file were never seen."""
+    folder = source.companion(COUNTS)
+    if folder is None:
+        return None
+    path = folder / COUNTS
+    try:
+        stored = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise FormatError(f"{path} is damaged: {error}. Remove it, or save the counts again.") from error
+    if stored.ndim != 1 or stored.dtype.kind not in "iu" or len(stored) > n_rows or (stored < 0).any():
+        raise FormatError(
+            f"{path} should hold one count for each of {n_rows} tokens, but has shape {stored.shape} and dtype "
+            f"{stored.dtype}. Remove it, or save the counts again."
+        )
+    counts = np.zeros(n_rows, dtype=np.int64)
+    counts[: len(stored)] = stored
+    return counts

@@ -1,0 +1,103 @@
+"""What a model's config.json says about its embedding: sizes, tying, scaling."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from theodolite.tables.json_file import read_json
+
+CONFIG = "config.json"
+_TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
+_HEADS = ("ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForPreTraining", "ForConditionalGeneration", "WithLMHeadModel")
+_GEMMA_LIKE = ("gemma", "recurrent_gemma", "t5gemma", "vaultgemma", "paligemma")
+_MULTIPLIERS = ("embedding_multiplier", "scale_emb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The parts of config.json that concern tables.
+
+    Attributes
+    ----------
+    model_type : str
+        Of the text model where the config nests one, otherwise of the whole.
+    outer_type : str
+        Of the whole model.
+    architectures : tuple of str
+        Class names, such as "GPT2LMHeadModel"; empty where the config does not say.
+    vocab_size : int or None
+        Rows that the embedding should have.
+    ties : bool or None
+        Whether output and input embedding are one matrix; None where the config leaves it to the architecture.
+    embedding_scale : float
+        The factor that the model puts on the embedding before the first block; the table is the raw matrix.
+    """
+
+    model_type: str
+    outer_type: str
+    architectures: tuple[str, ...]
+    vocab_size: int | None
+    ties: bool | None
+    embedding_scale: float
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the text model is a part of something larger."""
+        return self.model_type != self.outer_type
+
+    @property
+    def has_head(self) -> bool | None:
+        """Whether the saved class ends in a head over the vocabulary; None where no class is named."""
+        if not self.architectures:
+            return None
+        return any(name.endswith(_HEADS) for name in self.architectures)
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read config.json of a model folder.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    FormatError
+        If it is no JSON object.
+    """
+    outer = read_json(folder / CONFIG)
+    text = outer
+    for part in _TEXT_PARTS:
+        if isinstance(text.get(part), dict):
+            text = {**text[part]}
+            break
+    outer_type = _text(outer.get("model_type"))
+    model_type = _text(text.get("model_type")) or outer_type
+    ties = outer.get("tie_word_embeddings", text.get("tie_word_embeddings"))
+    architectures = outer.get("architectures")
+    return ModelConfig(
+        model_type=model_type,
+        outer_type=outer_type,
+        architectures=tuple(map(_text, architectures)) if isinstance(architectures, list) else (),
+        vocab_size=_size(text.get("vocab_size", outer.get("vocab_size"))),
+        ties=ties if isinstance(ties, bool) else None,
+        embedding_scale=_scale(model_type, text),
+    )
+
+
+def _scale(model_type: str, config: dict[str, Any]) -> float:
+    """Return the factor between a row of the table and what enters the first block."""
+    width = _size(config.get("hidden_size", config.get("d_model")))
+    if width and (model_type.startswith(_GEMMA_LIKE) or config.get("scale_embedding") is True):
+        return math.sqrt(width)
+    for key in _MULTIPLIERS:
+        if isinstance(config.get(key), int | float) and not isinstance(config[key], bool):
+            return float(config[key])
+    return 1.0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _size(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None

@@ -1,0 +1,147 @@
+"""A checkpoint saved by `torch.save`: opened with weights-only loading, its tensors memory-mapped."""
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from theodolite.core.errors import FormatError, UnsafeFileError
+from theodolite.tables.entries import TensorEntry, find_entry
+
+_MOST_PICKLE_BYTES = 256_000_000  # names and shapes; real ones stay under a few MB
+_LONE = "tensor"
+_ZIP = b"PK\x03\x04"
+
+
+class TorchFile:
+    """The tensors of one `pytorch_model.bin`, `.pt` or `.pth` file.
+
+    Zip files (torch 1.6 and later) are memory-mapped. Older files have to be read whole; they are kept in memory
+    until the object goes away.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file. Tensors may be nested in dicts (`state_dict`, `model`); their names are joined with dots. A file that
+        is one tensor has the name "tensor".
+
+    Raises
+    ------
+    UnsafeFileError
+        If reading the file would run code, or unpack more than it holds.
+    FormatError
+        If the file is empty, truncated or no torch file.
+    """
+
+    format = "torch"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.memory_mapped = _is_zip(path)
+        content = _load(path, mmap=self.memory_mapped)
+        self._tensors: dict[str, torch.Tensor] = {}
+        _collect(content, "", self._tensors)
+        if not self._tensors:
+            raise FormatError(f"{path} holds no tensors but a {type(content).__name__}. Give a saved state dict.")
+        self.entries: Mapping[str, TensorEntry] = {
+            name: TensorEntry(
+                name=name,
+                shape=tuple(tensor.shape),
+                dtype=str(tensor.dtype).removeprefix("torch."),
+                n_bytes=tensor.numel() * tensor.element_size(),
+                file=path,
+            )
+            for name, tensor in self._tensors.items()
+        }
+
+    def read(self, name: str) -> torch.Tensor:
+        """Return one tensor, a view of the mapped file."""
+        find_entry(self.entries, name, str(self.path))
+        return self._tensors[name].detach()
+
+    def same_storage(self, one: str, other: str) -> bool:
+        """Say whether two names stand for the same numbers in the file, as tied weights do."""
+        a, b = self._tensors[one], self._tensors[other]
+        return a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride()
+
+
+def _is_zip(path: Path) -> bool:
+    """Say whether the file is a torch zip; check its directory without unpacking anything."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise FormatError(f"{path} is empty: 0 bytes are no torch file. Copy or download it again.")
+    if start != _ZIP:
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise FormatError(f"{path} is truncated or damaged: {error}. Copy or download it again.") from error
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise UnsafeFileError(
+                f"{path} holds the compressed member {member.filename!r} ({member.compress_size} bytes that unpack to "
+                f"{member.file_size}); torch never compresses. Save the weights again with torch.save."
+            )
+        if member.file_size > size or (member.filename.endswith(".pkl") and member.file_size > _MOST_PICKLE_BYTES):
+            raise UnsafeFileError(
+                f"{path} claims a member {member.filename!r} of {member.file_size} bytes in a file of {size}. "
+                "Save the weights again with torch.save or as safetensors."
+            )
+    if not any(member.filename.endswith("data.pkl") for member in members):
+        raise FormatError(f"{path} is a zip file but not one that torch.save wrote: it has no data.pkl.")
+    return True
+
+
+def _load(path: Path, *, mmap: bool) -> Any:
+    """Load with torch's weights-only unpickler and put what it says into one paragraph."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        text = str(error)
+        if "GLOBAL" in text or "REDUCE" in text or "class" in text.lower() or "function" in text.lower():
+            raise UnsafeFileError(
+                f"{path} cannot be read without running code that is inside it ({_named_global(text)}), and theodolite "
+                "never does that. Convert it to safetensors on a machine that trusts it: "
+                "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
+            ) from error
+        raise FormatError(f"{path} is damaged or no torch file: {_first_line(text)}. Copy it again.") from error
+    except (RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise FormatError(
+            f"{path} is truncated, damaged or no torch file: {_first_line(str(error)) or type(error).__name__}. "
+            "Copy or download it again."
+        ) from error
+    except (AssertionError, MemoryError, OverflowError, RecursionError, NotImplementedError) as error:
+        raise FormatError(f"{path} is damaged: {type(error).__name__} while reading it. Copy it again.") from error
+
+
+def _collect(value: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
+    """Gather the tensors of nested dicts under dotted names; the usual wrappers leave no prefix."""
+    if isinstance(value, torch.Tensor):
+        tensors[prefix or _LONE] = value
+    elif isinstance(value, dict) and prefix.count(".") < 16:
+        wrapped = set(value) & {"state_dict", "model_state_dict"} if not prefix else set()
+        for key, inner in value.items():
+            if isinstance(key, str):
+                _collect(inner, "" if key in wrapped else f"{prefix}.{key}" if prefix else key, tensors)
+
+
+def _named_global(text: str) -> str:
+    """Pick the name of the forbidden function or class out of torch's message."""
+    for marker in ("GLOBAL ", "global "):
+        if marker in text:
+            return "it asks for " + text.split(marker, 1)[1].split(maxsplit=1)[0].rstrip(".,:")
+    return "it asks for a function or class that is not a tensor"
+
+
+def _first_line(text: str) -> str:
+    """Return the first sentence of a message, without its full stop."""
+    return text.strip().split("\n")[0][:300].rstrip(". ")
