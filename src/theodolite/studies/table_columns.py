@@ -3,45 +3,41 @@
 from theodolite.runs import Column
 
 COLUMNS = {
-    "model": Column("str", "reference without its revision, as given", ""),
-    "revision": Column("str", "revision of the model; main where there is only one", ""),
-    "step": Column("int", "training step that the revision names, if it names one", "steps"),
-    "which": Column("str", "input or output embedding, or the name of the tensor", ""),
-    "rows": Column("str", "which rows of the table were kept: all, tokenizer or trimmed", ""),
+    "model": Column(dtype="str", meaning="reference without its revision, as given"),
+    "revision": Column(dtype="str", meaning="revision of the model; main where there is only one"),
+    "step": Column(dtype="int", meaning="training step that the revision names, if it names one", unit="steps"),
+    "which": Column(dtype="str", meaning="input or output embedding, or the name of the tensor"),
+    "rows": Column(dtype="str", meaning="which rows of the table were kept: all, tokenizer or trimmed"),
     "condition": Column(
-        "str", "measured, a null (gaussian, permuted), unit_norm (rows scaled to length 1) or without_shortest", ""
+        dtype="str",
+        meaning="measured, a null (gaussian, permuted), unit_norm (rows of length 1) or without_shortest",
     ),
-    "measure": Column("str", "what was measured (see MEASURES)", ""),
-    "method": Column("str", "estimator or variant of the measure", ""),
-    "params": Column("str", "parameters of the method, as JSON", ""),
-    "n1": Column("int", "inner neighbor that the estimate compared", "rank"),
-    "scale": Column("int", "outer neighbor that the estimate compared (n2 or k)", "rank"),
-    "radius": Column("float", "mean distance to the outer neighbor", "units of the table"),
-    "x": Column("float", "position on the measure's own axis: bin edge, rows removed", "see MEASURES"),
-    "token_id": Column("int", "row of the table, where the number belongs to one token", ""),
-    "token": Column("str", "the token's display string", ""),
-    "value": Column("float", "the number", "see MEASURES"),
-    "stderr": Column("float", "standard error of the number", "as value"),
-    "n_used": Column("int", "points that the number rests on", "points"),
-    "n_dropped": Column("int", "rows that were given but not used", "points"),
-    "extrinsic": Column("int", "columns of the table", "dimensions"),
+    "measure": Column(dtype="str", meaning="what was measured (see MEASURES)"),
+    "method": Column(dtype="str", meaning="estimator or variant of the measure"),
+    "params": Column(dtype="str", meaning="parameters of the method, as JSON"),
+    "n1": Column(dtype="int", meaning="inner neighbor that the estimate compared", unit="rank"),
+    "scale": Column(dtype="int", meaning="outer neighbor that the estimate compared (n2 or k)", unit="rank"),
+    "radius": Column(dtype="float", meaning="mean distance to the outer neighbor", unit="units of the table"),
+    "x": Column(dtype="float", meaning="position on the measure's own axis: bin edge, quantile, rows removed"),
+    "token_id": Column(dtype="int", meaning="row of the table, where the number belongs to one token"),
+    "token": Column(dtype="str", meaning="the token's display string"),
+    "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
+    "stderr": Column(dtype="float", meaning="standard error of the number", unit="as value"),
+    "n_used": Column(dtype="int", meaning="points that the number rests on", unit="points"),
+    "n_dropped": Column(dtype="int", meaning="points that the estimate left out", unit="points"),
+    "extrinsic": Column(dtype="int", meaning="columns of the table", unit="dimensions"),
 }
 
 MEASURES = {
     "dimension": "intrinsic dimension",
     "redundancy": "1 - dimension / extrinsic, a fraction",
-    "participation_ratio": "(sum of covariance eigenvalues)^2 / sum of their squares: the linear companion of dimension",
+    "participation_ratio": "(sum of covariance eigenvalues)^2 / sum of their squares, the linear dimension",
     "count": "number of rows of the kind named by method",
     "norm": "Euclidean length of a row: quantiles (x is the quantile) or, with a token, one row",
-    "norm_histogram": "rows whose length lies in the bin that starts at x; method gives the bin's width",
-    "lid_histogram": "points whose local dimension lies in the bin that starts at x; method gives the bin's width",
-    "hubness": "how unevenly rows serve as neighbors: max (times the mean), skewness, short_share (share of all neighbor "
-    "places taken by the shortest 1 % of rows)",
+    "norm_histogram": "rows whose length lies in the bin that starts at x; params holds the width",
+    "lid_histogram": "points whose local dimension lies in the bin that starts at x; params holds the width",
+    "hubness": "how unevenly rows serve as neighbors: max (times the mean), skewness, short_share (share of all "
+    "neighbor places taken by the shortest 1 % of rows)",
     "hub": "how often the token is among the k nearest of others, over the mean k",
     "low_cosine_share": "share of points whose nearest neighbor by cosine has cosine below 0.5",
 }
-
-MEASURED = "measured"
-NULLS = ("gaussian", "permuted")
-UNIT_NORM = "unit_norm"
-WITHOUT_SHORTEST = "without_shortest"

@@ -1,0 +1,109 @@
+"""Commands that read run folders: report, status, ls."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from theodolite.cli.output import Output, print_json
+
+Speech = Annotated[Output, Parameter(name="*", group="Output")]
+
+
+def report(
+    run: Path,
+    *,
+    figures: tuple[str, ...] = ("svg", "png"),
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Write report.html and the figures of a run again, from its table.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    figures
+        Formats to write: svg, png, pdf.
+    """
+    from theodolite.cli.results import write_report  # noqa: PLC0415 - keeps --help fast
+    from theodolite.runs import open_run  # noqa: PLC0415
+
+    _, _, page = write_report(open_run(run), formats=figures)
+    if output.json:
+        print_json({"command": "report", "run": str(run), "status": "success", "report": str(page)})
+    output.lines([f"Report: {page}"])
+    return 0
+
+
+def status(
+    run: Path,
+    *,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Show how far a run is, and what failed.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - keeps --help fast
+
+    from theodolite import runs  # noqa: PLC0415
+
+    opened = runs.open_run(run)
+    state, failures = runs.status(opened), opened.failures()
+    if output.json:
+        failed = [{"unit": one.label, "error": one.exception, "message": one.message} for one in failures]
+        print_json({"command": "status", "run": str(run), **asdict(state), "failures": failed})
+    lines = [f"{run}: {state.status}, {state.done} of {state.planned} units done"]
+    if state.remaining:
+        lines.append(f"{state.remaining} to do; the same command that began the run goes on with it:")
+        lines.append(f"  {' '.join(opened.manifest['command'] or [])}")
+    lines += [f"failed: {one.label}: {one.message}" for one in failures]
+    output.lines(lines)
+    return 0
+
+
+def ls(
+    folder: Path = Path("runs"),
+    *,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """List the runs in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where runs are kept.
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - keeps --help fast
+
+    from theodolite.runs import list_runs  # noqa: PLC0415
+
+    entries = list_runs(folder)
+    if output.json:
+        print_json(
+            {"command": "ls", "status": "success", "runs": [asdict(one) | {"path": str(one.path)} for one in entries]}
+        )
+    if not entries:
+        output.say(f"No run in {folder}. `theodolite survey` makes one.")
+    else:
+        header = ("run", "study", "status", "done", "failed", "warnings", "begun")
+        output.table(
+            f"Runs in {folder}",
+            header,
+            [
+                (
+                    str(one.path),
+                    one.study,
+                    one.status,
+                    f"{one.done}/{one.planned}",
+                    str(one.failed),
+                    str(one.n_warnings),
+                    one.created,
+                )
+                for one in entries
+            ],
+        )
+    return 0

@@ -1,0 +1,92 @@
+"""The commands by name, and what happens when one of them fails.
+
+Commands are named as strings and imported when they are called, so that `theodolite --help` loads neither torch nor
+polars.
+"""
+
+import os
+import sys
+import traceback
+from importlib.metadata import version
+
+from cyclopts import App, Parameter
+
+from theodolite.core.errors import TheodoliteError
+
+_ERROR, _INTERRUPTED = 1, 130
+_EPILOGUE = (
+    "Examples:\n"
+    "  theodolite survey                                   the bundled models, as a first look\n"
+    "  theodolite survey ./my-model                        a local model folder\n"
+    "  theodolite dimension weights.safetensors#wte.weight one tensor of a file\n"
+    "  theodolite dimension bundled:pocket-128 --json      one JSON object for other programs\n"
+    "Exit codes: 0 done, 1 error, 2 usage, 3 done but some units failed, 130 interrupted."
+)
+
+app = App(
+    name="theodolite",
+    help="Survey the geometry of language-model token representations.",
+    help_epilogue=_EPILOGUE,
+    help_format="plaintext",
+    help_formatter="plain",
+    version=version("theodolite"),
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for _name, _where, _help in (
+    ("survey", "survey:survey", "Survey models: the main job; without arguments, the bundled family."),
+    ("dimension", "survey:dimension", "Dimension of embedding tables by every estimator, with nulls and hub checks."),
+    ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
+    ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
+    ("report", "folders:report", "Write the report and the figures of a run again."),
+    ("status", "folders:status", "Show how far a run is, and what failed."),
+    ("ls", "folders:ls", "List the runs in a folder."),
+    ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
+):
+    app.command(f"theodolite.cli.{_where}", name=_name, help=_help)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:]
+    try:
+        code = app(arguments) or 0
+        sys.stdout.flush()
+    except TheodoliteError as error:
+        code = _fail(arguments, error, error.exit_code)
+    except KeyboardInterrupt:
+        _say("Interrupted. Finished units are kept: the same command goes on where this one stopped.")
+        code = _INTERRUPTED
+    except BrokenPipeError:  # the reader of our output left, as `theodolite ls | head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _ERROR
+    except Exception as error:  # the last resort of a program: nothing is swallowed, the exit code says so
+        code = _fail(arguments, error, _ERROR)
+    sys.exit(code)
+
+
+def _fail(arguments: list[str], error: Exception, code: int) -> int:
+    """Say what went wrong, in the form that was asked for, and return the exit code."""
+    deliberate = isinstance(error, TheodoliteError)
+    message = str(error) if deliberate else f"{type(error).__name__}: {error}"
+    if "--debug" in arguments:
+        traceback.print_exception(error)
+    elif deliberate:
+        _say(f"error: {message}")
+    else:
+        _say(f"internal error: {message}\nThis is a fault of theodolite. `--debug` shows where; please report it.")
+    if "--json" in arguments:
+        from theodolite.cli.output import print_json  # noqa: PLC0415 - only on this path
+
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        print_json({"command": command, "status": "error", "error": {"type": type(error).__name__, "message": message}})
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""One place for what the commands print: human, JSON or nothing."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from theodolite.core.progress import Progress as ProgressProtocol
+from theodolite.core.progress import Silent
+
+SCHEMA_VERSION = 1
+_WIDTH_IN_FILES = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a command speaks.
+
+    Attributes
+    ----------
+    json : bool
+        Print one JSON object on standard output and nothing else there.
+    quiet : bool
+        Print nothing but errors.
+    debug : bool
+        Show the traceback of an error.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+    @property
+    def human(self) -> bool:
+        """Whether a person reads standard output."""
+        return not (self.json or self.quiet)
+
+    def say(self, text: str) -> None:
+        """Tell the person something that is no data, on standard error."""
+        if not self.quiet:
+            _console(stderr=True).print(Text(text), soft_wrap=True)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of strings; columns but the first are aligned right."""
+        if not self.human:
+            return
+        table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for position, name in enumerate(header):
+            table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        _console().print(table)
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print lines of text on standard output."""
+        if self.human:
+            console = _console()
+            for line in lines:
+                console.print(Text(line), soft_wrap=True)
+
+    def progress(self) -> ProgressProtocol:
+        """Return a progress bar on a terminal, a line for each step in a log, silence when quiet."""
+        if self.quiet:
+            return Silent()
+        return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Bar:
+    """A progress bar on standard error."""
+
+    def start(self, total: int, label: str) -> None:
+        """Show the bar."""
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=_console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(label, total=total, note="")
+        self._bar.start()
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Move the bar."""
+        self._bar.update(self._task, advance=steps, note=note)
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+class Lines:
+    """One line on standard error for each step, for logs."""
+
+    def start(self, total: int, label: str) -> None:
+        """Remember how much there is to do."""
+        self._total, self._done, self._label = total, 0, label
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Print where the work is."""
+        self._done += steps
+        print(f"{self._label} {self._done}/{self._total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """Do nothing: the last line was printed."""
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one JSON object; numbers that JSON cannot hold become null."""
+    print(json.dumps(_plain({"schema_version": SCHEMA_VERSION, **content}), ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else _WIDTH_IN_FILES, highlight=False)

@@ -1,0 +1,76 @@
+"""Commands that run a study: survey, dimension, run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from theodolite.cli.output import Output
+from theodolite.studies.survey_config import Config as SurveyConfig
+from theodolite.studies.table_config import Config as DimensionConfig
+
+Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
+Flat = Parameter(name="*", group="Settings")
+Speech = Annotated[Output, Parameter(name="*", group="Output")]
+
+
+def survey(
+    config: Annotated[SurveyConfig, Flat] = SurveyConfig(),  # noqa: B008 - frozen
+    *,
+    out: Out = None,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Survey models: measure their embedding tables against random ones, and write a run with its report.
+
+    Without references, the bundled pocket models are surveyed. The same command again goes on where it stopped.
+
+    Parameters
+    ----------
+    out
+        Run folder; by default a folder in ./runs named after the settings.
+    """
+    return _execute("survey", config, out, output)
+
+
+def dimension(
+    config: Annotated[DimensionConfig, Flat],
+    *,
+    out: Out = None,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Measure the dimension of embedding tables: all estimators, redundancy, nulls and the hub of short rows.
+
+    Parameters
+    ----------
+    out
+        Run folder; by default a folder in ./runs named after the settings.
+    """
+    return _execute("dimension", config, out, output)
+
+
+def run(
+    study: Path,
+    *,
+    out: Out = None,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Run a study from a file.
+
+    Parameters
+    ----------
+    study
+        A YAML file with `study` and `config`, such as the study.yaml of a run.
+    out
+        Run folder; by default a folder in ./runs named after the settings.
+    """
+    from theodolite.runs import config_from_mapping, read_study_file  # noqa: PLC0415 - keeps --help fast
+    from theodolite.studies import resolve  # noqa: PLC0415
+
+    name, _, mapping = read_study_file(study)
+    return _execute(name, config_from_mapping(resolve(name).Config, mapping), out, output)
+
+
+def _execute(name: str, config: Any, out: Path | None, output: Output) -> int:
+    from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
+
+    return execute(name, config, out, output)

@@ -1,0 +1,114 @@
+"""Studies by name: one file per experiment, the only place where sources and numerics meet."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from theodolite.core.progress import Progress
+    from theodolite.runs import Run
+    from theodolite.runs.study import Study
+
+STUDIES = {
+    "dimension": "theodolite.studies.dimension",
+    "survey": "theodolite.studies.survey",
+}
+
+
+def resolve(name: str) -> "Study":
+    """Return the study called `name`.
+
+    Parameters
+    ----------
+    name : str
+        A name of `STUDIES`.
+
+    Returns
+    -------
+    Study
+        The module, imported now if it was not yet.
+
+    Raises
+    ------
+    ParameterError
+        If no study is called so; the message suggests the closest name.
+
+    Examples
+    --------
+    >>> resolve("dimension").NAME
+    'dimension'
+    """
+    from theodolite.runs.study import find_study  # noqa: PLC0415 - keeps `import theodolite.studies` light
+
+    return find_study(name, STUDIES)
+
+
+def run(
+    name: str,
+    *,
+    out: Path | str | None = None,
+    progress: "Progress | None" = None,
+    **settings: Any,
+) -> "Run":
+    """Run a study, or go on with it: units that are already there are kept.
+
+    Parameters
+    ----------
+    name : str
+        A name of `STUDIES`.
+    out : path, optional
+        Run folder; by default `runs/<name>-<hash of the settings>`.
+    progress : Progress, optional
+        Told how far the run is.
+    **settings
+        Fields of the study's `Config`.
+
+    Returns
+    -------
+    Run
+        The finished run: `.table()` is a polars frame with the study's columns.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown or of the wrong type.
+    RunError
+        If the folder holds a run with other settings, or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     finished = run("dimension", references=["bundled:pocket-64"], which=["input"], nulls=[], out=folder)
+    ...     finished.status
+    'success'
+    """
+    from theodolite.runs import config_from_mapping  # noqa: PLC0415 - keeps `import theodolite.studies` light
+
+    return execute(name, config_from_mapping(resolve(name).Config, settings), out=out, progress=progress)
+
+
+def execute(
+    name: str,
+    config: Any,
+    *,
+    out: Path | str | None = None,
+    progress: "Progress | None" = None,
+    command: "Sequence[str] | None" = None,
+) -> "Run":
+    """Run a study with a config that is already made; otherwise as `run`."""
+    from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.core.hashing import hash_json  # noqa: PLC0415
+
+    study = resolve(name)
+    folder = Path(out) if out is not None else Path("runs", f"{name}-{hash_json(runs.config_to_mapping(config))[:8]}")
+    return runs.execute(
+        study,
+        config,
+        out=folder,
+        resolve=STUDIES,
+        progress=progress,
+        command=command,
+        summarise=study.summary_frame,
+    )

@@ -1,0 +1,207 @@
+"""Dimension of embedding tables: estimators, redundancy, nulls, and the hub of short rows (kataiwa2025).
+
+One unit measures one table under one condition: as it is, with rows of unit length, or as a null of the same size. The
+sweeps over model size and over training are this study on several references.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from theodolite.core.errors import NotFoundError, PointsError
+from theodolite.core.points import as_points, clean_points
+from theodolite.core.seeds import generator_from, seed_from
+from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
+from theodolite.neighborhoods import NeighborGraph, neighbors
+from theodolite.runs import Unit, UnitResult
+from theodolite.studies import table_facts
+from theodolite.studies.hub import removal_sweep, row_norms
+from theodolite.studies.table_columns import COLUMNS
+from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
+from theodolite.studies.table_findings import find
+from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.table_summary import summarize, summary_frame
+from theodolite.tables import Reference, Table, describe, expand, load_table
+
+__all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
+
+NAME = "dimension"
+VERSION = 1
+
+
+def plan(config: Config) -> list[Unit]:
+    """List the units: each table under each condition.
+
+    The content of each table is hashed into its units, so a changed file is measured anew and an equal one is not.
+
+    Parameters
+    ----------
+    config : Config
+        What to measure.
+
+    Returns
+    -------
+    list of Unit
+        In the order of the references.
+    """
+    units: list[Unit] = []
+    planned: set[tuple[str, str]] = set()
+    for references, hub in ((config.references, True), (config.checkpoints, False)):
+        for reference in (one for pattern in references for one in expand(pattern)):
+            for which in _which(reference, config.which):
+                if (str(reference), which) not in planned:
+                    planned.add((str(reference), which))
+                    units += _units(config, reference, which, hub=hub)
+    return units
+
+
+def _which(reference: Reference, wanted: Sequence[str]) -> Sequence[str]:
+    """Return which tables of a reference to measure: one of a tied pair, and what is there of the others."""
+    if reference.selector is not None:
+        return (reference.selector,)
+    found = describe(reference)
+    there = [which for which, name in (("input", found.input), ("output", found.output)) if name is not None]
+    if not there:
+        return ("",)
+    chosen = [which for which in wanted if which in there]
+    if not chosen:
+        raise NotFoundError(f"{reference} has no {' or '.join(wanted)} embedding, only {' and '.join(there)}.")
+    return chosen[:1] if found.tied else chosen
+
+
+def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> list[Unit]:
+    """Return the units of one table, one for each condition."""
+    table = _table(str(reference), which, config.rows)
+    n_rows = min(table.n_tokens, config.limit or table.n_tokens)
+    if n_rows <= config.k:
+        raise PointsError(
+            f"{reference} has {table.n_tokens} rows of which {n_rows} would be measured, but k={config.k} needs at "
+            f"least {config.k + 1}. Lower k."
+        )
+    conditions = (MEASURED, UNIT_NORM, *config.nulls) if hub else (MEASURED, *config.nulls)
+    params = {
+        "reference": str(reference),
+        "which": which,
+        "content": table.provenance["sha256"],
+        "rows": config.rows,
+        "k": config.k,
+        "mle_k": config.mle_k,
+        "discard": config.discard,
+        "shortest": config.shortest if hub else (),
+        "seed": config.seed,
+        "limit": config.limit,
+    }
+    return [
+        Unit(
+            study=NAME,
+            version=VERSION,
+            params={**params, "condition": condition},
+            group=str(reference),
+            label=" ".join(filter(None, (str(reference), which, condition))),
+        )
+        for condition in conditions
+    ]
+
+
+def run(unit: Unit) -> UnitResult:
+    """Measure one table under one condition.
+
+    Parameters
+    ----------
+    unit : Unit
+        As `plan` made it.
+
+    Returns
+    -------
+    UnitResult
+        Rows with the columns of `COLUMNS`, the table's provenance, and warnings about its rows.
+    """
+    params = unit.params
+    table = _table(params["reference"], params["which"], params["rows"])
+    return _CONDITIONS[params["condition"]](unit, _subset(table, params["limit"], params["seed"]))
+
+
+def _measured(unit: Unit, table: Table) -> UnitResult:
+    """Measure the table as it is, and again without its shortest rows."""
+    make = RowMaker.of(table, condition=MEASURED)
+    graph = neighbors(table.points, k=unit.params["k"], nonfinite="drop")
+    norms = row_norms(table.points)
+    rows = [
+        *_estimates(make, graph, unit.params),
+        *make.spectrum(participation_ratio(as_points(table.points)[graph.rows])),
+        *table_facts.count_rows(make, table, graph),
+        *table_facts.describe_norms(make, table, norms),
+        *table_facts.describe_neighbors(make, table, graph, norms),
+        *table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))),
+    ]
+    trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
+    for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=unit.params["shortest"]):
+        rows += trimmed.estimate(twonn(remaining, discard=unit.params["discard"]), x=float(removed))
+    return UnitResult(rows=rows, inputs=[table.provenance], warnings=_warnings(table, graph, unit.params["limit"]))
+
+
+def _unit_norm(unit: Unit, table: Table) -> UnitResult:
+    """Measure the directions of the rows alone: immune to the hub of short rows."""
+    make = RowMaker.of(table, condition=UNIT_NORM)
+    graph = neighbors(table.points, k=unit.params["k"], metric="cosine", nonfinite="drop")
+    return UnitResult(rows=[*_estimates(make, graph, unit.params), table_facts.low_cosine_share(make, graph)])
+
+
+def _null(unit: Unit, table: Table) -> UnitResult:
+    """Measure a random table of the same size."""
+    kind = unit.params["condition"]
+    measured = clean_points(table.points, nonfinite="drop").values
+    points = null_points(measured, kind, seed=seed_from(unit.key))
+    make = RowMaker.of(table, condition=kind)
+    rows = _estimates(make, neighbors(points, k=unit.params["k"]), unit.params)
+    return UnitResult(rows=[*rows, *make.spectrum(participation_ratio(points))])
+
+
+def _estimates(make: RowMaker, graph: NeighborGraph, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Measure one graph by every estimator of the study."""
+    estimates = [
+        twonn(graph, discard=params["discard"]),
+        twonn(graph, method="ml"),
+        *(mle(graph, k=k) for k in params["mle_k"] if k <= graph.k),
+        *gride(graph),
+    ]
+    return [row for estimate in estimates for row in make.estimate(estimate)]
+
+
+def _warnings(table: Table, graph: NeighborGraph, limit: int | None) -> list[str]:
+    """Say in sentences what a reader of the table's numbers should know."""
+    name = f"{table.provenance['reference']} {table.which}"
+    said = []
+    if limit is not None:
+        said.append(f"{name}: only {limit} random rows were measured (limit), so these are not the table's numbers.")
+    if table.tied and table.which == "input":
+        said.append(f"{name}: the output embedding is tied to the input embedding, so one measurement stands for both.")
+    if graph.n_duplicates:
+        said.append(f"{name}: {graph.n_duplicates} rows repeat an earlier row and were left out.")
+    if graph.n_zero:
+        said.append(f"{name}: {graph.n_zero} rows are zero.")
+    return said
+
+
+def _subset(table: Table, limit: int | None, seed: int) -> Table:
+    """Return the table, or a random subset of its rows in their order."""
+    if limit is None or limit >= table.n_tokens:
+        return table
+    return table.take(np.sort(generator_from("limit", seed).choice(table.n_tokens, size=limit, replace=False)))
+
+
+@lru_cache(maxsize=1)
+def _table(reference: str, which: str, rows: Rows) -> Table:
+    """Load a table; where no tokenizer is known, every row is kept."""
+    table = load_table(reference, which=which or None)
+    return table if table.n_vocabulary is None else table.select(rows)
+
+
+_LOCAL_K = 20
+_CONDITIONS: dict[str, Callable[[Unit, Table], UnitResult]] = {
+    MEASURED: _measured,
+    UNIT_NORM: _unit_norm,
+    **dict.fromkeys(NULLS, _null),
+}

@@ -1,0 +1,40 @@
+"""Settings of the survey (light: no torch, no polars)."""
+
+from dataclasses import KW_ONLY, dataclass
+
+from theodolite.studies.table_config import NULLS, Null, Rows, Which
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the survey.
+
+    Attributes
+    ----------
+    references : tuple of str
+        Models or tables to survey; none for the bundled family and its training checkpoints.
+    checkpoints : tuple of str
+        Further references to measure along training, such as `./model@step*`.
+    which : tuple of str
+        Which tables of a model: input, output, or both.
+    rows : {"all", "tokenizer", "trimmed"}
+        Rows to keep: all, those of the tokenizer, or those without special and never-trained tokens too.
+    k : int
+        Neighbors to find for each row; scales up to `k` are measured.
+    nulls : tuple of str
+        Random tables of the same size to measure beside each table: gaussian, permuted.
+    seed : int
+        Changes every random draw.
+    limit : int or None
+        Measure a random subset of this many rows: for a quick look, not for a result.
+    """
+
+    references: tuple[str, ...] = ()
+    _: KW_ONLY
+    checkpoints: tuple[str, ...] = ()
+    which: tuple[Which, ...] = ("input", "output")
+    rows: Rows = "tokenizer"
+    k: int = 64
+    nulls: tuple[Null, ...] = NULLS
+    seed: int = 0
+    limit: int | None = None

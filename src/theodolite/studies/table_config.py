@@ -1,0 +1,67 @@
+"""Settings of the table studies, and the conditions a table is measured under (light: no torch, no polars)."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, get_args
+
+from theodolite.core.errors import ParameterError
+
+MEASURED = "measured"
+UNIT_NORM = "unit_norm"
+WITHOUT_SHORTEST = "without_shortest"
+Null = Literal["gaussian", "permuted"]
+NULLS: tuple[Null, ...] = get_args(Null)
+Rows = Literal["all", "tokenizer", "trimmed"]
+Which = Literal["input", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the dimension study.
+
+    Attributes
+    ----------
+    references : tuple of str
+        Tables or models to measure. A revision may be a pattern (`@step*`): it stands for every revision that matches.
+    checkpoints : tuple of str
+        References measured without the checks for the hub of short rows, as one wants along training.
+    which : tuple of str
+        Which tables of a model: input, output, or both.
+    rows : {"all", "tokenizer", "trimmed"}
+        Rows to keep: all, those of the tokenizer, or those without special and never-trained tokens too.
+    k : int
+        Neighbors to find for each row; scales up to `k` are measured.
+    mle_k : tuple of int
+        Numbers of neighbors for the Levina-Bickel estimator; those above `k` are left out.
+    discard : float
+        Share of the largest distance ratios that the TwoNN line leaves out.
+    nulls : tuple of str
+        Random tables of the same size to measure beside each table: gaussian, permuted.
+    shortest : tuple of int
+        How many of the shortest rows to remove in the sweep for the hub.
+    seed : int
+        Changes every random draw.
+    limit : int or None
+        Measure a random subset of this many rows: for a quick look, not for a result.
+    """
+
+    references: tuple[str, ...] = ()
+    _: KW_ONLY
+    checkpoints: tuple[str, ...] = ()
+    which: tuple[Which, ...] = ("input", "output")
+    rows: Rows = "tokenizer"
+    k: int = 64
+    mle_k: tuple[int, ...] = (2, 3, 5, 10, 20, 50)
+    discard: float = 0.1
+    nulls: tuple[Null, ...] = NULLS
+    shortest: tuple[int, ...] = (10, 30, 100, 300, 1000)
+    seed: int = 0
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no unit could run with."""
+        if not self.references and not self.checkpoints:
+            raise ParameterError("Nothing to measure: name at least one reference, such as bundled:pocket-128.")
+        if self.k < 2:
+            raise ParameterError(f"k={self.k} is too small: TwoNN compares the first two neighbors. Take k >= 2.")
+        if self.limit is not None and self.limit <= self.k:
+            raise ParameterError(f"limit={self.limit} leaves too few rows for k={self.k}. Raise it above {self.k}.")

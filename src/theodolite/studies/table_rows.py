@@ -1,0 +1,83 @@
+"""Rows of a table study, made in one place so that every column is always there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from theodolite.core.hashing import canonical_json
+from theodolite.dimension import DimensionEstimate
+from theodolite.studies.table_columns import COLUMNS
+from theodolite.tables import Reference, Table, training_step
+
+_BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class RowMaker:
+    """Makes rows that share where they come from.
+
+    Attributes
+    ----------
+    shared : Mapping
+        Columns that every row repeats: model, revision, which, condition and so on.
+    """
+
+    shared: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, table: Table, *, condition: str) -> "RowMaker":
+        """Return the maker for one table under one condition."""
+        reference = Reference.parse(table.provenance["reference"])
+        return cls(
+            {
+                "model": str(replace(reference, revision=None, selector=None)),
+                "revision": reference.revision or "main",
+                "step": training_step(reference, Path(table.provenance["folder"])),
+                "which": table.which,
+                "rows": table.rows,
+                "condition": condition,
+                "extrinsic": table.n_dims,
+            }
+        )
+
+    def row(self, measure: str, value: float, **columns: Any) -> dict[str, Any]:
+        """Return one row: a measure, its value, and what else is known of it."""
+        params = columns.pop("params", None)
+        if params:
+            columns["params"] = canonical_json(params)
+        return {**_BLANK, **self.shared, "measure": measure, "value": float(value), **columns}
+
+    def estimate(self, estimate: DimensionEstimate, **columns: Any) -> list[dict[str, Any]]:
+        """Return the rows of one estimate: the dimension and the redundancy that follows from it."""
+        shared = {
+            "method": _method(estimate),
+            "params": dict(estimate.params),
+            "n1": estimate.n1,
+            "scale": estimate.n2,
+            "radius": estimate.radius,
+            "n_used": estimate.n_used,
+            "n_dropped": estimate.n_dropped,
+            **columns,
+        }
+        return [
+            self.row("dimension", estimate.value, stderr=estimate.stderr, **shared),
+            self.row("redundancy", estimate.redundancy, stderr=estimate.stderr / estimate.n_dims, **shared),
+        ]
+
+    def spectrum(self, estimate: DimensionEstimate) -> list[dict[str, Any]]:
+        """Return the row of a participation ratio."""
+        return [
+            self.row(
+                "participation_ratio",
+                estimate.value,
+                stderr=estimate.stderr,
+                method="covariance",
+                n_used=estimate.n_used,
+            )
+        ]
+
+
+def _method(estimate: DimensionEstimate) -> str:
+    """Name the estimator; TwoNN by maximum likelihood is not the headline and has a name of its own."""
+    return "twonn_ml" if estimate.method == "twonn" and estimate.params["method"] == "ml" else estimate.method

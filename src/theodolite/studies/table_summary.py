@@ -1,0 +1,85 @@
+"""The summary of a table study: one object for each measured number, with its nulls beside it."""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from theodolite.core.hashing import canonical_json
+from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM
+
+_IDENTITY = ("model", "revision", "which", "measure", "method", "params", "scale")
+_SUMMARISED = ("dimension", "participation_ratio", "low_cosine_share", "hubness", "count")
+
+
+def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the summary rows that `--json` prints, the report shows and `summary.csv` holds.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The study's table.
+
+    Returns
+    -------
+    list of dict
+        One for each measured dimension, participation ratio, share and count. `null` maps each null to its value,
+        `unit_norm` is the same estimate on rows of unit length, `redundancy` is 1 - value / extrinsic.
+    """
+    beside = {condition: _values(frame.filter(pl.col("condition") == condition)) for condition in (*NULLS, UNIT_NORM)}
+    summary = []
+    shown = frame.filter(
+        pl.col("measure").is_in(_SUMMARISED)
+        & ((pl.col("condition") == MEASURED) | (pl.col("measure") == "low_cosine_share"))
+    )
+    for row in shown.iter_rows(named=True):
+        key = tuple(row[name] for name in _IDENTITY)
+        entry = {
+            "model": row["model"],
+            "revision": row["revision"],
+            "step": row["step"],
+            "which": row["which"],
+            "layer": None,
+            "measure": row["measure"],
+            "method": row["method"],
+            "params": json.loads(row["params"]) if row["params"] else {},
+            "scale": row["scale"],
+            "value": row["value"],
+            "stderr": row["stderr"],
+            "n_used": row["n_used"],
+            "n_dropped": row["n_dropped"],
+            "extrinsic": row["extrinsic"],
+        }
+        if row["measure"] == "dimension":
+            entry["redundancy"] = 1 - row["value"] / row["extrinsic"]
+            entry["unit_norm"] = beside[UNIT_NORM].get(key)
+        if row["measure"] in ("dimension", "participation_ratio"):
+            entry["null"] = {kind: beside[kind][key] for kind in NULLS if key in beside[kind]}
+        summary.append(entry)
+    return summary
+
+
+def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the summary as a flat frame, for `summary.csv`: one column for each null, parameters as JSON.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The study's table.
+
+    Returns
+    -------
+    polars.DataFrame
+        As many rows as `summarize` returns.
+    """
+    flat = []
+    for row in summarize(frame):
+        nulls = row.pop("null", {})
+        params = row.pop("params")
+        columns = {"params": canonical_json(params), **{f"null_{kind}": nulls.get(kind) for kind in NULLS}}
+        flat.append({"redundancy": None, "unit_norm": None, **row, **columns})
+    return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
+
+
+def _values(frame: pl.DataFrame) -> dict[tuple[Any, ...], float]:
+    return {tuple(row[name] for name in _IDENTITY): row["value"] for row in frame.iter_rows(named=True)}

@@ -1,0 +1,103 @@
+"""The rules of the house: who may import whom, how fast the door opens, that every public name is documented."""
+
+import inspect
+import os
+import re
+import resource
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import theodolite
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("core", "neighborhoods", "dimension", "tables", "runs", "bundled", "studies", "report")
+
+
+def cpu_seconds(*command):
+    """Return user plus system time of a command: wall time would measure the neighbors on this machine."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
+
+
+def best_of(n, *command):
+    cpu_seconds(*command)  # the first call may compile bytecode
+    runs = [cpu_seconds(*command) for _ in range(n)]
+    return min(seconds for seconds, _ in runs), runs[0][1]
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="needs a checkout")
+def test_imports_point_down_the_house():
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_import_is_fast_and_light():
+    seconds, done = best_of(
+        3, sys.executable, "-c", "import theodolite, sys; print([m for m in ('torch', 'polars') if m in sys.modules])"
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    assert seconds < 0.3
+
+
+def test_help_is_fast_and_loads_neither_torch_nor_polars():
+    program = "import sys; sys.argv = ['theodolite', '--help']; from theodolite.cli.main import app; app(); "
+    loaded = "print([m for m in ('torch', 'polars', 'transformers') if m in sys.modules])"
+    seconds, done = best_of(3, sys.executable, "-c", program + loaded)
+    assert done.returncode == 0, done.stderr
+    assert "survey" in done.stdout
+    assert done.stdout.rstrip().endswith("[]")
+    assert seconds < 0.3
+
+
+def test_every_public_name_resolves():
+    for name in theodolite.__all__:
+        assert getattr(theodolite, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'dimenson'"):
+        _ = theodolite.dimenson
+
+
+def public_functions():
+    for room in ROOMS:
+        module = import_module(f"theodolite.{room}")
+        for name in getattr(module, "__all__", ()):
+            found = getattr(module, name)
+            if inspect.isfunction(found):
+                yield pytest.param(found, id=f"{room}.{name}")
+
+
+@pytest.mark.parametrize("function", public_functions())
+def test_docstrings_name_exactly_the_parameters_there_are(function):
+    text = inspect.getdoc(function) or ""
+    wanted = list(inspect.signature(function).parameters)
+    if not wanted:
+        assert text
+        return
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"{function.__qualname__} documents no parameters"
+    named = [
+        name.strip().lstrip("*")
+        for line in re.findall(r"^(\*{0,2}\w[\w, *]*) ?(?::|$)", section[1], re.MULTILINE)
+        for name in line.split(",")
+    ]
+    assert named == wanted
+
+
+def test_no_file_of_the_package_is_longer_than_it_should_be():
+    lengths = {
+        path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "src").rglob("*.py")
+    }
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
