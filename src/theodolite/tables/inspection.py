@@ -95,7 +95,7 @@ class Inspection:
     has_counts: bool
     notes: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the same as nested dicts and lists, fit for JSON."""
         return asdict(self)
 
