@@ -78,7 +78,7 @@ def public_functions():
                 yield pytest.param(found, id=f"{room}.{name}")
 
 
-@pytest.mark.parametrize("function", public_functions())
+@pytest.mark.parametrize("function", list(public_functions()))
 def test_docstrings_name_exactly_the_parameters_there_are(function):
     text = inspect.getdoc(function) or ""
     wanted = list(inspect.signature(function).parameters)

@@ -1,0 +1,63 @@
+"""Reported standard errors equal the spread over repeated samples, on points that do share neighbors.
+
+The spread of R repeats is itself known to 1/sqrt(2R): 7 % for 100 repeats. The bands allow for that and for the
+15 to 20 % within which the sandwich estimate is claimed to hold.
+"""
+
+import numpy as np
+import pytest
+
+from theodolite.dimension import gride, mle, participation_ratio, twonn
+
+CLOUDS = {
+    "periodic 2": (lambda rng: rng.random((400, 2)), 1.0),
+    "cube 5": (lambda rng: rng.random((400, 5)), None),
+    "gaussian 10": (lambda rng: rng.normal(size=(400, 10)), None),
+    "mixture": (lambda rng: rng.normal(size=(400, 4)) * rng.choice([0.2, 1.0], size=(400, 1)), None),
+}
+
+
+def _measure(graph):
+    return {
+        "mle 2": mle(graph, k=2),
+        "mle 5": mle(graph, k=5),
+        "mle 16": mle(graph, k=16),
+        "mle 16 median": mle(graph, k=16, aggregation="median"),
+        "mle 16 mean": mle(graph, k=16, aggregation="mean"),
+        "twonn": twonn(graph),
+        "twonn ml": twonn(graph, method="ml"),
+        **{f"gride {one.n2}": one for one in gride(graph, largest=16)},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLOUDS)
+def test_reported_error_is_the_observed_spread(name, brute):
+    draw, period = CLOUDS[name]
+    rng = np.random.default_rng(3)
+    runs = [_measure(brute(draw(rng), 16, period=period)) for _ in range(120)]
+    ratios = {}
+    for key in runs[0]:
+        values = np.array([run[key].value for run in runs])
+        ratios[key] = np.mean([run[key].stderr for run in runs]) / values.std(ddof=1)
+    print(name, {key: round(float(ratio), 2) for key, ratio in ratios.items()})
+    assert all(0.75 < ratio < 1.3 for ratio in ratios.values()), ratios
+    assert np.mean(list(ratios.values())) == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.slow
+def test_fisher_information_alone_is_too_small_where_points_share_neighbors(brute):
+    rng = np.random.default_rng(4)
+    runs = [brute(rng.random((400, 2)), 10, period=1.0) for _ in range(120)]
+    estimates = [mle(graph, k=10, errors="fisher") for graph in runs]
+    spread = np.std([one.value for one in estimates], ddof=1)
+    assert np.mean([one.stderr for one in estimates]) / spread < 0.9
+
+
+@pytest.mark.parametrize("n_dims", [5, 300])
+def test_participation_ratio_error_is_the_spread(n_dims):
+    rng = np.random.default_rng(5)
+    scales = np.geomspace(1.0, 0.05, n_dims)
+    estimates = [participation_ratio(rng.normal(size=(200, n_dims)) * scales) for _ in range(150)]
+    spread = np.std([one.value for one in estimates], ddof=1)
+    assert np.mean([one.stderr for one in estimates]) == pytest.approx(spread, rel=0.2)

@@ -1,0 +1,24 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """The toy study, loaded from its file as tests have no package."""
+    spec = importlib.util.spec_from_file_location("toy_study", Path(__file__).with_name("toy.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["toy_study"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    """Path of a file that names each executed unit, one per line."""
+    path = tmp_path / "log.txt"
+    path.touch()
+    monkeypatch.setenv("TOY_LOG", str(path))
+    return path

@@ -1,0 +1,71 @@
+"""A study of tiny units, also a program: `python toy.py FOLDER N_UNITS`. It logs each execution to $TOY_LOG."""
+
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from theodolite.core.errors import GeometryWarning
+from theodolite.core.seeds import generator_from
+from theodolite.runs import Column, Unit, UnitResult, execute
+
+NAME = "toy"
+VERSION = 1
+COLUMNS = {
+    "number": Column(dtype="int", meaning="which unit"),
+    "token": Column(dtype="str", meaning="a token"),
+    "value": Column(dtype="float", meaning="a random number"),
+    "even": Column(dtype="bool", meaning="whether the number is even"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    n_units: int = 4
+    failing: tuple[int, ...] = ()
+    warning: bool = False
+    seed: int = 0
+
+
+def plan(config):
+    return [
+        Unit(
+            study=NAME,
+            version=VERSION,
+            params={
+                "number": number,
+                "fails": number in config.failing,
+                "warns": config.warning,
+                "seed": config.seed,
+            },
+            group=f"group {number % 3}",
+            label=f"unit {number}",
+        )
+        for number in range(config.n_units)
+    ]
+
+
+def run(unit):
+    number = unit.params["number"]
+    if "TOY_LOG" in os.environ:
+        with Path(os.environ["TOY_LOG"]).open("a") as log:
+            log.write(f"{number}\n")
+    time.sleep(float(os.environ.get("TOY_PAUSE", "0")))
+    if unit.params["fails"] and "TOY_CURED" not in os.environ:
+        raise ValueError(f"unit {number} always fails")
+    if unit.params["warns"]:
+        warnings.warn("a row was dropped", GeometryWarning, stacklevel=1)
+    rows = [
+        {"number": number, "token": token, "value": float(generator_from(unit.key, token).normal()), "even": None}
+        for token in (" dog", "<script>", "½")
+    ]
+    rows.append({"number": number, "token": None, "value": float("nan"), "even": number % 2 == 0})
+    return UnitResult(rows=rows, inputs=[{"reference": f"file {number % 3}", "sha256": "0" * 64}])
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)  # noqa: T201
+    finished = execute(sys.modules[__name__], Config(n_units=int(sys.argv[2])), out=sys.argv[1], command=sys.argv)
+    print(finished.status, flush=True)  # noqa: T201
