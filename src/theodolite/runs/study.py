@@ -108,9 +108,10 @@ def study_file(name: str, version: int, config: Mapping[str, Any]) -> str:
       which:
       - input
     """
-    body = yaml.safe_dump(
-        {"study": name, "version": version, "config": dict(config)}, sort_keys=False, allow_unicode=True, width=120
-    )
+    content = {"study": name, "version": version, "config": dict(config)}
+    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    if yaml.safe_load(body) != content:  # PyYAML writes U+0085 bare and reads it as a line break
+        body = yaml.safe_dump(content, sort_keys=False, allow_unicode=False, width=120)
     return f"# Runs exactly this again: theodolite run study.yaml\n{body}"
 
 
