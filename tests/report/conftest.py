@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from theodolite.studies.finding import Finding
 from theodolite.studies.table_columns import COLUMNS
+from theodolite.studies.table_summary import summarize
 
 HOSTILE_TOKENS = [
     "<script>document.title='pwned'</script>",
@@ -25,7 +25,7 @@ HOSTILE_TOKENS = [
     "&lt;b&gt;&amp;",
     "]]><!--",
     "javascript:document.title='pwned'",
-    "=HYPERLINK(\"https://evil.example\")",
+    '=HYPERLINK("https://evil.example")',
     "e\u0301\u0302\u0303\u0304\u0305\u0306",
     " dog",
     "ĠÃ©",
@@ -78,7 +78,14 @@ def _table_rows(
     share = 1.0 if step is None else 1 - 1 / (1 + (step / 110.0) ** 1.2)
     level = (start + (end - start) * share) * (1 + 0.01 * rng.standard_normal())
     level = level * 4.2 if hub and kind == "input" else level
-    shared = {"model": model, "revision": revision, "step": step, "which": kind, "rows": "tokenizer", "extrinsic": width}
+    shared = {
+        "model": model,
+        "revision": revision,
+        "step": step,
+        "which": kind,
+        "rows": "tokenizer",
+        "extrinsic": width,
+    }
     rows: list[dict[str, Any]] = []
 
     def add(condition: str, measure: str, value: float, **columns: Any) -> None:
@@ -153,58 +160,59 @@ def _describe(add: Any, rng: Any, kind: str, level: float, end: float, width: in
 
 def make_findings(models: dict[str, int] = FAMILY) -> list[Finding]:
     """Return findings like those of the table study."""
+    quemy, kataiwa = "Quemy 2026 (arXiv 2608.29702)", "kataiwa2025 (arXiv 2503.02142)"
     findings = []
-    for model in models:
-        for kind in ("input", "output"):
-            hub = model == "bundled:pocket-256" and kind == "input"
-            findings.append(
-                Finding(
-                    id="hub-of-short-rows",
-                    claim="A few short rows near the origin make the headline dimension.",
-                    source="Quemy 2026 (arXiv 2608.29702)",
-                    verdict="supported" if hub else "not supported",
-                    evidence="Do not trust the headline: without its 300 shortest rows it is 21.1 ± 0.4. TwoNN reads 88.0 ± 1.4, on "
-                    "rows of unit length 19.5 ± 0.3; the shortest 1 % of rows take 41.0% of all neighbor places, and 62.0% of "
-                    "tokens have no neighbor with cosine 0.5 or more."
-                    if hub
-                    else "Without the 1000 shortest rows it is 17.2 ± 0.3. TwoNN reads 17.1 ± 0.3, on rows of unit length "
-                    "15.9 ± 0.3; the shortest 1 % of rows take 3.0% of all neighbor places.",
-                    subject=f"{model} {kind}",
-                )
-            )
-            findings.append(
-                Finding(
-                    id="low-dimension",
-                    claim="The table uses far fewer dimensions than a random table of the same size.",
-                    source="kataiwa2025 (arXiv 2503.02142)",
-                    verdict="not supported" if hub else "supported",
-                    evidence="TwoNN reads 17.1 ± 0.3 where a Gaussian table with as many rows and 128 columns reads 60.8 ± 1.0: "
-                    "a redundancy of 87% of the columns.",
-                    subject=f"{model} {kind}",
-                )
-            )
-    for kind in ("input", "output"):
+
+    def add(name: str, claim: str, source: str, verdict: Any, evidence: str, subject: str) -> None:
         findings.append(
-            Finding(
-                id="early-drop",
-                claim="The dimension drops fast early in training.",
-                source="kataiwa2025 (arXiv 2503.02142)",
-                verdict="supported",
-                evidence="TwoNN goes from 60.5 ± 1.0 at step 0 (a Gaussian table of the same size reads 60.8 ± 1.0) to 17.1 ± 0.3 "
-                "at step 1892; half of the fall is done by step 128.",
-                subject=f"bundled:pocket-128 {kind}",
-            )
+            Finding(id=name, claim=claim, source=source, verdict=verdict, evidence=evidence, subject=subject)
+        )
+
+    for subject, hub in (
+        (f"{model} {kind}", model == "bundled:pocket-256" and kind == "input")
+        for model in models
+        for kind in ("input", "output")
+    ):
+        add(
+            "hub-of-short-rows",
+            "A few short rows near the origin make the headline dimension.",
+            quemy,
+            "supported" if hub else "not supported",
+            "Do not trust the headline: without its 300 shortest rows it is 21.1 ± 0.4. TwoNN reads 88.0 ± 1.4, on "
+            "rows of unit length 19.5 ± 0.3; the shortest 1 % of rows take 41.0% of neighbor places, and 62.0% of "
+            "tokens have no neighbor with cosine 0.5 or more."
+            if hub
+            else "Without the 1000 shortest rows it is 17.2 ± 0.3. TwoNN reads 17.1 ± 0.3, on rows of unit length "
+            "15.9 ± 0.3; the shortest 1 % of rows take 3.0% of all neighbor places.",
+            subject,
+        )
+        add(
+            "low-dimension",
+            "The table uses far fewer dimensions than a random table of the same size.",
+            kataiwa,
+            "not supported" if hub else "supported",
+            "TwoNN reads 17.1 ± 0.3 where a Gaussian table with as many rows and 128 columns reads 60.8 ± 1.0: a "
+            "redundancy of 87% of the columns.",
+            subject,
+        )
+    for kind in ("input", "output"):
+        add(
+            "early-drop",
+            "The dimension drops fast early in training.",
+            kataiwa,
+            "supported",
+            "TwoNN goes from 60.5 ± 1.0 at step 0 (a Gaussian table of the same size reads 60.8 ± 1.0) to 17.1 ± 0.3 "
+            "at step 1892; half of the fall is done by step 128.",
+            f"bundled:pocket-128 {kind}",
         )
     for name, verdict in (("dimension", "supported"), ("redundancy", "undecided")):
-        findings.append(
-            Finding(
-                id=f"{name}-grows",
-                claim=f"The {name} of the input embedding grows with the width of the model.",
-                source="kataiwa2025 (arXiv 2503.02142)",
-                verdict=verdict,  # type: ignore[arg-type]
-                evidence=f"TwoNN {name} by width: 14.0 at 64, 17.1 at 128, 21.0 at 256 columns.",
-                subject="input",
-            )
+        add(
+            f"{name}-grows",
+            f"The {name} of the input embedding grows with the width of the model.",
+            kataiwa,
+            verdict,
+            f"TwoNN {name} by width: 14.0 at 64, 17.1 at 128, 21.0 at 256 columns.",
+            "input",
         )
     return findings
 
@@ -267,8 +275,6 @@ def make_manifest(**changes: Any) -> dict[str, Any]:
 
 def summary_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the study's own summary of a frame."""
-    from theodolite.studies.table_summary import summarize
-
     return summarize(frame)
 
 
@@ -282,8 +288,4 @@ def run(tmp_path: Path, frame: pl.DataFrame) -> FakeRun:
     folder = tmp_path / "first light"
     folder.mkdir()
     (folder / "study.yaml").write_text("study: dimension\nconfig:\n  references: [bundled:pocket-64]\n")
-    failure = SimpleNamespace(
-        key="ab12", label="bundled:pocket-64@step7 <b>input</b>", error="PointsError: too few", traceback="...", attempts=3
-    )
-    del failure
     return FakeRun(path=folder, frame=frame, manifest=make_manifest())

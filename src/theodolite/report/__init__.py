@@ -1,0 +1,33 @@
+"""Reports: a run as one HTML file that needs nothing else, and its figures as files.
+
+The names below are loaded on first use, so that importing the package loads neither matplotlib nor jinja2.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theodolite.report.figure_files import save_figures
+    from theodolite.report.number_format import format_count, format_percent, format_value
+    from theodolite.report.page import render, write
+
+_HOME = {
+    "format_count": "number_format",
+    "format_percent": "number_format",
+    "format_value": "number_format",
+    "render": "page",
+    "save_figures": "figure_files",
+    "write": "page",
+}
+
+__all__ = ["format_count", "format_percent", "format_value", "render", "save_figures", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"theodolite.report.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'theodolite.report' has no attribute {name!r}. Available: {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return __all__

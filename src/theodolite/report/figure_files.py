@@ -1,0 +1,113 @@
+"""Figures as files: the same bytes for the same frame, and the data behind each figure beside it."""
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.figure import Figure
+
+from theodolite.report.figures import FAMILIES
+from theodolite.report.figures.canvas import Layout, house_style
+
+Format = Literal["svg", "png", "pdf"]
+
+FOLDER = "figures"
+_DPI = 200
+_NO_TRACES: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None, "Type": None, "Format": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save_figures(
+    run_path: Path | str,
+    frame: pl.DataFrame,
+    *,
+    formats: Sequence[Format] = ("svg", "png"),
+    layout: Layout = "wide",
+) -> list[Path]:
+    """Draw every figure that the frame has rows for, and write it with its data.
+
+    Parameters
+    ----------
+    run_path : Path or str
+        Folder of the run; files go to its folder `figures`.
+    frame : polars.DataFrame
+        Rows of a table study.
+    formats : sequence of {"svg", "png", "pdf"}
+        Kinds of file.
+    layout : {"wide", "narrow"}
+        For two columns of a paper or for one.
+
+    Returns
+    -------
+    list of Path
+        The files written: `<name>.<format>` and `<name>.csv`.
+    """
+    folder = Path(run_path) / FOLDER
+    written = []
+    for family in FAMILIES:
+        figure = family.draw(frame, layout=layout)
+        if figure is None:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in formats:
+            written.append(folder / f"{family.name}.{kind}")
+            written[-1].write_bytes(figure_bytes(figure, kind))
+        written.append(folder / f"{family.name}.csv")
+        family.data(frame).write_csv(written[-1])
+    return written
+
+
+def figure_bytes(figure: Figure, kind: Format = "svg", *, text_as: Literal["path", "none"] = "path") -> bytes:
+    """Return a figure as a file's content, the same for the same figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        A figure of this package or any other.
+    kind : {"svg", "png", "pdf"}
+        Kind of file.
+    text_as : {"path", "none"}
+        For svg: letters as outlines, which look the same everywhere, or as text.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
+    """
+    buffer = io.BytesIO()
+    settings = {"svg.fonttype": text_as, "svg.hashsalt": "theodolite", "pdf.fonttype": 42}
+    with house_style(), mpl.rc_context(settings), _quiet_about_glyphs(), _laid_out(figure):
+        background = "white" if kind == "png" else "none"
+        figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_NO_TRACES[kind], facecolor=background)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out once; left to itself, matplotlib draws it twice to do so."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+@contextmanager
+def _quiet_about_glyphs() -> Iterator[None]:
+    """Say nothing of letters that the drawing font lacks: a name in any script must not fail a figure."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        yield

@@ -1,0 +1,206 @@
+"""What all figures share: sizes, colours, panels and legends.
+
+A figure is drawn from a frame alone, without pyplot and without any setting of the caller's matplotlib. Colours are
+those of Okabe and Ito, told apart by colour-blind readers; each series has its own marker and dashes as well.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from theodolite.report.number_format import format_count
+
+Layout = Literal["wide", "narrow"]
+"""`wide` puts panels side by side over two columns of a paper, `narrow` stacks them in one column."""
+
+INK = "#1c2126"
+QUIET = "#6e7781"
+RULE = "#d5dae0"
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+NULL_DASHES: dict[str, Any] = {"gaussian": (0, (5, 2.5)), "permuted": (0, (1, 1.6))}
+BAND = 0.2
+WIDTHS = {"wide": 7.2, "narrow": 3.5}
+_SERIES_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
+
+SETTINGS = {
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "axes.unicode_minus": True,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 4,
+    "patch.linewidth": 0.8,
+    "savefig.facecolor": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one series is drawn wherever it appears.
+
+    Attributes
+    ----------
+    color, marker : str
+        As matplotlib names them.
+    dashes : object
+        Line style.
+    """
+
+    color: str
+    marker: str
+    dashes: Any
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> dict[str, "Look"]:
+        """Return the look of each series by name; colours return with other dashes when there are no more."""
+        rounds = len(SERIES)
+        return {
+            name: cls(
+                SERIES[i % rounds],
+                MARKERS[(i + i // rounds) % len(MARKERS)],
+                _SERIES_DASHES[(i // rounds) % len(_SERIES_DASHES)],
+            )
+            for i, name in enumerate(names)
+        }
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw with the settings of the house, and with nothing that the caller's matplotlib was told."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def panels(
+    layout: Layout, n_panels: int, *, height: float = 2.9, columns: int = 2, stacked: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with its panels side by side, or stacked where the layout is narrow.
+
+    Parameters
+    ----------
+    layout : {"wide", "narrow"}
+        See `Layout`.
+    n_panels : int
+        Number of axes.
+    height : float
+        Height of a row of panels in inches.
+    columns : int
+        Most panels in a row of the wide layout.
+    stacked : bool
+        Whether the narrow layout puts one panel in a row.
+
+    Returns
+    -------
+    tuple of (Figure, list of Axes)
+        Axes in reading order.
+    """
+    n_columns = 1 if layout == "narrow" and stacked else min(columns, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    figure = Figure(figsize=(WIDTHS[layout], height * n_rows + 0.55), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+    axes = [one for row in grid for one in row]
+    for unused in axes[n_panels:]:
+        unused.remove()
+    return figure, axes[:n_panels]
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], layout: Layout) -> None:
+    """Put one legend for all panels under the figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Changed in place.
+    handles : sequence of matplotlib artists
+        With labels.
+    layout : {"wide", "narrow"}
+        How many entries fit in a row.
+    """
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    room = {"wide": 96, "narrow": 42}[layout]
+    columns = max(1, min(len(handles), room // (longest + 7)))
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.6)
+
+
+def series_handles(looks: dict[str, Look], *, line: bool = True) -> list[Line2D]:
+    """Return a legend entry for each series."""
+    return [
+        Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dashes if line else "", label=name)
+        for name, look in looks.items()
+    ]
+
+
+def null_handles(conditions: Sequence[str], names: dict[str, str]) -> list[Line2D]:
+    """Return a legend entry for each null."""
+    return [
+        Line2D([], [], color=QUIET, linestyle=NULL_DASHES[kind], linewidth=1.2, label=names[kind])
+        for kind in conditions
+    ]
+
+
+def step_axis(axes: Axes, positions: Sequence[float], *, most: int = 7) -> None:
+    """Make the horizontal axis linear up to 1 and logarithmic beyond, with plain numbers at 0, 1, 10, 100 ...
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Changed in place.
+    positions : sequence of float
+        What is drawn, none below 0.
+    most : int
+        Most ticks to show.
+    """
+    axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
+    top = max(positions, default=1.0)
+    ticks = [0.0] if min(positions, default=0.0) < 1 else []
+    decade = 1.0
+    while decade <= top:
+        ticks.append(decade)
+        decade *= 10
+    axes.set_xlim(-0.25 if ticks[:1] == [0.0] else 0.8, max(top, 1.0) * 1.35)
+    plain_ticks(axes, ticks[:: -(-len(ticks) // most)])
+
+
+def plain_ticks(axes: Axes, ticks: Sequence[float], write: Callable[[float], str] = format_count) -> None:
+    """Show these horizontal ticks, written as plain numbers, and no minor ones."""
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))

@@ -1,0 +1,81 @@
+"""A figure as SVG inside an HTML page: themed by the page's CSS, no identifier shared with another figure."""
+
+import re
+from xml.etree import ElementTree as ET
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from theodolite.report.figure_files import figure_bytes
+from theodolite.report.figures.canvas import INK, QUIET, RULE, SERIES
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_DROPPED = frozenset({"metadata", "style"})
+_PAINT = frozenset({"style", "fill", "stroke", "clip-path"})
+_NUMBERS = frozenset({"d", "x", "y", "transform"})
+_THEME = {
+    INK: "currentColor",
+    QUIET: "var(--quiet)",
+    RULE: "var(--rule)",
+    **{color: f"var(--series-{index})" for index, color in enumerate(SERIES)},
+}
+_COLOR = re.compile("|".join(map(re.escape, _THEME)))
+_URL = re.compile(r"url\(#([^)]+)\)")
+_FONT = re.compile(r"font: ([^;]*?)([0-9.]+)px [^;]*")
+_DECIMALS = re.compile(r"-?\d+\.\d{3,}")
+
+
+def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
+    """Return a figure as an `<svg>` element to put into a page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn with the colours of `canvas`.
+    prefix : str
+        Put before every id in it; must differ between the figures of a page.
+    label : str
+        What a screen reader says in place of the picture.
+
+    Returns
+    -------
+    Markup
+        Colours are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text.
+    """
+    root = ET.fromstring(figure_bytes(figure, "svg", text_as="none"))
+    _clean(root, prefix)
+    _, _, width, height = root.attrib["viewBox"].split()
+    root.attrib.clear()
+    root.set("class", "plot")
+    root.set("viewBox", f"0 0 {width} {height}")
+    root.set("role", "img")
+    root.set("aria-label", label)
+    root.set("style", f"max-width:{float(width) * 1.45:.0f}px")
+    root.set("focusable", "false")
+    return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _clean(element: ET.Element, prefix: str) -> None:
+    """Drop namespaces, styles and metadata; rename ids; let the page choose the colours."""
+    element.tag = element.tag.removeprefix(_SVG)
+    for child in list(element):
+        if child.tag.removeprefix(_SVG) in _DROPPED:
+            element.remove(child)
+            continue
+        _clean(child, prefix)
+    if _HREF in element.attrib:
+        element.set("href", "#" + prefix + element.attrib.pop(_HREF).removeprefix("#"))
+    if "id" in element.attrib:
+        element.set("id", prefix + element.attrib["id"])
+    for name, value in element.attrib.items():
+        if name in _PAINT:
+            element.set(name, _themed(value, prefix))
+        elif name in _NUMBERS:
+            element.set(name, _DECIMALS.sub(lambda match: f"{float(match[0]):.2f}", value))
+
+
+def _themed(value: str, prefix: str) -> str:
+    value = _URL.sub(lambda match: f"url(#{prefix}{match[1]})", value)
+    value = _COLOR.sub(lambda match: _THEME[match[0]], value)
+    return _FONT.sub(r"font: \1\2px var(--sans)", value)

@@ -1,0 +1,226 @@
+"""How numbers are written for people: value ± standard error with no more digits than the error allows."""
+
+import math
+
+ABSENT = "–"
+_MINUS = "\u2212"
+_PLAIN_DIGITS = 3
+_SMALLEST_PLAIN = 1e-3
+_LARGEST_PLAIN = 1e7
+
+
+def format_value(value: float | None, stderr: float | None = None) -> str:
+    """Write a number with its standard error, rounded to what the error supports.
+
+    Parameters
+    ----------
+    value : float or None
+        The number.
+    stderr : float or None
+        Its standard error, in the same units.
+
+    Returns
+    -------
+    str
+        `value ± stderr`; the value alone, with three significant digits, where there is no error; a dash where there is
+        no value.
+
+    Notes
+    -----
+    The error keeps one significant digit, two where the first is 1, and the value is rounded at the same place.
+
+    Examples
+    --------
+    >>> format_value(17.1234, 0.2871)
+    '17.1 ± 0.3'
+    >>> format_value(1341.7, 118.0)
+    '1,340 ± 120'
+    >>> format_value(59.71)
+    '59.7'
+    >>> format_value(None)
+    '–'
+    """
+    if value is None or math.isnan(value):
+        return ABSENT
+    if stderr is None or not math.isfinite(stderr) or stderr < 0 or not math.isfinite(value):
+        return _plain(value)
+    if stderr == 0:
+        return f"{_plain(value)} ± 0"
+    decimals = _decimals_of_error(stderr)
+    if decimals > 6 or abs(value) >= _LARGEST_PLAIN:
+        return f"{_plain(value)} ± {_plain(stderr)}"
+    return f"{_fixed(value, decimals)} ± {_fixed(stderr, decimals)}"
+
+
+def format_percent(fraction: float | None, stderr: float | None = None) -> str:
+    """Write a fraction as a percentage, with its standard error where there is one.
+
+    Parameters
+    ----------
+    fraction : float or None
+        A number of which 1 means all.
+    stderr : float or None
+        Its standard error, as a fraction.
+
+    Returns
+    -------
+    str
+        Such as `86.6 %` or `86.6 ± 0.2 %`.
+
+    Examples
+    --------
+    >>> format_percent(0.8662, 0.0022)
+    '86.6 ± 0.2 %'
+    >>> format_percent(0.8662)
+    '86.6 %'
+    """
+    if fraction is None or not math.isfinite(fraction):
+        return ABSENT
+    percent = 100 * fraction
+    if stderr is None or not math.isfinite(stderr) or stderr <= 0:
+        return f"{_fixed(percent, 1)}\u00a0%"
+    return f"{format_value(percent, 100 * stderr)}\u00a0%"
+
+
+def format_count(count: float | None) -> str:
+    """Write a whole number with separators between thousands.
+
+    Parameters
+    ----------
+    count : int, float or None
+        The number; a float is rounded to a whole number.
+
+    Returns
+    -------
+    str
+        Such as `50,304`; a dash where there is no number.
+
+    Examples
+    --------
+    >>> format_count(50304)
+    '50,304'
+    """
+    if count is None or not math.isfinite(count):
+        return ABSENT
+    return _fixed(count, 0)
+
+
+def format_range(low: float, high: float, *, whole: bool = False) -> str:
+    """Write the two ends of a range, or the one number where they read the same.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+    whole : bool
+        Whether these are counts.
+
+    Returns
+    -------
+    str
+        Such as `12.4 to 25.1`.
+
+    Examples
+    --------
+    >>> format_range(3820, 4096, whole=True)
+    '3,820 to 4,096'
+    >>> format_range(7.0, 7.0)
+    '7.00'
+    """
+    write = format_count if whole else _plain
+    first, last = write(low), write(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Write a length of time in the unit that fits it.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Length in seconds.
+
+    Returns
+    -------
+    str
+        Such as `4.2 s`, `3 min 20 s` or `2 h 5 min`.
+
+    Examples
+    --------
+    >>> format_duration(200.4)
+    '3 min 20 s'
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return ABSENT
+    if seconds < 60:
+        return f"{seconds:.1f}\u00a0s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}\u00a0min {rest}\u00a0s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}\u00a0h {minutes}\u00a0min"
+
+
+def format_bytes(size: int | None) -> str:
+    """Write a number of bytes in a decimal unit.
+
+    Parameters
+    ----------
+    size : int or None
+        Bytes.
+
+    Returns
+    -------
+    str
+        Such as `4.2 MB`.
+
+    Examples
+    --------
+    >>> format_bytes(4_200_000)
+    '4.2 MB'
+    """
+    if size is None:
+        return ABSENT
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f}\u00a0{unit}" if unit == "bytes" else f"{amount:.1f}\u00a0{unit}"
+        amount /= 1000
+    return f"{amount:.1f}\u00a0TB"
+
+
+def _plain(value: float) -> str:
+    """Write a number that has no error: three significant digits, all digits of a larger whole number."""
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{_MINUS}∞"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < _SMALLEST_PLAIN or size >= _LARGEST_PLAIN:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa.replace('-', _MINUS)} × 10{_superscript(int(exponent))}"
+    decimals = max(0, _PLAIN_DIGITS - 1 - math.floor(math.log10(size)))
+    return _fixed(value, decimals)
+
+
+def _decimals_of_error(stderr: float) -> int:
+    """Return the decimal place at which an error is rounded; negative for tens and hundreds."""
+    exponent = math.floor(math.log10(stderr))
+    digits = 2 if stderr / 10.0**exponent < 1.95 else 1
+    if digits == 1 and round(stderr / 10.0**exponent) == 10:
+        exponent += 1
+        digits = 2
+    return digits - 1 - exponent
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """Write a number with a fixed number of decimals, a true minus sign and separators between thousands."""
+    rounded = round(value, decimals)
+    if rounded == 0:
+        rounded = 0.0
+    return f"{rounded:,.{max(decimals, 0)}f}".replace("-", _MINUS)
+
+
+def _superscript(exponent: int) -> str:
+    """Write an exponent with superscript digits."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

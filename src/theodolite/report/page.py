@@ -1,0 +1,191 @@
+"""The report of a run: one HTML file, offline, with everything a reader needs to judge the numbers."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from theodolite.report.citations import cited
+from theodolite.report.claims import Claim, gather, opening_sentences
+from theodolite.report.figure_files import save_figures
+from theodolite.report.headline import HeadlineTable, headline_table
+from theodolite.report.page_figures import PageFigure, page_figures
+from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
+from theodolite.report.readings import readings
+from theodolite.report.table_sections import count_kinds, table_sections
+from theodolite.report.visible_text import visible
+from theodolite.runs import Run
+from theodolite.studies.finding import Finding
+
+FILE_NAME = "report.html"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(
+    run: Run,
+    *,
+    summary: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+    warnings: Sequence[str] = (),
+    figures: bool = True,
+) -> Path:
+    """Write `report.html` into a run's folder, and the figures with their data beside it.
+
+    Parameters
+    ----------
+    run : Run
+        The run, finished or not.
+    summary : sequence of mapping
+        Rows of the JSON output: what the headline table shows.
+    findings : sequence of Finding
+        What the numbers say.
+    warnings : sequence of str
+        Shown beside those of the run's manifest.
+    figures : bool
+        Whether to write the folder `figures` as well.
+
+    Returns
+    -------
+    Path
+        The page. It replaces an older one only once it is complete.
+    """
+    frame = run.table()
+    if figures:
+        save_figures(run.path, frame)
+    page = render(run, frame=frame, summary=summary, findings=findings, warnings=warnings)
+    path = Path(run.path) / FILE_NAME
+    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def render(
+    run: Run,
+    *,
+    frame: pl.DataFrame,
+    summary: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+    warnings: Sequence[str] = (),
+) -> str:
+    """Return the report of a run as the text of an HTML page.
+
+    Parameters
+    ----------
+    run : Run
+        For its manifest, status and failures.
+    frame : polars.DataFrame
+        Rows of a table study.
+    summary, findings, warnings
+        As in `write`.
+
+    Returns
+    -------
+    str
+        A page that loads nothing, runs no script but its own (by hash), and escapes every string it was given.
+    """
+    manifest = dict(run.manifest)
+    table, claims, drawn = headline_table(summary, findings), gather(findings), page_figures(frame)
+    sections = table_sections(frame)
+    style, script = _asset("report.css"), _asset("report.js")
+    headings, lines = readings(summary)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(script),
+            title=_title(table, manifest),
+            name=Path(run.path).name,
+            manifest=manifest,
+            status=run.status,
+            banners=banners(manifest, run.status),
+            opening=opening_sentences(table),
+            claims=claims,
+            headline=table,
+            figures=drawn,
+            sections=sections,
+            count_kinds=count_kinds(sections),
+            reading_headings=headings,
+            readings=lines,
+            downloads=_downloads(frame, headings, lines, drawn),
+            warnings=list(dict.fromkeys([*(manifest.get("warnings") or []), *warnings])),
+            failures=run.failures(),
+            reproduce=reproduce(manifest, Path(run.path)),
+            inputs=input_table(manifest),
+            facts=facts(manifest),
+            settings=settings(manifest),
+            citations=cited(_citation_keys(claims, drawn)),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Make every string from outside visible and savable before it is escaped."""
+    return visible(value) if type(value) is str else value
+
+
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """Return the content security policy: nothing from anywhere, no script but the one with this hash."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys(row.name for row in table.rows))
+    about = ", ".join(names) if 0 < len(names) <= 3 else f"{len(names)} models" if names else "no model"
+    study = str(manifest.get("study") or "survey").replace("_", " ")
+    return f"{study.capitalize()} of {about}"
+
+
+def _downloads(
+    frame: pl.DataFrame, headings: Sequence[str], lines: Sequence[Sequence[Any]], drawn: Sequence[PageFigure]
+) -> dict[str, str]:
+    """Return the data of each figure and table as a link that needs neither network nor script."""
+    found = {figure.name: _data_url(figure.data) for figure in drawn}
+    if lines:
+        columns = [
+            [cell.value if cell.value is not None else cell.text for cell in column]
+            for column in zip(*lines, strict=True)
+        ]
+        found["readings"] = _data_url(
+            pl.DataFrame(
+                {name: pl.Series(column, strict=False) for name, column in zip(headings, columns, strict=True)}
+            )
+        )
+    del frame
+    return found
+
+
+def _data_url(data: pl.DataFrame) -> str:
+    return "data:text/csv;base64," + base64.b64encode(data.write_csv().encode()).decode()
+
+
+def _citation_keys(claims: Sequence[Claim], drawn: Sequence[PageFigure]) -> list[str]:
+    from_claims = [claim.source_key for claim in claims if claim.source_key]
+    return [*from_claims, *(key for figure in drawn for key in figure.sources)]
