@@ -9,6 +9,18 @@ from theodolite.tables.display import display_token
 from theodolite.tables.inspection import Inspection, TensorSummary, describe
 from theodolite.tables.load import load_table
 from theodolite.tables.reference import Reference
+from theodolite.tables.revisions import expand, training_step
 from theodolite.tables.table import Rows, Table
 
-__all__ = ["Inspection", "Reference", "Rows", "Table", "TensorSummary", "describe", "display_token", "load_table"]
+__all__ = [
+    "Inspection",
+    "Reference",
+    "Rows",
+    "Table",
+    "TensorSummary",
+    "describe",
+    "display_token",
+    "expand",
+    "load_table",
+    "training_step",
+]

@@ -62,38 +62,49 @@ def build_skeleton(folder: Path) -> Skeleton:
     FormatError
         If transformers does not know the architecture or cannot build it from this config.
     """
-    values = read_json(folder / CONFIG)
+    stated = read_json(folder / CONFIG)
     with _quiet():
         model, problem = None, ""
-        for candidate in (_one_layer(values), values):
+        try:
+            config = _read_config(folder, stated)
+            candidates: tuple[dict[str, Any] | None, ...] = (_one_layer(config.to_dict()), None)
+        except Exception as error:  # whatever a config of unknown origin makes of transformers
+            candidates, problem = (), _one_line(error)
+        for values in candidates:
             try:
-                model = _build(candidate)
+                model = _build(config if values is None else type(config).from_dict(values), stated)
                 break
-            except Exception as error:  # whatever a config of unknown origin makes of transformers
-                problem = str(error).strip().split("\n")[0][:300] or type(error).__name__
+            except Exception as error:
+                problem = _one_line(error)
         if model is None:
             raise FormatError(
-                f"The model of {folder} (model_type {values.get('model_type')!r:.60}) cannot be built from its "
+                f"The model of {folder} (model_type {stated.get('model_type')!r:.60}) cannot be built from its "
                 f"{CONFIG}: {problem}. Name the table yourself with #tensor; `theodolite inspect` lists the tensors."
             )
         return _ask(model)
 
 
-def _build(values: dict[str, Any]) -> Any:
-    """Build the class that config.json names, or else the causal, masked or base model of its type."""
+def _read_config(folder: Path, stated: dict[str, Any]) -> Any:
+    """Let transformers read config.json, if it knows the model type and the number of layers is sane."""
     import transformers  # noqa: PLC0415 (seconds; only for architectures without a convention)
-    from transformers import models  # noqa: PLC0415
 
-    layers = max((value for key in _COUNTS if isinstance(value := values.get(key), int)), default=0)
+    layers = max((value for key in _COUNTS if isinstance(value := stated.get(key), int)), default=0)
     if layers > _MOST_LAYERS:
         raise ValueError(f"it claims {layers} layers")
-    model_type = values.get("model_type")
+    model_type = stated.get("model_type")
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise ValueError(
             f"transformers {transformers.__version__} does not know the model type {model_type!r} "
             "(code inside a model folder is never run)"
         )
-    config = transformers.CONFIG_MAPPING[model_type].from_dict(copy.deepcopy(values))
+    return transformers.CONFIG_MAPPING[model_type].from_pretrained(folder, local_files_only=True)
+
+
+def _build(config: Any, stated: dict[str, Any]) -> Any:
+    """Build the class that config.json names, or else the causal, masked or base model of its type."""
+    import transformers  # noqa: PLC0415
+    from transformers import models  # noqa: PLC0415
+
     autos = models.auto.modeling_auto
     mappings = (
         autos.MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -103,14 +114,14 @@ def _build(values: dict[str, Any]) -> Any:
         autos.MODEL_FOR_PRETRAINING_MAPPING,
         autos.MODEL_MAPPING,
     )
-    named = [name for name in values.get("architectures") or [] if isinstance(name, str)]
+    named = [name for name in stated.get("architectures") or [] if isinstance(name, str)]
     classes = [getattr(transformers, name, None) for name in named]
     classes += [mapping[type(config)] for mapping in mappings if type(config) in mapping]
     for choice in classes:
         if isinstance(choice, type) and issubclass(choice, transformers.PreTrainedModel):
             with torch.device("meta"):
                 return choice._from_config(config)  # type: ignore[no-untyped-call]
-    raise ValueError(f"transformers has no model for the type {model_type!r}")
+    raise ValueError(f"transformers has no model for the type {stated.get('model_type')!r}")
 
 
 def _one_layer(values: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +136,11 @@ def _one_layer(values: dict[str, Any]) -> dict[str, Any]:
             if isinstance(value, list) and len(value) in counts and len(value) > 1 and key != "architectures":
                 part[key] = value[:1]
     return small
+
+
+def _one_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
 
 
 def _ask(model: Any) -> Skeleton:

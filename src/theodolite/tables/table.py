@@ -110,6 +110,21 @@ class Table:
             keep &= ~drop
         return self._keep(np.flatnonzero(keep), rows, left_out)
 
+    def take(self, positions: npt.NDArray[np.integer[Any]]) -> "Table":
+        """Return the table with some of its rows only, such as a random sample.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            `(n_taken,)` positions in this table, ascending.
+
+        Returns
+        -------
+        Table
+            What was left out by `select` stays recorded; these rows are not counted as left out.
+        """
+        return self._keep(np.asarray(positions, dtype=np.int64), self.rows, self.left_out)
+
     def _keep(self, kept: npt.NDArray[np.int64], rows: Rows, left_out: Mapping[str, int]) -> "Table":
         """Return the table with the rows `kept` (positions, ascending); a leading block stays memory-mapped."""
         n = len(kept)
