@@ -1,12 +1,15 @@
 """Command that shows what a reference holds."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from theodolite.cli.output import Output, print_json
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
+if TYPE_CHECKING:
+    from theodolite.tables import Inspection
+
+_TENSORS_SHOWN = 40
 
 
 def inspect(
@@ -25,5 +28,42 @@ def inspect(
 
     found = describe(reference)
     if output.json:
-        print_json({"command": "inspect", "status": "success", **found.as_dict()})
+        print_json({"command": "inspect", "status": "success", **found.as_json()})
+    _show(found, output)
     return 0
+
+
+def _show(found: "Inspection", output: Output) -> None:
+    facts = {
+        "architecture": found.architecture or found.model_type,
+        "input embedding": found.input,
+        "output embedding": f"{found.output} (tied)" if found.tied and found.output else found.output,
+        "tied": None if found.tied is None else ("yes" if found.tied else "no"),
+        "tokenizer": None if found.n_vocabulary is None else f"{found.n_vocabulary:,} tokens",
+        "rows without a token": None if found.n_padded is None else f"{found.n_padded:,}",
+        "special tokens": None if found.n_vocabulary is None else str(len(found.special_tokens)),
+        "scaled in the model": None if found.embedding_scale == 1 else f"by {found.embedding_scale:g}",
+        "would read": f"{_bytes(found.n_bytes_read)} of {_bytes(found.n_bytes_total)} ({found.selected or 'nothing'})",
+    }
+    output.lines([f"{name}: {fact}" for name, fact in facts.items() if fact is not None])
+    output.lines([f"note: {note}" for note in found.notes])
+    shown = sorted(found.tensors, key=lambda one: (one.role == "", -one.n_bytes))[:_TENSORS_SHOWN]
+    output.table(
+        f"Tensors ({len(found.tensors)})",
+        ("tensor", "shape", "dtype", "size", "file", "role"),
+        [
+            (one.name, " x ".join(map(str, one.shape)), one.dtype, _bytes(one.n_bytes), one.file, one.role)
+            for one in shown
+        ],
+    )
+    if len(found.tensors) > len(shown):
+        output.say(f"{len(found.tensors) - len(shown)} smaller tensors are not shown; --json lists all.")
+
+
+def _bytes(number: int) -> str:
+    size = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -16,11 +16,11 @@ from theodolite.core.errors import TheodoliteError
 _ERROR, _INTERRUPTED = 1, 130
 _EPILOGUE = (
     "Examples:\n"
-    "  theodolite survey                                   the bundled models, as a first look\n"
-    "  theodolite survey ./my-model                        a local model folder\n"
-    "  theodolite dimension weights.safetensors#wte.weight one tensor of a file\n"
-    "  theodolite dimension bundled:pocket-128 --json      one JSON object for other programs\n"
-    "Exit codes: 0 done, 1 error, 2 usage, 3 done but some units failed, 130 interrupted."
+    "  theodolite survey                        a first look: the bundled models\n"
+    "  theodolite survey ./my-model             a local model folder\n"
+    "  theodolite dimension w.safetensors#name  one tensor of a file\n"
+    "  theodolite dimension REF --json          one JSON object for other programs\n"
+    "Exit codes: 0 done, 1 error, 2 usage, 3 some units failed, 130 interrupted."
 )
 
 app = App(
@@ -35,8 +35,8 @@ app = App(
     result_action="return_value",
 )
 for _name, _where, _help in (
-    ("survey", "survey:survey", "Survey models: the main job; without arguments, the bundled family."),
-    ("dimension", "survey:dimension", "Dimension of embedding tables by every estimator, with nulls and hub checks."),
+    ("survey", "survey:survey", "Survey models (the main job); alone, the bundled family."),
+    ("dimension", "survey:dimension", "Dimension of embedding tables, with nulls and hub checks."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
     ("report", "folders:report", "Write the report and the figures of a run again."),

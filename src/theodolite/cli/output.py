@@ -49,10 +49,10 @@ class Output:
             _console(stderr=True).print(Text(text), soft_wrap=True)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table of strings; columns but the first are aligned right."""
+        """Print a table of strings; columns but the first are aligned right; no title where it is empty."""
         if not self.human:
             return
-        table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(title=Text(title) if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for position, name in enumerate(header):
             table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
         for row in rows:

@@ -7,12 +7,12 @@ from typing import Any
 from theodolite import report, studies
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import TheodoliteError
-from theodolite.report.number_format import format_value
+from theodolite.report.claims import Claim, gather, opening_sentences
+from theodolite.report.headline import HeadlineTable, headline_table
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 
 _SOME_FAILED = 3
-_SHOWN_SCALE = 20
 
 
 def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
@@ -60,9 +60,9 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
                 "warnings": run.warnings,
             }
         )
-    show_summary(summary, output)
-    show_findings(findings, output)
-    output.lines([f"Run:    {run.path}", f"Report: {page}"])
+    show_headline(headline_table(summary, findings), output)
+    show_claims(gather(findings), output)
+    output.lines(["", f"Run:    {run.path}", f"Report: {page}"])
     return _SOME_FAILED if failures else 0
 
 
@@ -73,47 +73,23 @@ def write_report(
     study = studies.resolve(run.manifest["study"])
     frame = run.table()
     summary, findings = study.summarize(frame), study.find(frame)
-    return summary, findings, report.write(run, summary=summary, findings=findings, formats=formats)
+    report.save_figures(run.path, frame, formats=formats)
+    return summary, findings, report.write(run, summary=summary, findings=findings, figures=False)
 
 
-def show_summary(summary: list[dict[str, Any]], output: Output) -> None:
-    """Print one line for each table: the headline estimates beside their null."""
-    tables: dict[tuple[str, str, str], dict[tuple[str, int | None], dict[str, Any]]] = {}
-    for row in summary:
-        if row["measure"] == "dimension":
-            place = (row["model"], row["revision"], row["which"])
-            tables.setdefault(place, {})[row["method"], row["scale"]] = row
+def show_headline(table: HeadlineTable, output: Output) -> None:
+    """Print what the report opens with: the sentences, and one line for each table."""
+    output.lines(opening_sentences(table))
     lines = []
-    for (model, revision, which), estimates in tables.items():
-        headline = next(row for (method, _), row in estimates.items() if method == "twonn")
-        name = model if revision == "main" else f"{model}@{revision}"
-        null = headline["null"].get("gaussian")
-        lines.append(
-            [
-                f"{name} {which}",
-                f"{headline['n_used']:,}",
-                str(headline["extrinsic"]),
-                format_value(headline["value"], headline["stderr"]),
-                _shown(estimates, "mle", _SHOWN_SCALE),
-                _shown(estimates, "gride", 4),
-                f"{headline['redundancy']:.3f}",
-                "" if headline["unit_norm"] is None else f"{headline['unit_norm']:.1f}",
-                "" if null is None else f"{null:.1f}",
-            ]
-        )
-    header = ("table", "rows", "columns", "TwoNN", "MLE k=20", "GRIDE 2,4", "redundancy", "unit rows", "Gaussian null")
-    output.table("Dimension", header, lines)
+    for row in table.rows:
+        name = f"{row.name}@{row.revision}" if row.revision else row.name
+        lines.append([f"{name} {row.which}", *(row.cells[column].text for column in table.columns)])
+    output.table("", ("table", *table.columns.values()), lines)
 
 
-def show_findings(findings: list[Finding], output: Output) -> None:
-    """Print each finding with its verdict."""
-    lines = []
-    for finding in findings:
-        subject = f" [{finding.subject}]" if finding.subject else ""
-        lines += [f"{finding.verdict.upper()}: {finding.claim}{subject}", f"  {finding.evidence}"]
-    output.lines([*lines, ""] if lines else [])
-
-
-def _shown(estimates: dict[tuple[str, int | None], dict[str, Any]], method: str, scale: int) -> str:
-    row = estimates.get((method, scale))
-    return "" if row is None else format_value(row["value"], row["stderr"])
+def show_claims(claims: list[Claim], output: Output) -> None:
+    """Print each claim with its tally, and the verdict that matters most."""
+    for claim in claims:
+        tally = ", ".join(f"{verdict}{f' ({count})' if count > 1 else ''}" for verdict, count in claim.tally)
+        output.lines([f"{claim.text}  {tally}  [{claim.source}]"])
+        output.lines([f"  {one.subject}: {one.evidence}" for one in claim.shown])

@@ -33,7 +33,7 @@ def survey(
 
 
 def dimension(
-    config: Annotated[DimensionConfig, Flat],
+    config: Annotated[DimensionConfig | None, Flat] = None,
     *,
     out: Out = None,
     output: Speech = Output(),  # noqa: B008 - frozen
@@ -45,7 +45,7 @@ def dimension(
     out
         Run folder; by default a folder in ./runs named after the settings.
     """
-    return _execute("dimension", config, out, output)
+    return _execute("dimension", config or DimensionConfig(), out, output)
 
 
 def run(
