@@ -17,7 +17,7 @@ def plainest_search(points: npt.ArrayLike, k: int) -> tuple[npt.NDArray[np.int64
     distances = np.empty((len(values), k))
     for point in range(len(values)):
         apart = values - values[point]
-        measured = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        measured = np.sqrt(np.vecdot(apart, apart))
         measured[point] = np.inf
         indices[point] = np.argsort(measured, kind="stable")[:k]
         distances[point] = measured[indices[point]]

@@ -156,12 +156,9 @@ def test_distances_inside_the_rounding_noise_are_not_guessed(method, brute_force
 
 def test_pairs_below_float32_are_told_apart(method, brute_force):
     rng = np.random.default_rng(8)
-    points = np.repeat(rng.normal(size=(100, 16)), 40, axis=0)
+    points = np.repeat(rng.normal(size=(40, 16)), 40, axis=0)
     points += 1e-10 * rng.normal(size=points.shape)
-    graph = neighbors(points, k=10, method=method)
-    same(graph, brute_force(points, 10))
-    if method != "float64":
-        assert graph.n_redone == len(points)
+    same(neighbors(points, k=10, method=method), brute_force(points, 10))
 
 
 def test_exact_duplicates_collapse_or_come_out_at_zero():

@@ -16,7 +16,7 @@ def plain(points, k):
     """Return the k nearest by (distance, index) from float64 differences."""
     values = np.asarray(points).astype(np.float64)
     apart = values[:, None] - values[None]
-    measured = np.sqrt(np.einsum("ijd,ijd->ij", apart, apart))
+    measured = np.sqrt(np.vecdot(apart, apart))
     np.fill_diagonal(measured, np.inf)
     return np.argsort(measured, axis=1, kind="stable")[:, :k], np.sort(measured, axis=1)[:, :k]
 

@@ -2,6 +2,7 @@
 
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.hubs import Hubness, hubness
-from theodolite.neighborhoods.search import Method, neighbors
+from theodolite.neighborhoods.kernel import Method
+from theodolite.neighborhoods.search import neighbors
 
 __all__ = ["Hubness", "Method", "Metric", "NeighborGraph", "hubness", "neighbors"]

@@ -88,6 +88,18 @@ def floating(n_dims: int, *, unit: float, smallest: float) -> Arithmetic:
     )
 
 
+def whole(n_dims: int, *, step: float) -> Arithmetic:
+    """Return the arithmetic of whole multiples of `step`: exact, but for |y'|^2 / 2 rounded down to a whole number.
+
+    Examples
+    --------
+    >>> whole(768, step=2.0).tiny
+    2.0
+    """
+    evaluation = (n_dims + 16) * FLOAT64_UNIT
+    return Arithmetic(product=0.0, square=0.0, unit=0.0, evaluation=evaluation, tiny=0.5 * step * step)
+
+
 def difference_error(n_dims: int) -> float:
     """Bound the relative error of a distance computed from float64 coordinate differences, whatever the order."""
     return (n_dims + 8) * FLOAT64_UNIT

@@ -1,15 +1,13 @@
-"""Points made ready for a search: metric applied, centered, scaled, rounded, with the norms of what rounding lost."""
+"""Points made ready for a search: cleaned, metric applied, center and scale found."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, clean_points, first_occurrences
-from theodolite.neighborhoods.certificate import FLOAT64_UNIT
 from theodolite.neighborhoods.graph import Metric
 
 _NUMBERS_PER_CHUNK = 1 << 17  # 1 MiB of float64: the passes below stay in cache
@@ -27,7 +25,9 @@ class Prepared:
     center : torch.Tensor
         `(n_dims,)` float64: subtracted before products.
     exponent : int
-        Products see `(values - center) * 2**-exponent`, whose largest coordinate is in [0.5, 1).
+        Products see `(values - center) * 2**-exponent`.
+    largest : float
+        Largest coordinate that products see, in [0.5, 1).
     units : int
         Distances of `clean.values` are to be multiplied by `2**units`; not 0 only if squares would overflow otherwise.
     """
@@ -35,6 +35,7 @@ class Prepared:
     clean: CleanPoints
     center: torch.Tensor
     exponent: int
+    largest: float
     units: int
 
     def seen(self, chunk: slice | torch.Tensor) -> torch.Tensor:
@@ -45,39 +46,6 @@ class Prepared:
     def chunks(self) -> Iterator[slice]:
         """Cut all points into slices that fit the cache."""
         return chunks_of(self.clean.values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rounded:
-    """Rows as a product sees them, with the norms that the certificate needs.
-
-    Attributes
-    ----------
-    rows : torch.Tensor
-        `(n_points, n_dims)`, rounded.
-    half_squares : torch.Tensor
-        `(n_points,)` |y'|^2 / 2, in the dtype of the rows.
-    norms : numpy.ndarray
-        `(n_points,)` float64 |y'|.
-    errors : numpy.ndarray
-        `(n_points,)` float64, at least |y - y'|.
-    """
-
-    rows: torch.Tensor
-    half_squares: torch.Tensor
-    norms: npt.NDArray[np.float64]
-    errors: npt.NDArray[np.float64]
-
-    @property
-    def worst_error(self) -> float:
-        """Largest rounding error of a row."""
-        return float(self.errors.max())
-
-    @property
-    def relative_error(self) -> float:
-        """Largest rounding error of a row relative to the norm of the rounded row (infinite if that is zero)."""
-        with np.errstate(divide="ignore"):
-            return float((self.errors / self.norms).max())
 
 
 def chunks_of(values: torch.Tensor) -> Iterator[slice]:
@@ -124,41 +92,8 @@ def prepare(points: Points, *, metric: Metric, nonfinite: Nonfinite, duplicates:
     largest = 0.0
     for chunk in chunks_of(values):
         largest = max(largest, float((values[chunk].to(torch.float64) - center).abs_().max()))
-    return Prepared(clean=clean, center=center, exponent=int(np.frexp(largest)[1]), units=units)
-
-
-def rounded_to(prepared: Prepared, dtype: torch.dtype) -> Rounded:
-    """Round centered and scaled points to a floating dtype and measure what that loses.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        The points.
-    dtype : torch.dtype
-        float32 or float64.
-
-    Returns
-    -------
-    Rounded
-        Rows and norms.
-    """
-    values = prepared.clean.values
-    n_points, n_dims = values.shape
-    rows = torch.empty((n_points, n_dims), dtype=dtype, device=values.device)
-    squares = torch.empty(n_points, dtype=torch.float64, device=values.device)
-    losses = torch.empty_like(squares)
-    for chunk in prepared.chunks():
-        seen = prepared.seen(chunk)
-        rows[chunk] = seen
-        low = rows[chunk].to(torch.float64)
-        squares[chunk] = low.square().sum(dim=1)
-        losses[chunk] = seen.sub_(low).square_().sum(dim=1)
-    norms = squares.sqrt()
-    # beside the rounding itself: the rounding of the centering, and numbers so small that they may be flushed to zero
-    errors = losses.sqrt() * (1.0 + 1e-9) + norms * (4.0 * FLOAT64_UNIT) + float(n_dims) * torch.finfo(dtype).tiny
-    return Rounded(
-        rows=rows, half_squares=(squares / 2.0).to(dtype), norms=norms.cpu().numpy(), errors=errors.cpu().numpy()
-    )
+    mantissa, exponent = np.frexp(largest)
+    return Prepared(clean=clean, center=center, exponent=int(exponent), largest=float(mantissa), units=units)
 
 
 def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.prepare import Rounded
 from theodolite.neighborhoods.refine import Indices
+from theodolite.neighborhoods.rounding import Rounded
 
 _WIDTH = 1 << 15
 

@@ -1,7 +1,5 @@
 """A second search in float64, for points whose candidates could not be certified."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -20,7 +18,6 @@ def redo(
     k: int,
     *,
     max_memory: int,
-    advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Indices, Distances]:
     """Find the k nearest of some points, given a radius that is known to hold k of them.
 
@@ -39,8 +36,6 @@ def redo(
         Neighbors to find.
     max_memory : int
         Bytes for blocks of scores.
-    advance : callable
-        Told how many points are done.
 
     Returns
     -------
@@ -85,5 +80,4 @@ def redo(
             measured = distances_between(values, np.array([point]), rest)
             row = start + offset
             indices[row : row + 1], distances[row : row + 1] = nearest(measured, rest, k)
-        advance(len(some))
     return indices, distances

@@ -11,7 +11,9 @@ _NUMBERS_PER_PIECE = 1 << 16  # on a CPU: 512 KiB of float64, which stays in the
 _NUMBERS_PER_PIECE_GPU = 1 << 26
 
 
-def distances_between(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
+def distances_between(
+    values: torch.Tensor, points: Indices, others: Indices, counts: Indices | None = None
+) -> Distances:
     """Measure the distance from each point to each of its candidates.
 
     Parameters
@@ -22,12 +24,15 @@ def distances_between(values: torch.Tensor, points: Indices, others: Indices) ->
         `(m,)` int64.
     others : numpy.ndarray
         `(m, n_candidates)` int64.
+    counts : numpy.ndarray, optional
+        `(m,)` int64: how many of the candidates are to be measured, the first ones; by default all.
 
     Returns
     -------
     numpy.ndarray
-        `(m, n_candidates)` float64, in the units of `values`. Equal rows are at distance exactly 0, and the value for
-        a pair does not depend on which of the two is asked for, nor on the other candidates.
+        `(m, n_candidates)` float64, in the units of `values`, infinite where nothing was to be measured. Equal rows
+        are at distance exactly 0, and the value for a pair does not depend on which of the two is asked for, nor on
+        the other candidates.
 
     Examples
     --------
@@ -36,36 +41,44 @@ def distances_between(values: torch.Tensor, points: Indices, others: Indices) ->
     [[5.0, 0.0]]
     """
     if values.device.type != "cpu":
-        return _distances_on_device(values, points, others)
+        on_device = _distances_on_device(values, points, others)
+        if counts is not None:
+            on_device[np.arange(others.shape[1]) >= counts[:, None]] = np.inf
+        return on_device
     table = values.numpy()
-    squares = np.empty(others.shape, dtype=np.float64)
+    squares = np.full(others.shape, np.inf)
     n_dims = table.shape[1]
     step = max(1, _NUMBERS_PER_PIECE // n_dims)
     gathered = np.empty((step, n_dims), dtype=table.dtype)
     difference = np.empty((step, n_dims), dtype=np.float64)
-    for row, point in enumerate(points):
-        origin = table[point].astype(np.float64)
-        for start in range(0, others.shape[1], step):
-            chosen = others[row, start : start + step]
-            near = np.take(table, chosen, axis=0, out=gathered[: len(chosen)], mode="clip")
-            apart = np.subtract(near, origin, out=difference[: len(chosen)], dtype=np.float64)
-            np.einsum("ij,ij->i", apart, apart, out=squares[row, start : start + step])
-    return np.sqrt(squares, out=squares)
+    until = [others.shape[1]] * len(points) if counts is None else counts.tolist()
+    for row, point in enumerate(points.tolist()):
+        for start in range(0, until[row], step):
+            stop = min(start + step, until[row])
+            near = gathered[: stop - start]
+            apart = difference[: stop - start]
+            np.take(table, others[row, start:stop], axis=0, out=near, mode="clip")
+            np.copyto(apart, near)
+            apart -= table[point]
+            np.vecdot(apart, apart, out=squares[row, start:stop])
+    distances: Distances = np.sqrt(squares)
+    return distances
 
 
 def _distances_on_device(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
-    """Do the same on a GPU, in pieces of candidates."""
+    """Do the same on a GPU, in pieces of points."""
     n_dims = values.shape[1]
     chosen = torch.from_numpy(others).to(values.device)
     origin = torch.from_numpy(points).to(values.device)
     squares = torch.empty(others.shape, dtype=torch.float64, device=values.device)
-    step = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * others.shape[1]))
+    step = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * max(1, others.shape[1])))
     for start in range(0, len(points), step):
         piece = slice(start, start + step)
         apart = values[chosen[piece]].to(torch.float64)
         apart -= values[origin[piece]].to(torch.float64)[:, None, :]
         squares[piece] = apart.square_().sum(dim=2)
-    return squares.sqrt_().cpu().numpy()
+    distances: Distances = squares.sqrt_().cpu().numpy()
+    return distances
 
 
 def nearest(distances: Distances, others: Indices, k: int) -> tuple[Indices, Distances]:
@@ -76,7 +89,7 @@ def nearest(distances: Distances, others: Indices, k: int) -> tuple[Indices, Dis
     distances : numpy.ndarray
         `(m, n_candidates)` float64.
     others : numpy.ndarray
-        `(m, n_candidates)` int64, ascending in each row.
+        `(m, n_candidates)` int64, distinct within a row.
     k : int
         How many to keep.
 
@@ -89,8 +102,13 @@ def nearest(distances: Distances, others: Indices, k: int) -> tuple[Indices, Dis
 
     Examples
     --------
-    >>> nearest(np.array([[2.0, 1.0, 1.0]]), np.array([[3, 5, 8]]), 2)[0].tolist()
+    >>> nearest(np.array([[2.0, 1.0, 1.0]]), np.array([[3, 8, 5]]), 2)[0].tolist()
     [[5, 8]]
     """
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(others, order, axis=1), np.take_along_axis(distances, order, axis=1)
+    order = np.argsort(distances, axis=1)
+    ranked = np.take_along_axis(distances, order, axis=1)
+    tied = np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1))
+    if len(tied):
+        order[tied] = np.lexsort((others[tied], distances[tied]), axis=1)
+    order = order[:, :k]
+    return np.take_along_axis(others, order, axis=1), ranked[:, :k]

@@ -1,7 +1,7 @@
 """The front door: exact nearest neighbors of one table of points."""
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +10,17 @@ import torch
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Duplicates, Nonfinite, Points
 from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.neighborhoods.certificate import FLOAT32_UNIT, FLOAT64_UNIT, difference_error, floating, score_limit
+from theodolite.core.seeds import generator_from
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
-from theodolite.neighborhoods.prepare import Prepared, Rounded, prepare, rounded_to
-from theodolite.neighborhoods.products import Candidates, product_candidates
-from theodolite.neighborhoods.redo import redo
-from theodolite.neighborhoods.refine import distances_between, nearest
+from theodolite.neighborhoods.kernel import Method, plan_search
+from theodolite.neighborhoods.pool import capacity_for
+from theodolite.neighborhoods.prepare import Prepared, prepare
+from theodolite.neighborhoods.resolve import Resolved, Resolver
+from theodolite.neighborhoods.rounding import Judge, rounded_to
+from theodolite.neighborhoods.tiles import one_sided_pass, symmetric_pass
 
-Method = Literal["auto", "float32", "float64"]
 METHODS: tuple[Method, ...] = get_args(Method)
-_DEFAULT_MEMORY = 256 << 20
+_DEFAULT_MEMORY = 320 << 20
 
 
 def neighbors(
@@ -48,10 +49,12 @@ def neighbors(
         What to do with rows that hold NaN or an infinity.
     duplicates : {"collapse", "keep"}
         Whether equal rows (for cosine: equal directions) become one point; if kept they are at distance exactly 0.
-    method : {"auto", "float32", "float64"}
-        Arithmetic that finds candidates. It decides the time, never the answer.
+    method : {"auto", "int8", "float32", "float64"}
+        Arithmetic that finds candidates. It decides the time, never the answer; "auto" looks at the processor and at a
+        sample of the points. On a GPU "int8" means "float32".
     max_memory : int
-        Bytes that blocks of scores may take beside the rounded copy of the points.
+        Bytes that pools of candidates and blocks of scores may take beside the rounded copy of the points. With less
+        than 8 (3 n_wanted + 64) bytes for each point (n_wanted: k and a few) each product is computed twice.
     progress : Progress, optional
         Told how many points are done.
 
@@ -91,39 +94,18 @@ def neighbors(
     indices = np.empty((n_points, k), dtype=np.int64)
     distances = np.empty((n_points, k), dtype=np.float64)
     certified = np.zeros(n_points, dtype=np.bool_)
-    to_scaled = 2.0**-prepared.exponent
-    widen = 1.0 + 4.0 * difference_error(n_dims)
 
-    double = method == "float64"
-    rounded = rounded_to(prepared, torch.float64 if double else torch.float32)
-    unit, smallest = (FLOAT64_UNIT, 2.0**-1022) if double else (FLOAT32_UNIT, 2.0**-126)
-    arithmetic = floating(n_dims, unit=unit, smallest=smallest)
-    worst_error, relative_error = rounded.worst_error, rounded.relative_error
     with tracked(progress or Silent(), n_points, f"{k} nearest of {n_points} points") as tracker:
-        for found in _candidates(rounded, k, max_memory):
-            rows = found.points
-            measured = distances_between(prepared.clean.values, rows, found.others)
-            indices[rows], distances[rows] = nearest(measured, found.others, k)
-            limit = score_limit(
-                radius=distances[rows, -1] * (to_scaled * widen),
-                norms=rounded.norms[rows],
-                errors=rounded.errors[rows],
-                worst_error=worst_error,
-                relative_error=relative_error,
-                arithmetic=arithmetic,
-            )
-            certified[rows] = (limit < found.cut) | (found.others.shape[1] == n_points - 1)
-            tracker.advance(int(certified[rows].sum()))
+        resolver = Resolver(prepared, k)
+        method, found = _first_pass(prepared, resolver, method, max_memory)
+        for some in found:
+            indices[some.points], distances[some.points] = some.indices, some.distances
+            certified[some.points] = some.certified
+            tracker.advance(int(some.certified.sum()))
         again = np.flatnonzero(~certified)
-        if len(again):
-            indices[again], distances[again] = redo(
-                prepared,
-                again,
-                distances[again, -1] * (to_scaled * widen),
-                k,
-                max_memory=max_memory,
-                advance=tracker.advance,
-            )
+        for some in resolver.again(again, distances[again, -1], max_memory):
+            indices[some.points], distances[some.points] = some.indices, some.distances
+            tracker.advance(len(some.points))
     clean = prepared.clean
     return NeighborGraph(
         indices=indices,
@@ -137,15 +119,30 @@ def neighbors(
         metric=metric,
         exact=True,
         n_redone=len(again),
-        path=f"{'float64' if double else 'float32'}/{clean.values.device.type}",
+        path=f"{method}/{clean.values.device.type}",
     )
 
 
-def _candidates(rounded: Rounded, k: int, max_memory: int) -> Iterator[Candidates]:
-    """Choose the kernel."""
-    n_points = rounded.rows.shape[0]
-    spare = min(n_points - 1, k + max(16, k // 4))
-    return product_candidates(rounded, np.arange(n_points), spare, max_memory=max_memory)
+def _first_pass(
+    prepared: Prepared, resolver: Resolver, method: Method, max_memory: int
+) -> tuple[Method, Iterator[Resolved]]:
+    """Choose the kernel for the pass over all points, and start it."""
+    n_points = prepared.clean.n_points
+    everyone = np.arange(n_points)
+    if prepared.clean.values.device.type != "cpu" or method == "float64":
+        method = "float64" if method == "float64" else "float32"
+        dtype = torch.float64 if method == "float64" else torch.float32
+        return method, resolver.by_product(rounded_to(prepared, dtype), everyone, max_memory)
+    order = generator_from("neighbors", n_points).permutation(n_points)
+    plan = plan_search(prepared, resolver.k, method, order)
+    rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
+    judge = Judge.of(rounded)
+    pool_bytes = 8 * n_points * capacity_for(plan.n_wanted)
+    if pool_bytes <= max_memory:
+        passes = symmetric_pass(rounded, plan.n_wanted)
+    else:
+        passes = one_sided_pass(rounded, everyone, plan.n_wanted)
+    return plan.method, (resolver.from_pool(found, judge) for found in passes)
 
 
 def _check_settings(k: int, method: str, max_memory: int) -> None:
