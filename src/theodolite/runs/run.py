@@ -85,7 +85,7 @@ class Run:
                     frames.append(read_unit_file(self.store.unit_path(unit.key))[0])
                 except FormatError:  # the next session finds it and does it again
                     continue
-        return pl.concat(frames, how="diagonal", rechunk=True) if frames else pl.DataFrame()
+        return pl.concat(frames, how="diagonal_relaxed", rechunk=True) if frames else pl.DataFrame()
 
     def _finished_table(self, sha256: str) -> pl.DataFrame:
         path = self.store.table_path

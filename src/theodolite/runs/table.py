@@ -20,6 +20,7 @@ from theodolite.runs.unit_file import UnitRecord, read_unit_file
 
 Summarise: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SUMMARY_ROWS = 1000
 _ROW_GROUP = 1 << 18
 
@@ -105,6 +106,9 @@ def table_bytes(table: pl.DataFrame) -> bytes:
 def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     r"""Return a summary as CSV; values that are lists or mappings are written as JSON.
 
+    Text that a spreadsheet would run as a formula (it begins with one of ``= + - @``, a tab or a carriage return) gets
+    a leading apostrophe, because token strings come from strangers. The table itself is never changed.
+
     Parameters
     ----------
     summary : polars.DataFrame or sequence of mapping
@@ -113,7 +117,7 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     Returns
     -------
     bytes
-        UTF-8, one header line; the columns of mappings are those of all of them, in order of first occurrence.
+        UTF-8, lines ended by CR LF (RFC 4180), one header line; the columns of mappings are those of all of them, in order of first occurrence.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     Examples
     --------
     >>> summary_csv([{"model": "a", "null": {"gaussian": 59.7}}])
-    b'model,null\na,"{""gaussian"":59.7}"\n'
+    b'model,null\r\na,"{""gaussian"":59.7}"\r\n'
     """
     rows = summary.to_dicts() if isinstance(summary, pl.DataFrame) else summary
     if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
@@ -135,7 +139,7 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
         summary.columns if isinstance(summary, pl.DataFrame) else list(dict.fromkeys(n for row in rows for n in row))
     )
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, names)
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value) for name, value in row.items()})
@@ -143,6 +147,8 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return value
