@@ -117,7 +117,8 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     Returns
     -------
     bytes
-        UTF-8, lines ended by CR LF (RFC 4180), one header line; the columns of mappings are those of all of them, in order of first occurrence.
+        UTF-8, lines ended by CR LF (RFC 4180), one header line; the columns of mappings are those of all of them, in
+        order of first occurrence.
 
     Raises
     ------
