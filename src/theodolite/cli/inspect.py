@@ -28,7 +28,7 @@ def inspect(
 
     found = describe(reference)
     if output.json:
-        print_json({"command": "inspect", "status": "success", **found.as_json()})
+        print_json({"command": "inspect", "status": "success", **found.as_dict()})
     _show(found, output)
     return 0
 

@@ -1,0 +1,208 @@
+"""What a person or a program sees: data on stdout, the rest on stderr, exit codes, errors of one paragraph."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+SMALL = ("--k", "8", "--nulls", "gaussian", "--mle-k", "5")
+
+
+def test_dimension_prints_one_json_object_of_the_documented_shape(theodolite, table_file):
+    done = theodolite("dimension", table_file, *SMALL, "--json", "--out", "run")
+    assert done.code == 0
+    content = done.json
+    assert (content["schema_version"], content["command"], content["status"]) == (1, "dimension", "success")
+    assert content["run"] == "run"
+    by_method = {row["method"]: row for row in content["rows"] if row["measure"] == "dimension"}
+    assert {"twonn", "mle", "gride"} <= set(by_method)
+    for row in by_method.values():
+        assert row["stderr"] > 0
+        assert row["n_used"] == 400
+        assert 0 < row["redundancy"] < 1
+        assert row["null"]["gaussian"] > row["value"]
+    assert all({"id", "claim", "source", "verdict", "evidence"} <= set(one) for one in content["findings"])
+    for name in ("manifest.json", "study.yaml", "table.parquet", "summary.csv", "report.html", "figures"):
+        assert (table_file.parent / "run" / name).exists(), name
+
+
+def test_the_same_command_again_does_no_unit_again_and_says_the_same(theodolite, table_file):
+    first = theodolite("dimension", table_file, *SMALL, "--json", "--out", "run")
+    units = sorted((table_file.parent / "run" / "units").iterdir())
+    written = [unit.stat().st_mtime_ns for unit in units]
+    again = theodolite("dimension", table_file, *SMALL, "--json", "--out", "run")
+    assert again.out == first.out
+    assert [unit.stat().st_mtime_ns for unit in units] == written
+    assert "kept from before" in again.err
+
+
+def test_human_output_opens_as_the_report_does(theodolite, table_file):
+    done = theodolite("dimension", table_file, *SMALL, "--out", "run")
+    assert done.code == 0
+    assert re.search(r"One table of table\.npy reads a dimension of \d\.\d+ ± 0\.\d+, in 12 columns\.", done.out)
+    assert "Report: run/report.html" in done.out
+    assert "\x1b" not in done.out + done.err, "no escape codes where nobody sees them"
+
+
+def test_quiet_says_nothing(theodolite, table_file):
+    done = theodolite("dimension", table_file, *SMALL, "--quiet", "--out", "run")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_other_settings_in_the_same_folder_are_refused_with_the_difference(theodolite, table_file):
+    theodolite("dimension", table_file, *SMALL, "--quiet", "--out", "run")
+    done = theodolite("dimension", table_file, "--k", "9", *SMALL[2:], "--out", "run")
+    assert done.code == 1
+    assert "k: 8 -> 9" in done.err
+    assert "--out" in done.err
+
+
+def test_one_bad_table_of_two_fails_alone_with_exit_code_3(theodolite, table_file):
+    constant = table_file.parent / "constant.npy"
+    np.save(constant, np.ones((50, 3), dtype=np.float32))
+    done = theodolite("dimension", constant, table_file, *SMALL, "--json", "--out", "run")
+    assert done.code == 3
+    assert done.json["status"] == "partial"
+    assert {row["model"] for row in done.json["rows"]} == {str(table_file)}
+    assert "All 50 rows are equal" in done.err
+    state = theodolite("status", "run", "--json").json
+    assert state["failed"] == len(state["failures"]) > 0
+
+
+def test_only_a_bad_table_is_an_error_in_one_paragraph(theodolite, tmp_path):
+    np.save(tmp_path / "constant.npy", np.ones((50, 3), dtype=np.float32))
+    done = theodolite("dimension", "constant.npy", *SMALL, "--out", "run")
+    assert done.code == 1
+    assert "error: All 50 rows are equal: a constant table has no geometry." in done.err
+    assert "Traceback" not in done.err
+
+
+def pickle_with_code(path):
+    torch.save({"weight": os.system}, path)
+
+
+def truncated(path):
+    path.write_bytes((1000).to_bytes(8, "little") + b'{"a":')
+
+
+def nothing(path):
+    return None
+
+
+def too_small(path):
+    np.save(path, np.random.default_rng(0).normal(size=(5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("missing.npy", nothing, "There is no file or folder"),
+        ("cut.safetensors", truncated, "cut.safetensors"),
+        ("evil.bin", pickle_with_code, "evil.bin"),
+        ("small.npy", too_small, "has 5 rows"),
+    ],
+)
+def test_bad_input_is_one_paragraph_and_exit_code_1(theodolite, tmp_path, name, make, message):
+    make(tmp_path / name)
+    done = theodolite("dimension", f"./{name}", "--out", "run")
+    assert done.code == 1
+    assert message in done.err
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "run").exists(), "nothing is left behind"
+    as_json = theodolite("dimension", f"./{name}", "--json", "--out", "run")
+    assert as_json.json["status"] == "error"
+    assert message in as_json.json["error"]["message"]
+
+
+def test_an_output_folder_that_cannot_be_is_named(theodolite, table_file):
+    (table_file.parent / "taken").write_text("a file")
+    done = theodolite("dimension", table_file, *SMALL, "--out", "taken/run")
+    assert done.code == 1
+    assert "taken" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("dimension",), ("dimension", "x", "--kk", "3"), ("dimension", "x", "--k", "many"), ("dimension", "x", "--k", "1")],
+)
+def test_usage_errors_exit_with_2(theodolite, arguments):
+    done = theodolite(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err
+
+
+def test_debug_shows_where(theodolite):
+    done = theodolite("dimension", "./missing.npy", "--debug", "--out", "run")
+    assert done.code == 1
+    assert "Traceback" in done.err
+
+
+def test_inspect_names_the_tensors_and_the_bytes(theodolite, table_file):
+    content = theodolite("inspect", table_file, "--json").json
+    assert content["tensors"][0]["shape"] == [400, 12]
+    assert content["n_bytes_read"] == 400 * 12 * 4
+    assert "400 x 12" in theodolite("inspect", table_file).out
+
+
+def test_ls_status_report_and_run_work_on_a_finished_run(theodolite, table_file):
+    theodolite("dimension", table_file, *SMALL, "--quiet", "--out", "runs/first")
+    listed = theodolite("ls", "--json").json["runs"]
+    assert [(one["path"], one["status"]) for one in listed] == [("runs/first", "success")]
+    assert "runs/first" in theodolite("ls").out
+    assert "success, 3 of 3 units done" in theodolite("status", "runs/first").out
+    (table_file.parent / "runs/first/report.html").unlink()
+    assert theodolite("report", "runs/first", "--figures", "pdf").code == 0
+    assert (table_file.parent / "runs/first/report.html").exists()
+    assert list((table_file.parent / "runs/first/figures").glob("*.pdf"))
+    again = theodolite("run", "runs/first/study.yaml", "--out", "runs/second", "--json")
+    assert again.code == 0
+    first, second = (table_file.parent / "runs" / name / "table.parquet" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_ls_and_status_of_nothing(theodolite, tmp_path):
+    assert theodolite("ls", "nowhere").code == 1
+    (tmp_path / "runs").mkdir()
+    done = theodolite("ls")
+    assert done.code == 0
+    assert "No run in runs" in done.err
+    assert theodolite("status", "nowhere").code == 1
+
+
+def test_doctor_is_healthy_and_names_no_path(theodolite, tmp_path):
+    done = theodolite("doctor", "--json")
+    assert done.code == 0, done.out
+    assert set(done.json["checks"].values()) == {"ok"}
+    assert {"python", "cpu", "versions", "simd", "tf32"} <= set(done.json)
+    assert str(tmp_path) not in done.out
+
+
+@pytest.mark.slow
+def test_ctrl_c_exits_with_130_says_how_to_resume_and_the_next_call_finishes(tmp_path):
+    points = np.random.Generator(np.random.PCG64(0)).normal(size=(6000, 200)).astype(np.float32)
+    np.save(tmp_path / "table.npy", points)
+    command = [sys.executable, "-m", "theodolite.cli.main", "dimension", "./table.npy", "--json", "--out", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("run/units/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "goes on where this one stopped" in err
+    assert out == ""
+    finished = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("run/units/*.parquet")}
+    assert 0 < len(finished) < 4
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["status"] == "success"
+    assert all((tmp_path / "run/units" / name).stat().st_mtime_ns == time_ for name, time_ in finished.items())
