@@ -88,7 +88,9 @@ def test_a_power_of_two_changes_no_digit(points, power):
 
 @pytest.mark.parametrize("factor", [1e-6, 3e7])
 def test_scale_and_offset_change_only_rounding(points, factor):
-    for plain, moved in zip(_all(neighbors(points, k=33)), _all(neighbors((points + 1000.0) * factor, k=33)), strict=True):
+    for plain, moved in zip(
+        _all(neighbors(points, k=33)), _all(neighbors((points + 1000.0) * factor, k=33)), strict=True
+    ):
         assert moved.value == pytest.approx(plain.value, rel=1e-7)
 
 
@@ -118,7 +120,9 @@ def test_poisson_radii_are_read_without_bias(model_graph, truth):
     for repeat in range(repeats):
         volumes = rng.exponential(size=(n_points, 32)).cumsum(axis=1)
         graph = model_graph(volumes ** (1 / truth), seed=repeat)
-        runs.append([mle(graph, k=10, errors="fisher"), mle(graph, k=10), *gride(graph, errors="fisher"), *gride(graph)])
+        runs.append(
+            [mle(graph, k=10, errors="fisher"), mle(graph, k=10), *gride(graph, errors="fisher"), *gride(graph)]
+        )
     for estimates in zip(*runs, strict=True):
         values = np.array([one.value for one in estimates])
         spread = values.std(ddof=1)

@@ -1,7 +1,7 @@
 """Reported standard errors equal the spread over repeated samples, on points that do share neighbors.
 
 The spread of R repeats is itself known to 1/sqrt(2R): 7 % for 100 repeats. The bands allow for that and for the
-15 to 20 % within which the sandwich estimate is claimed to hold.
+20 % within which the estimate is claimed to hold.
 """
 
 import numpy as np
@@ -40,7 +40,6 @@ def test_reported_error_is_the_observed_spread(name, brute):
     for key in runs[0]:
         values = np.array([run[key].value for run in runs])
         ratios[key] = np.mean([run[key].stderr for run in runs]) / values.std(ddof=1)
-    print(name, {key: round(float(ratio), 2) for key, ratio in ratios.items()})
     assert all(0.75 < ratio < 1.3 for ratio in ratios.values()), ratios
     assert np.mean(list(ratios.values())) == pytest.approx(1.0, abs=0.15)
 
@@ -54,7 +53,7 @@ def test_fisher_information_alone_is_too_small_where_points_share_neighbors(brut
     assert np.mean([one.stderr for one in estimates]) / spread < 0.9
 
 
-@pytest.mark.parametrize("n_dims", [5, 300])
+@pytest.mark.parametrize("n_dims", [5, 100, 400])
 def test_participation_ratio_error_is_the_spread(n_dims):
     rng = np.random.default_rng(5)
     scales = np.geomspace(1.0, 0.05, n_dims)

@@ -1,0 +1,91 @@
+"""The value every estimator returns."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_SHOWN_ALREADY = ("n1", "n2", "k", "errors")
+
+_SHOWN_ALREADY = ("n1", "n2", "k", "errors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionEstimate:
+    """An intrinsic dimension with its standard error, the scale it was read at and the points it rests on.
+
+    Attributes
+    ----------
+    value : float
+        The dimension, dimensionless and positive. 0 never occurs; infinity only where every point says so and the
+        estimator's docstring allows it.
+    stderr : float
+        Standard error of `value` (one standard deviation over repeated samples of the same size); NaN where none is
+        known, or where none exists (the arithmetic mean of LID_2).
+    method : str
+        Name of the estimator, such as `"twonn"`.
+    params : Mapping[str, str | int | float | bool]
+        Every setting that decides the value, conventions included.
+    n1, n2 : int or None
+        The nearer and the farther neighbor that were compared; None for estimators that look at the whole cloud.
+    radius : float
+        Mean distance to neighbor `n2`, in the units of the points: the scale probed. NaN for whole-cloud estimators.
+    n_used, n_dropped : int
+        Points the value rests on, and points left out by the policy stated in the estimator's docstring.
+    n_dims : int
+        Extrinsic dimension: the number of columns.
+    pointwise : numpy.ndarray or None
+        `(n,)` float64, one value for each point of the graph (NaN where the point was left out), or None.
+
+    Examples
+    --------
+    >>> print(DimensionEstimate(value=17.123, stderr=0.31, method="twonn", params={"discard": 0.1}, n1=1, n2=2,
+    ...                         radius=0.5, n_used=2000, n_dropped=3, n_dims=300))
+    17.1 ± 0.3 (twonn, neighbors 1 and 2, discard=0.1, 2000 points, 3 dropped, 300 columns)
+    """
+
+    value: float
+    stderr: float
+    method: str
+    params: Mapping[str, str | int | float | bool]
+    n1: int | None
+    n2: int | None
+    radius: float
+    n_used: int
+    n_dropped: int
+    n_dims: int
+    pointwise: npt.NDArray[np.float64] | None = None
+
+    @property
+    def redundancy(self) -> float:
+        """1 - value / n_dims: the share of columns beyond the intrinsic dimension (negative if value > n_dims)."""
+        return 1.0 - self.value / self.n_dims
+
+    def __str__(self) -> str:
+        """Return value, standard error, scale and counts, as a statistician would print them."""
+        parts = [self.method]
+        if self.n1 is not None and self.n2 is not None:
+            parts.append(f"neighbors {self.n1} and {self.n2}" if self.n2 == 2 * self.n1 else f"to neighbor {self.n2}")
+        parts += [f"{name}={setting}" for name, setting in self.params.items() if name not in _SHOWN_ALREADY]
+        parts.append(f"{self.n_used} points")
+        if self.n_dropped:
+            parts.append(f"{self.n_dropped} dropped")
+        parts.append(f"{self.n_dims} columns")
+        return f"{_with_error(self.value, self.stderr)} ({', '.join(parts)})"
+
+
+def _with_error(value: float, stderr: float) -> str:
+    """Write `value ± stderr` with one significant digit of the error (two if the first is 1).
+
+    >>> _with_error(0.00123, 0.00014), _with_error(1234.5, 36.0), _with_error(2.5, math.nan)
+    ('0.00123 ± 0.00014', '1230 ± 40', '2.5')
+    """
+    if not math.isfinite(stderr) or not math.isfinite(value) or stderr <= 0:
+        return f"{value:.4g}"
+    digits = -math.floor(math.log10(stderr))
+    if round(stderr * 10**digits) == 1:
+        digits += 1
+    shown = max(digits, 0)
+    return f"{round(value, digits):.{shown}f} ± {round(stderr, digits):.{shown}f}"

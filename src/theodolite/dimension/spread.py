@@ -1,0 +1,104 @@
+"""Standard errors of sums over points that share neighbors.
+
+Each point adds one term (its score) to an estimate, but a point also decides the scores of those that have it for a
+neighbor. The variance of the sum is therefore not the sum of the variances: 1.3 to 2 times as large for the
+maximum-likelihood estimate at every k from 2 on and 1.2 to 3 times for GRIDE on uniform and Gaussian clouds in 1 to 10
+dimensions, and up to 5 times where hubs appear (100 dimensions, k=50, 1500 points; simulated, 100 to 200 repeats).
+Formulas for independent points, Fisher information included, give standard errors that are 10 to 55 % too small.
+
+The remedy is the influence of each point m: its own score plus what it adds to others by being their neighbor,
+
+    D_m = s_m + sum over points j that have m as neighbor number q of  g_j w_q,
+
+where w_q is the change of the compared logarithm, times the dimension, that one more neighbor at rank q makes in a
+Poisson process (ln r_(k+1) - ln r_k is 1/(k d) on average), and g_j the derivative of the score of j by it. For GRIDE
+at (n1, n2) the second part counts how often m is a neighbor: N_n1(m)/n1 - N_n2(m)/n2, the hubness of m. Then
+
+    V = sum_m D_m**2 - sum_j g_j**2 sum_q w_q**2.
+
+The first sum alone is the infinitesimal jackknife. What belongs to a pair (j, m) is in it twice, in the score of j and
+in what m adds to it; the second sum takes it out once. V is never taken below the sum for independent points. How well
+it meets the observed spread is measured in tests/dimension/test_stderr.py.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.neighborhoods.graph import NeighborGraph
+
+Floats = npt.NDArray[np.float64]
+
+
+def variance_of_sum(
+    scores: Floats, graph: NeighborGraph, kept: npt.NDArray[np.bool_], *, weights: Floats, gradients: Floats
+) -> float:
+    """Estimate the variance of `sum(scores)` from one sample, allowing for shared neighbors.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray
+        `(n_used,)` float64; centered here.
+    graph : NeighborGraph
+        The graph the scores came from.
+    kept : numpy.ndarray
+        `(n,)` bool: the rows of the graph that `scores` belong to.
+    weights : numpy.ndarray
+        `(k,)` float64, dimensionless: w_q for the neighbors 1 to k that a score depends on.
+    gradients : numpy.ndarray
+        `(n_used,)` float64: g_j, in the unit of the scores.
+
+    Returns
+    -------
+    float
+        At least `sum((scores - mean)**2)`.
+
+    Examples
+    --------
+    >>> from theodolite.neighborhoods import neighbors
+    >>> graph = neighbors(np.arange(4.0)[:, None] ** 2, k=2)
+    >>> scores, all_rows = np.array([1.0, -1.0, 1.0, -1.0]), np.ones(4, dtype=bool)
+    >>> variance_of_sum(scores, graph, all_rows, weights=np.zeros(2), gradients=np.ones(4))
+    4.0
+    """
+    centered = scores - scores.mean()
+    own = float(centered @ centered)
+    n_points = len(graph.rows)
+    influence = np.zeros(n_points)
+    nearest = graph.indices if kept.all() else graph.indices[kept]
+    edges = np.flatnonzero(np.diff(weights, prepend=np.nan, append=np.nan) != 0)  # runs of equal weights
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        added = np.repeat(weights[start] * gradients, stop - start)
+        influence += np.bincount(nearest[:, start:stop].ravel(), weights=added, minlength=n_points)
+    influence -= influence.mean()
+    influence[positions(graph, kept)] += centered
+    twice = float(gradients @ gradients) * float(weights @ weights)
+    return max(float(influence @ influence) - twice, own)
+
+
+def pair_weights(n1: int, n2: int) -> Floats:
+    """Return w_q, `(n2,)`, of ln(r_n2 / r_n1): 1/n1 - 1/n2 up to neighbor n1, -1/n2 beyond; their sum is 0.
+
+    >>> pair_weights(1, 2).tolist()
+    [0.5, -0.5]
+    """
+    weights = np.full(n2, -1.0 / n2)
+    weights[:n1] += 1.0 / n1
+    return weights
+
+
+def mean_weights(k: int) -> Floats:
+    """Return w_q, `(k,)`, of the mean of ln(r_k / r_i) over i < k; their sum is 0.
+
+    >>> mean_weights(2).tolist()
+    [0.5, -0.5]
+    """
+    weights = np.full(k, -1.0 / k)
+    tails = (1.0 / np.arange(1, k))[::-1].cumsum()[::-1]  # the mean of d ln(r_k / r_q): 1/q + ... + 1/(k-1)
+    weights[:-1] += tails / (k - 1)
+    return weights
+
+
+def positions(graph: NeighborGraph, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return which graph points the rows of `graph.distances` that are `kept` belong to, `(n_used,)` int64."""
+    numbers = np.arange(len(graph.rows)) if graph.queries is None else graph.queries
+    return numbers[kept]
