@@ -1,11 +1,13 @@
 """Both embeddings of tiny random models, saved by transformers, equal what the model itself says they are."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from theodolite.tables import describe, load_table
 
@@ -52,8 +54,18 @@ TAIL: dict[str, tuple[Any, dict[str, Any]]] = {
     "cohere": (CAUSAL, _LLAMA),
     "deepseek_v2": (
         CAUSAL,
-        {**_LLAMA, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8,
-         "n_routed_experts": 2, "moe_intermediate_size": 8, "num_experts_per_tok": 1, "topk_method": "greedy"},
+        {
+            **_LLAMA,
+            "q_lora_rank": 8,
+            "kv_lora_rank": 8,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 8,
+            "v_head_dim": 8,
+            "n_routed_experts": 2,
+            "moe_intermediate_size": 8,
+            "num_experts_per_tok": 1,
+            "topk_method": "greedy",
+        },
     ),
     "deberta-v2": (MASKED, {**_BERT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
     "distilbert": (MASKED, {"dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 2}),
@@ -112,10 +124,6 @@ def save(model: Any, folder: Path, form: str) -> None:
     model.save_pretrained(folder, max_shard_size=size)
     if not form.endswith("bin"):
         return
-    import json
-
-    from safetensors.torch import load_file
-
     index = folder / "model.safetensors.index.json"
     if index.exists():
         text = index.read_text().replace(".safetensors", ".bin").replace("model-", "pytorch_model-")

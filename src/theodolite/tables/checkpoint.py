@@ -181,7 +181,7 @@ def _of_index(place: Path, index: Path) -> Checkpoint:
     ):
         raise FormatError(f'{index} has no "weight_map" from tensors to shards. Download the folder again.')
     for shard in set(weight_map.values()):
-        if PurePosixPath(shard).name != shard or "\\" in shard or "\x00" in shard:
+        if shard in ("", ".", "..") or PurePosixPath(shard).name != shard or "\\" in shard or "\x00" in shard:
             raise UnsafeFileError(
                 f"{index} names the shard {shard!r}, which is not a plain file name inside the folder. "
                 "Do not trust this folder; get it again from its source."

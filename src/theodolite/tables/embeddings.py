@@ -96,7 +96,8 @@ def _by_convention(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings | 
     outputs = [name for name in convention.outputs if name in checkpoint]
     if len(inputs) != 1 or len(outputs) > 1:
         return None
-    if not all(_fits(checkpoint.entry(name), config) for name in inputs + outputs):
+    _check_rows(checkpoint, inputs[0], config)
+    if outputs and not _fits(checkpoint.entry(outputs[0]), config):
         return None
     ties = convention.ties if config.ties is None else config.ties
     if config.has_head is False and not outputs:
@@ -135,11 +136,7 @@ def _by_skeleton(checkpoint: Checkpoint, config: ModelConfig, skeleton: Skeleton
         )
     source = inputs[0] if inputs else outputs[0]
     scale = skeleton.scale if skeleton.scale != 1.0 else config.embedding_scale
-    if not _fits(checkpoint.entry(source), config):
-        raise FormatError(
-            f"{checkpoint.entry(source)} in {checkpoint.place} should be the input embedding, but config.json gives "
-            f"the vocabulary {config.vocab_size} entries. If the table is meant as it is, name it with #{source}."
-        )
+    _check_rows(checkpoint, source, config)
     if not outputs and not skeleton.ties:
         missing = (
             f"a {skeleton.architecture} ends without a head over the vocabulary"
@@ -174,6 +171,16 @@ def _equal(checkpoint: Checkpoint, one: str, other: str) -> bool:
         return True
     rows = torch.linspace(0, a.shape[0] - 1, min(_ROWS_COMPARED, a.shape[0]), dtype=torch.float64).long()
     return torch.equal(checkpoint.read(one)[rows], checkpoint.read(other)[rows])
+
+
+def _check_rows(checkpoint: Checkpoint, name: str, config: ModelConfig) -> None:
+    """Refuse an input embedding with fewer rows than the vocabulary has entries."""
+    entry = checkpoint.entry(name)
+    if not _fits(entry, config):
+        raise FormatError(
+            f"{entry} in {checkpoint.place} should be the input embedding, but config.json gives the vocabulary "
+            f"{config.vocab_size} entries. If the table is meant as it is, name it with #{name}."
+        )
 
 
 def _is_matrix(entry: TensorEntry) -> bool:

@@ -78,13 +78,19 @@ def find_entry(entries: Mapping[str, TensorEntry], name: str, place: str) -> Ten
 
 
 def list_tables(entries: Iterable[TensorEntry]) -> str:
-    """Name the matrices among `entries` that could be a table, largest first, and say how to choose one."""
-    tables = sorted((entry for entry in entries if entry.is_table), key=lambda entry: (-entry.shape[0], entry.name))
+    """Name the matrices among `entries` that could be a table, likely ones first, and say how to choose one."""
+    tables = sorted((entry for entry in entries if entry.is_table), key=_likelihood)
     if not tables:
         return "It holds no matrix of floating-point numbers."
     named = ", ".join(map(str, tables[:_NAMES_LISTED]))
     more = f" and {len(tables) - _NAMES_LISTED} more" if len(tables) > _NAMES_LISTED else ""
     return f"Matrices that could be meant: {named}{more}. Choose one with #{tables[0].name} after the location."
+
+
+def _likelihood(entry: TensorEntry) -> tuple[bool, int, str]:
+    """Sort names that speak of embeddings first, then by rows: an order to list, never a choice."""
+    speaks = any(word in entry.name.lower() for word in ("embed", "wte", "lm_head", "vocab", "shared.weight"))
+    return not speaks, -entry.shape[0], entry.name
 
 
 def check_table(entry: TensorEntry) -> None:

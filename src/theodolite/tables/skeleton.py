@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,9 @@ def _build(config: Any, stated: dict[str, Any]) -> Any:
         autos.MODEL_FOR_PRETRAINING_MAPPING,
         autos.MODEL_MAPPING,
     )
-    named = [name for name in stated.get("architectures") or [] if isinstance(name, str)]
-    classes = [getattr(transformers, name, None) for name in named]
-    classes += [mapping[type(config)] for mapping in mappings if type(config) in mapping]
-    for choice in classes:
+    named = (getattr(transformers, name, None) for name in stated.get("architectures") or [] if isinstance(name, str))
+    usual = (mapping[type(config)] for mapping in mappings if type(config) in mapping)
+    for choice in chain(named, usual):
         if isinstance(choice, type) and issubclass(choice, transformers.PreTrainedModel):
             with torch.device("meta"):
                 return choice._from_config(config)  # type: ignore[no-untyped-call]

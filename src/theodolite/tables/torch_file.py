@@ -113,7 +113,15 @@ def _load(path: Path, *, mmap: bool) -> Any:
                 "never does that. Convert it to safetensors on a machine that trusts it: "
                 "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
             ) from error
-        raise FormatError(f"{path} is damaged or no torch file: {_first_line(text)}. Copy it again.") from error
+        reason = _first_line(text.rpartition("WeightsUnpickler error:")[2]) or "it ends too early"
+        with path.open("rb") as file:
+            is_pickle = file.read(1) == b"\x80"
+        if is_pickle and "Unsupported" in reason:
+            raise UnsafeFileError(
+                f"{path} is a pickle that torch.save did not write ({reason}), and reading it could run code. Save the "
+                "weights with torch.save or safetensors on a machine that trusts it."
+            ) from error
+        raise FormatError(f"{path} is damaged or no torch file: {reason}. Copy or download it again.") from error
     except (RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise FormatError(
             f"{path} is truncated, damaged or no torch file: {_first_line(str(error)) or type(error).__name__}. "
