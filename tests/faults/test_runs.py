@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,37 @@ def test_a_disk_that_is_full_at_any_write_leaves_a_folder_that_goes_on(toy, tmp_
         assert len(log.read_text().split()) == 3 - len(before)
         if full.count < at:  # the run was over before
             break
+    assert at > 9
+
+
+def test_ctrl_c_at_any_write_leaves_a_folder_that_goes_on(toy, tmp_path, log, monkeypatch):
+    config = toy.Config(n_units=3, failing=(1,))
+    whole = execute(toy, config, out=tmp_path / "whole").store.table_path.read_bytes()
+    at, count = 0, 0
+
+    def interrupt(_):
+        nonlocal count
+        count += 1
+        if count == at:
+            raise KeyboardInterrupt
+
+    while count >= at:
+        at, count = at + 1, 0
+        folder = tmp_path / f"interrupted at {at}"
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", interrupt)
+            with suppress(KeyboardInterrupt):
+                execute(toy, config, out=folder)
+                assert count < at, "a Ctrl-C was swallowed"
+        if 1 < at <= count:  # the first write is the manifest itself
+            assert open_run(folder).manifest["status"] == "interrupted"
+        before, writes = unit_files(folder), count
+        log.write_text("")
+        run = execute(toy, config, out=folder)
+        assert run.store.table_path.read_bytes() == whole
+        assert before.items() <= unit_files(folder).items()
+        assert len(log.read_text().split()) == 3 - len(before)
+        count = writes
     assert at > 9
 
 

@@ -183,6 +183,15 @@ def test_another_config_is_refused_with_the_difference(toy, tmp_path):
         execute(toy, toy.Config(n_units=5, seed=1), out=tmp_path)
 
 
+def test_another_config_is_refused_even_where_it_came_while_the_plan_was_made(toy, tmp_path):
+    def plan(config):
+        execute(toy, toy.Config(seed=1), out=tmp_path)
+        return toy.plan(config)
+
+    with pytest.raises(RunError, match="seed: 1 -> 0"):
+        execute(other(toy, plan=plan), toy.Config(), out=tmp_path)
+
+
 def test_another_version_of_the_study_is_refused(toy, tmp_path):
     execute(toy, toy.Config(), out=tmp_path)
     with pytest.raises(RunError, match="version: 1 -> 2"):
