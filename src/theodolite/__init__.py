@@ -12,7 +12,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite import dimension, tables
+    from theodolite import bundled, dimension, tables
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
@@ -34,7 +34,7 @@ _HOME = {
     "open_run": "theodolite.runs",
     "run": "theodolite.studies",
 }
-_ROOMS = ("dimension", "tables")
+_ROOMS = ("bundled", "dimension", "tables")
 
 __all__ = [
     "DimensionEstimate",
@@ -43,6 +43,7 @@ __all__ = [
     "Table",
     "TheodoliteError",
     "__version__",
+    "bundled",
     "dimension",
     "hubness",
     "load_table",

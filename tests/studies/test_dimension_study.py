@@ -20,7 +20,9 @@ def measure(path, **settings):
 
 def test_every_number_of_the_summary_is_the_estimators_own(table_file, manifold):
     run = measure(table_file, mle_k=[2, 10], shortest=[])
-    rows = {(row["method"], row["scale"]): row for row in dimension.summarize(run.table()) if row["measure"] == "dimension"}
+    rows = {
+        (row["method"], row["scale"]): row for row in dimension.summarize(run.table()) if row["measure"] == "dimension"
+    }
     graph = neighbors(manifold, k=20)
     expected = [twonn(graph), mle(graph, k=10), *gride(graph)]
     for estimate in expected:
