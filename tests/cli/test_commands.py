@@ -132,7 +132,12 @@ def test_an_output_folder_that_cannot_be_is_named(theodolite, table_file):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("dimension",), ("dimension", "x", "--kk", "3"), ("dimension", "x", "--k", "many"), ("dimension", "x", "--k", "1")],
+    [
+        ("dimension",),
+        ("dimension", "x", "--kk", "3"),
+        ("dimension", "x", "--k", "many"),
+        ("dimension", "x", "--k", "1"),
+    ],
 )
 def test_usage_errors_exit_with_2(theodolite, arguments):
     done = theodolite(*arguments)
