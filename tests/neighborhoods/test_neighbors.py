@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 from theodolite.core.points import as_points
-from theodolite.neighborhoods import NeighborGraph, neighbors
+from theodolite.neighborhoods import NeighborGraph, neighbors, tiles
 from theodolite.neighborhoods.search import METHODS
 
 # Equal sets, equal order and equal bits are asked for wherever both sides sum the same differences: the graph's
@@ -115,6 +115,57 @@ def test_small_memory_gives_the_same_graph(method, brute_force):
 def test_more_points_than_one_block(method, brute_force):
     points = cloud(5, 2503, 24)
     same(neighbors(points, k=20, method=method), brute_force(points, 20))
+
+
+def test_some_queries_against_all_points(method, brute_force):
+    points = cloud(5, 800, 12)[np.r_[0:800, 0:4]]
+    everyone = neighbors(points, k=6)
+    rows = np.array([700, 3, 41])
+    graph = neighbors(points, k=6, queries=rows, method=method)
+    assert graph.queries.tolist() == [700, 3, 41]
+    assert (graph.n_points, graph.n_duplicates) == (800, 4)
+    assert_array_equal(graph.indices, everyone.indices[rows])
+    assert_array_equal(graph.distances, everyone.distances[rows])
+
+    drawn = neighbors(points, k=6, queries=50, seed=1, method=method)
+    assert len(np.unique(drawn.queries)) == 50
+    assert_array_equal(drawn.distances, everyone.distances[drawn.queries])
+    assert_array_equal(drawn.queries, neighbors(points, k=6, queries=50, seed=1).queries)
+    assert (drawn.queries != neighbors(points, k=6, queries=50, seed=2).queries).any()
+    assert drawn.truncate(2).queries is drawn.queries
+
+
+def test_queries_that_are_no_points_are_refused():
+    points = cloud(5, 20, 3)[np.r_[0:20, 0:1]]
+    with pytest.raises(
+        ParameterError, match=r"Row 20 cannot be a query: it is not in the table or was dropped.* 1 of 2"
+    ):
+        neighbors(points, k=2, queries=np.array([20, 3]))
+    with pytest.raises(ParameterError, match="Queries can number from 1 to the 20 points, not 21"):
+        neighbors(points, k=2, queries=21)
+    with pytest.raises(ParameterError, match="A row is named twice"):
+        neighbors(points, k=2, queries=np.array([3, 3]))
+    with pytest.raises(ParameterError, match=r"a list of rows, not an array of float64 and shape \(2,\)"):
+        neighbors(points, k=2, queries=np.array([0.0, 1.0]))
+
+
+@pytest.mark.parametrize("method", ["float32", "int8"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_small_panels(method, threads, monkeypatch, brute_force):
+    """The same with panels so small that pools are tightened often and overflow."""
+    monkeypatch.setattr(tiles, "PANEL", 40)
+    monkeypatch.setattr(tiles, "WIDTH", 64)
+    monkeypatch.setattr(tiles, "SEED", 48)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for name in ("plain", "grid with ties", "near-duplicates", "hub of short rows"):
+            points = AWKWARD[name]()
+            same(neighbors(points, k=12, method=method), brute_force(points, 12))
+        clustered = np.concatenate([cloud(17, 500, 6) * np.float32(1e-3), cloud(18, 700, 6)])
+        same(neighbors(clustered, k=30, method=method), brute_force(clustered, 30))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_float32_gram_fails_under_an_offset_and_we_do_not():
@@ -269,7 +320,7 @@ def test_refusals():
         neighbors(points, k=0)
     with pytest.raises(ParameterError, match='"euclidean" or "cosine", not \'manhattan\''):
         neighbors(points, k=1, metric="manhattan")
-    with pytest.raises(ParameterError, match=r"method must be one of auto, float32.*not 'magic'"):
+    with pytest.raises(ParameterError, match=r"method must be one of auto, int8, float32.*not 'magic'"):
         neighbors(points, k=1, method="magic")
     with pytest.raises(ParameterError, match="max_memory is a number of bytes of at least 1, but 0"):
         neighbors(points, k=1, max_memory=0)

@@ -1,5 +1,7 @@
 """Distances from coordinate differences in float64: the only distances a graph ever holds."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -7,7 +9,8 @@ import torch
 Indices = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
 
-_NUMBERS_PER_PIECE = 1 << 16  # on a CPU: 512 KiB of float64, which stays in the second-level cache
+_NUMBERS_PER_PIECE = 1 << 15  # on a CPU: 256 KiB of float64, which stays in the second-level cache
+_POINTS_PER_THREAD = 64
 _NUMBERS_PER_PIECE_GPU = 1 << 26
 
 
@@ -45,24 +48,42 @@ def distances_between(
         if counts is not None:
             on_device[np.arange(others.shape[1]) >= counts[:, None]] = np.inf
         return on_device
-    table = values.numpy()
     squares = np.full(others.shape, np.inf)
+    if counts is None:
+        counts = np.full(len(points), others.shape[1])
+    n_threads = min(torch.get_num_threads(), len(points) // _POINTS_PER_THREAD)
+    if n_threads > 1:
+        pieces = [slice(part[0], part[-1] + 1) for part in np.array_split(np.arange(len(points)), n_threads)]
+        with ThreadPoolExecutor(n_threads) as threads:  # numpy lets other threads run while it computes
+            for _ in threads.map(
+                lambda piece: _measure(values.numpy(), points[piece], others[piece], counts[piece], squares[piece]),
+                pieces,
+            ):
+                pass
+    else:
+        _measure(values.numpy(), points, others, counts, squares)
+    distances: Distances = np.sqrt(squares)
+    return distances
+
+
+def _measure(
+    table: npt.NDArray[np.floating], points: Indices, others: Indices, counts: Indices, squares: Distances
+) -> None:
+    """Write squared distances of some points to their candidates, gathered in pieces that stay in cache."""
     n_dims = table.shape[1]
     step = max(1, _NUMBERS_PER_PIECE // n_dims)
     gathered = np.empty((step, n_dims), dtype=table.dtype)
     difference = np.empty((step, n_dims), dtype=np.float64)
-    until = [others.shape[1]] * len(points) if counts is None else counts.tolist()
-    for row, point in enumerate(points.tolist()):
-        for start in range(0, until[row], step):
-            stop = min(start + step, until[row])
+    for row, (point, count) in enumerate(zip(points.tolist(), counts.tolist(), strict=True)):
+        origin = table[point].astype(np.float64)
+        for start in range(0, count, step):
+            stop = min(start + step, count)
             near = gathered[: stop - start]
             apart = difference[: stop - start]
-            np.take(table, others[row, start:stop], axis=0, out=near, mode="clip")
+            table.take(others[row, start:stop], 0, near, "clip")
             np.copyto(apart, near)
-            apart -= table[point]
+            np.subtract(apart, origin, out=apart)
             np.vecdot(apart, apart, out=squares[row, start:stop])
-    distances: Distances = np.sqrt(squares)
-    return distances
 
 
 def _distances_on_device(values: torch.Tensor, points: Indices, others: Indices) -> Distances:

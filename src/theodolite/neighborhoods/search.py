@@ -30,6 +30,8 @@ def neighbors(
     metric: Metric = "euclidean",
     nonfinite: Nonfinite = "error",
     duplicates: Duplicates = "collapse",
+    queries: int | npt.NDArray[np.integer] | None = None,
+    seed: int = 0,
     method: Method = "auto",
     max_memory: int = _DEFAULT_MEMORY,
     progress: Progress | None = None,
@@ -49,6 +51,11 @@ def neighbors(
         What to do with rows that hold NaN or an infinity.
     duplicates : {"collapse", "keep"}
         Whether equal rows (for cosine: equal directions) become one point; if kept they are at distance exactly 0.
+    queries : int or numpy.ndarray, optional
+        Search the neighbors of some points only, among all points: how many, drawn by `seed`, or which, as
+        `(n_queries,)` rows of the input. For tables of millions of rows. By default all points are searched.
+    seed : int
+        Decides which points are drawn if `queries` is a number.
     method : {"auto", "int8", "float32", "float64"}
         Arithmetic that finds candidates. It decides the time, never the answer; "auto" looks at the processor and at a
         sample of the points. On a GPU "int8" means "float32".
@@ -90,23 +97,27 @@ def neighbors(
     _check_settings(k, method, max_memory)
     prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
     _check_enough(prepared, k, metric)
-    n_points, n_dims = prepared.clean.values.shape
-    indices = np.empty((n_points, k), dtype=np.int64)
-    distances = np.empty((n_points, k), dtype=np.float64)
-    certified = np.zeros(n_points, dtype=np.bool_)
-
-    with tracked(progress or Silent(), n_points, f"{k} nearest of {n_points} points") as tracker:
+    clean = prepared.clean
+    n_points = clean.n_points
+    asked = np.arange(n_points) if queries is None else _asked(prepared, queries, seed)
+    place = np.full(n_points, -1, dtype=np.int64)
+    place[asked] = np.arange(len(asked))
+    indices = np.empty((len(asked), k), dtype=np.int64)
+    distances = np.empty((len(asked), k), dtype=np.float64)
+    certified = np.zeros(len(asked), dtype=np.bool_)
+    with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} points") as tracker:
         resolver = Resolver(prepared, k)
-        method, found = _first_pass(prepared, resolver, method, max_memory)
+        method, found = _first_pass(prepared, resolver, method, max_memory, None if queries is None else asked)
         for some in found:
-            indices[some.points], distances[some.points] = some.indices, some.distances
-            certified[some.points] = some.certified
+            where = place[some.points]
+            indices[where], distances[where] = some.indices, some.distances
+            certified[where] = some.certified
             tracker.advance(int(some.certified.sum()))
         again = np.flatnonzero(~certified)
-        for some in resolver.again(again, distances[again, -1], max_memory):
-            indices[some.points], distances[some.points] = some.indices, some.distances
+        for some in resolver.again(asked[again], distances[again, -1], max_memory):
+            where = place[some.points]
+            indices[where], distances[where] = some.indices, some.distances
             tracker.advance(len(some.points))
-    clean = prepared.clean
     return NeighborGraph(
         indices=indices,
         distances=_in_units(distances, prepared.units),
@@ -115,20 +126,47 @@ def neighbors(
         n_nonfinite=clean.n_nonfinite,
         n_duplicates=clean.n_duplicates,
         n_zero=clean.n_zero,
-        n_dims=n_dims,
+        n_dims=clean.n_dims,
         metric=metric,
         exact=True,
         n_redone=len(again),
         path=f"{method}/{clean.values.device.type}",
+        queries=None if queries is None else asked,
     )
 
 
+def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
+    """Return the graph points to search, ascending if they are drawn, else in the order given."""
+    rows = prepared.clean.rows
+    if isinstance(queries, int):
+        if not 1 <= queries <= len(rows):
+            raise ParameterError(f"Queries can number from 1 to the {len(rows)} points, not {queries}.")
+        drawn: npt.NDArray[np.int64] = np.sort(generator_from("queries", seed).permutation(len(rows))[:queries])
+        return drawn
+    wanted = np.asarray(queries)
+    if wanted.ndim != 1 or wanted.dtype.kind not in "iu" or len(wanted) == 0:
+        raise ParameterError(
+            "Queries are a number of points or a list of rows, "
+            f"not an array of {wanted.dtype} and shape {wanted.shape}."
+        )
+    if len(np.unique(wanted)) != len(wanted):
+        raise ParameterError("A row is named twice among the queries: give each row once.")
+    points = np.searchsorted(rows, wanted)
+    absent = rows[np.minimum(points, len(rows) - 1)] != wanted
+    if absent.any():
+        raise ParameterError(
+            f"Row {int(wanted[absent][0])} cannot be a query: it is not in the table or was dropped from it. "
+            f"{int(absent.sum())} of {len(wanted)} queries are not points."
+        )
+    return points.astype(np.int64)
+
+
 def _first_pass(
-    prepared: Prepared, resolver: Resolver, method: Method, max_memory: int
+    prepared: Prepared, resolver: Resolver, method: Method, max_memory: int, asked: npt.NDArray[np.int64] | None
 ) -> tuple[Method, Iterator[Resolved]]:
-    """Choose the kernel for the pass over all points, and start it."""
+    """Choose the kernel for the pass over all points (or those asked for), and start it."""
     n_points = prepared.clean.n_points
-    everyone = np.arange(n_points)
+    everyone = np.arange(n_points) if asked is None else asked
     if prepared.clean.values.device.type != "cpu" or method == "float64":
         method = "float64" if method == "float64" else "float32"
         dtype = torch.float64 if method == "float64" else torch.float32
@@ -137,11 +175,12 @@ def _first_pass(
     plan = plan_search(prepared, resolver.k, method, order)
     rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
     judge = Judge.of(rounded)
-    pool_bytes = 8 * n_points * capacity_for(plan.n_wanted)
-    if pool_bytes <= max_memory:
+    if asked is None and 8 * n_points * capacity_for(plan.n_wanted) <= max_memory:
         passes = symmetric_pass(rounded, plan.n_wanted)
     else:
-        passes = one_sided_pass(rounded, everyone, plan.n_wanted)
+        place = np.empty_like(order)
+        place[order] = np.arange(n_points)
+        passes = one_sided_pass(rounded, place[everyone], plan.n_wanted)
     return plan.method, (resolver.from_pool(found, judge) for found in passes)
 
 
