@@ -20,8 +20,7 @@ def gride_as_dadapy(near: Floats, far: Floats, n1: int, n2: int) -> tuple[float,
     Parameters
     ----------
     near, far : numpy.ndarray
-        `(n,)` distances to neighbors `n1` and `n2`. A zero distance enters as the smallest positive float64, the way
-        DADApy treats it.
+        `(n,)` distances to neighbors `n1` and `n2`. A zero distance enters as the machine epsilon, as in DADApy.
     n1, n2 : int
         Which neighbors they are.
 
@@ -47,8 +46,8 @@ def gride_as_dadapy(near: Floats, far: Floats, n1: int, n2: int) -> tuple[float,
     >>> round(value, 4), round(stderr, 4), n_used
     (0.9102, 0.5255, 3)
     """
-    tiny = float(np.finfo(np.float64).tiny)
-    ratios = np.maximum(far, tiny) / np.maximum(near, tiny)
+    floor = float(np.finfo(np.float64).eps)  # what DADApy puts for a zero distance; the one place with such a constant
+    ratios = np.maximum(far, floor) / np.maximum(near, floor)
     ratios[ratios == 1] += 10 * _MACHINE
     high, middle = np.percentile(ratios, [95, 50])
     logs = np.log(ratios)

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from theodolite.core.errors import PointsError
 from theodolite.core.points import Nonfinite, Points, clean_points
 from theodolite.dimension.estimate import DimensionEstimate
 
@@ -59,6 +60,8 @@ def participation_ratio(points: Points, *, nonfinite: Nonfinite = "error") -> Di
     clean = clean_points(points, nonfinite=nonfinite, duplicates="keep")
     values = clean.values
     n_points, n_dims = values.shape
+    if n_points < 2:
+        raise PointsError(f"A covariance needs at least 2 points, but {n_points} of {clean.n_given} rows remain.")
     size = max(1, _VALUES_PER_BLOCK // n_dims)
     mean = values.mean(dim=0, dtype=torch.float64)
     blocks = [slice(start, start + size) for start in range(0, n_points, size)]
