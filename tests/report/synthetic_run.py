@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 
 from theodolite.studies.finding import Finding
 from theodolite.studies.table_columns import COLUMNS
@@ -73,7 +72,7 @@ def _final_dimension(width: int, kind: str) -> float:
 def _table_rows(
     model: str, revision: str, step: int | None, kind: str, width: int, *, nulls: bool, full: bool, hub: bool = False
 ) -> list[dict[str, Any]]:
-    rng = np.random.default_rng(abs(hash((len(model), width, step, kind == "input"))) % 2**32)
+    rng = np.random.default_rng([len(model), width, 0 if step is None else step + 1, kind == "input"])
     start, end = _null_dimension(width), _final_dimension(width, kind)
     share = 1.0 if step is None else 1 - 1 / (1 + (step / 110.0) ** 1.2)
     level = (start + (end - start) * share) * (1 + 0.01 * rng.standard_normal())
@@ -278,14 +277,21 @@ def summary_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return summarize(frame)
 
 
-@pytest.fixture(scope="session")
-def frame() -> pl.DataFrame:
-    return make_frame()
+@dataclass
+class Failure:
+    """What `theodolite.runs` knows of a unit that could not be done."""
+
+    key: str = "ab12"
+    label: str = "bundled:pocket-64@step7 input <b>measured</b>"
+    exception: str = "PointsError"
+    message: str = "k=64 needs at least 65 points but only 40 remain."
+    traceback: str = "Traceback (most recent call last):\n  <script>document.title='pwned'</script>"
+    attempts: int = 3
+    time: str = "2026-11-21T00:43:20Z"
 
 
-@pytest.fixture
-def run(tmp_path: Path, frame: pl.DataFrame) -> FakeRun:
-    folder = tmp_path / "first light"
-    folder.mkdir()
-    (folder / "study.yaml").write_text("study: dimension\nconfig:\n  references: [bundled:pocket-64]\n")
-    return FakeRun(path=folder, frame=frame, manifest=make_manifest())
+def make_run(folder: Path, frame: pl.DataFrame, **changes: Any) -> FakeRun:
+    """Return a run in a folder that exists, with a study file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text("study: dimension\nconfig:\n  references: [bundled:pocket-64]\n  k: 64\n")
+    return FakeRun(path=folder, frame=frame, manifest=make_manifest(**changes))

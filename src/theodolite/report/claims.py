@@ -9,8 +9,6 @@ from theodolite.report.number_format import format_range
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 
-_FEW = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -42,7 +40,7 @@ class Claim:
     tally : tuple of (str, int)
         Verdicts and how often each was reached, most frequent first.
     shown : tuple of Verdict
-        What to show at once: everything of a few, else what stands against the majority.
+        What to show at once: what stands against the majority where it is one subject, else the first.
     folded : tuple of Verdict
         The rest.
     """
@@ -126,14 +124,9 @@ def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
         counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
     tally = tuple(sorted(counts.items(), key=lambda item: -item[1]))
     verdicts = [Verdict(_short_subject(one.subject, names), one.verdict, one.evidence) for one in group]
-    if len(verdicts) <= _FEW:
-        shown, folded = verdicts, []
-    else:
-        usual = tally[0][0]
-        shown = [one for one in verdicts if one.verdict != usual] if len(tally) > 1 else []
-        if len(shown) > _FEW:
-            shown = []
-        folded = [one for one in verdicts if one not in shown]
+    exceptions = [one for one in verdicts if one.verdict != tally[0][0]]
+    shown = exceptions if len(exceptions) == 1 else verdicts[:1]
+    folded = [one for one in verdicts if one not in shown]
     return Claim(
         id=first.id,
         text=first.claim,

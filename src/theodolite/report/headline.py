@@ -9,6 +9,8 @@ from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
 from theodolite.studies.finding import Finding
 
 _USUAL_K = 20
+_MANY = 0.01
+"""Share of awkward rows from which on the headline mentions them; all are counted further down."""
 HUB_FINDING = "hub-of-short-rows"
 
 
@@ -41,7 +43,7 @@ class HeadlineRow:
     cells : dict
         Column to Cell.
     share : float or None
-        Dimension over columns, for the bar in the redundancy column.
+        Redundancy between 0 and 1, for the bar in its column.
     doubtful : bool
         Whether a finding says that the number is not to be trusted.
     notes : tuple of str
@@ -162,7 +164,7 @@ def _row(
         which=which,
         reference=model,
         cells=cells,
-        share=None if fraction is None else min(max(fraction, 0.0), 1.0),
+        share=None if fraction is None else min(max(1 - fraction, 0.0), 1.0),
         doubtful=doubtful,
         notes=_notes(rows, doubtful=doubtful),
     )
@@ -172,9 +174,10 @@ def _notes(rows: Sequence[Mapping[str, Any]], *, doubtful: bool) -> tuple[str, .
     """Return the notes of a table: a hub, and kinds of rows that were left out or that distort."""
     notes = ["made by a hub of short rows"] if doubtful else []
     counts = {row.get("method"): row.get("value") or 0 for row in rows if row.get("measure") == "count"}
-    for kind, words in (("duplicates", "duplicate"), ("zero", "zero"), ("nonfinite", "not finite")):
-        if counts.get(kind):
-            notes.append(f"{format_count(counts[kind])} {words} row{'s' if counts[kind] != 1 else ''}")
+    given = counts.get("measured") or 0
+    for kind, words in (("duplicates", "exact duplicates"), ("zero", "zero rows"), ("nonfinite", "rows not finite")):
+        if counts.get(kind, 0) > _MANY * given:
+            notes.append(f"{format_count(counts[kind])} {words}")
     return tuple(notes)
 
 

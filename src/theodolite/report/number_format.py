@@ -1,10 +1,25 @@
 """How numbers are written for people: value ± standard error with no more digits than the error allows."""
 
 import math
+from datetime import datetime, timedelta
 
 ABSENT = "–"
 _MINUS = "\u2212"
 _PLAIN_DIGITS = 3
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _SMALLEST_PLAIN = 1e-3
 _LARGEST_PLAIN = 1e7
 
@@ -159,6 +174,32 @@ def format_duration(seconds: float | None) -> str:
         return f"{minutes}\u00a0min {rest}\u00a0s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}\u00a0h {minutes}\u00a0min"
+
+
+def format_moment(stamp: str | None) -> str:
+    """Write a time stamp as a person would.
+
+    Parameters
+    ----------
+    stamp : str or None
+        ISO 8601; what is none stays as it is.
+
+    Returns
+    -------
+    str
+        Such as `21 November 2026, 00:43 UTC`.
+
+    Examples
+    --------
+    >>> format_moment("2026-11-21T00:43:20Z")
+    '21 November 2026, 00:43 UTC'
+    """
+    try:
+        moment = datetime.fromisoformat(stamp or "")
+    except ValueError:
+        return stamp or ""
+    zone = " UTC" if moment.utcoffset() == timedelta(0) else ""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M}{zone}"
 
 
 def format_bytes(size: int | None) -> str:

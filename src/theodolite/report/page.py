@@ -14,7 +14,9 @@ from markupsafe import Markup
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather, opening_sentences
 from theodolite.report.figure_files import save_figures
-from theodolite.report.headline import HeadlineTable, headline_table
+from theodolite.report.figures.wording import listed
+from theodolite.report.headline import Cell, HeadlineTable, headline_table
+from theodolite.report.number_format import format_moment
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.report.readings import readings
@@ -104,7 +106,7 @@ def render(
             policy=_policy(script),
             title=_title(table, manifest),
             name=Path(run.path).name,
-            manifest=manifest,
+            moment=format_moment(manifest.get("finished") or manifest.get("created")),
             status=run.status,
             banners=banners(manifest, run.status),
             opening=opening_sentences(table),
@@ -115,7 +117,7 @@ def render(
             count_kinds=count_kinds(sections),
             reading_headings=headings,
             readings=lines,
-            downloads=_downloads(frame, headings, lines, drawn),
+            downloads=_downloads(headings, lines, drawn),
             warnings=list(dict.fromkeys([*(manifest.get("warnings") or []), *warnings])),
             failures=run.failures(),
             reproduce=reproduce(manifest, Path(run.path)),
@@ -139,8 +141,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Make every string from outside visible and savable before it is escaped."""
-    return visible(value) if type(value) is str else value
+    """Make every string visible and savable before it is escaped; keep an error on the line of its value."""
+    return visible(value).replace(" ± ", "\u00a0±\u00a0") if type(value) is str else value
 
 
 def _asset(name: str) -> str:
@@ -158,14 +160,12 @@ def _policy(script: str) -> str:
 
 def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:
     names = list(dict.fromkeys(row.name for row in table.rows))
-    about = ", ".join(names) if 0 < len(names) <= 3 else f"{len(names)} models" if names else "no model"
+    about = listed(names) or "nothing yet"
     study = str(manifest.get("study") or "survey").replace("_", " ")
     return f"{study.capitalize()} of {about}"
 
 
-def _downloads(
-    frame: pl.DataFrame, headings: Sequence[str], lines: Sequence[Sequence[Any]], drawn: Sequence[PageFigure]
-) -> dict[str, str]:
+def _downloads(headings: Sequence[str], lines: Sequence[Sequence[Cell]], drawn: Sequence[PageFigure]) -> dict[str, str]:
     """Return the data of each figure and table as a link that needs neither network nor script."""
     found = {figure.name: _data_url(figure.data) for figure in drawn}
     if lines:
@@ -178,7 +178,6 @@ def _downloads(
                 {name: pl.Series(column, strict=False) for name, column in zip(headings, columns, strict=True)}
             )
         )
-    del frame
     return found
 
 

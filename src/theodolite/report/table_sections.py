@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from theodolite.report.number_format import format_count, format_percent, format_value
-from theodolite.report.selection import is_measured, labels_in, last_revisions, prepared, which_in, which_label
+from theodolite.report.selection import is_measured, labels_in, last_revisions, prepared, which_in
 from theodolite.report.visible_text import Piece, token_pieces, visible
 from theodolite.studies.table_config import UNIT_NORM
 
@@ -101,7 +101,7 @@ def _section(label: str, which: str, rows: pl.DataFrame) -> TableSection:
     counts = measured.filter((pl.col("measure") == "count") & pl.col("method").is_not_null())
     return TableSection(
         name=label,
-        which=which_label(which),
+        which=visible(which),
         counts=tuple(
             (_COUNTS.get(method, visible(str(method).replace("_", " "))), format_count(value))
             for method, value in counts.select("method", "value").iter_rows()

@@ -155,9 +155,17 @@ def legend_below(figure: Figure, handles: Sequence[Any], layout: Layout) -> None
         How many entries fit in a row.
     """
     longest = max(len(str(handle.get_label())) for handle in handles)
-    room = {"wide": 96, "narrow": 42}[layout]
+    room = {"wide": 96, "narrow": 54}[layout]
     columns = max(1, min(len(handles), room // (longest + 7)))
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.6)
+    size = {"wide": 8.5, "narrow": 8}[layout]
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=size,
+        handlelength=2.6,
+        columnspacing=1.4,
+    )
 
 
 def series_handles(looks: dict[str, Look], *, line: bool = True) -> list[Line2D]:

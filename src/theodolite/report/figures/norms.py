@@ -2,7 +2,7 @@
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
@@ -67,6 +67,7 @@ def norm_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
             axes.set_xlim(left=0)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
             axes.yaxis.minorticks_off()
+            axes.xaxis.set_major_locator(MaxNLocator(5 if layout == "wide" else 3))
             short = which if which in WHICH_FIRST else which_label(which)
             axes.set_title(f"{label} · {short}" if layout == "wide" else f"{label}\n{short}")
         per_row = min(len(kinds), len(shown))
@@ -86,7 +87,7 @@ def _caption(frame: pl.DataFrame) -> str:
     rows = data.group_by("label", "which").agg(pl.col("value").sum())["value"].to_list()
     return joined(
         "Number of rows by Euclidean length, on a logarithmic axis so that a few rows can be seen;",
-        f"n = {format_range(min(rows), max(rows), whole=True)} rows per table.",
+        f"n\u00a0=\u00a0{format_range(min(rows), max(rows), whole=True)} rows per table.",
         "A small group far to the left is a hub of short rows: it is nearest to every row that has no close neighbor,",
         "and estimates that compare the first neighbors then read far too high. Counts, so no error bars.",
     )

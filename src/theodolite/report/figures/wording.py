@@ -45,7 +45,7 @@ def tables_named(data: pl.DataFrame) -> str:
 def points_behind(data: pl.DataFrame) -> str:
     """Say how many points the measured readings rest on; empty where the rows do not say."""
     used = used_range(data.filter(is_measured()) if "condition" in data.columns else data)
-    return f"n = {format_range(*used, whole=True)} distinct rows per table." if used else ""
+    return f"n\u00a0=\u00a0{format_range(*used, whole=True)} distinct rows per table." if used else ""
 
 
 def against_nulls(data: pl.DataFrame, *, colour: str = "in the colour of the table") -> str:
