@@ -340,12 +340,16 @@ def test_any_runner_does(toy, tmp_path):
 
 
 def test_stopping_closes_the_runner(toy, tmp_path):
-    closed = []
+    closed, kept = [], []
 
     class Watched:
         name = "watched"
 
         def map(self, work, units):
+            kept.append(self.outcomes(work, units))  # so that only closing can end it
+            return kept[0]
+
+        def outcomes(self, work, units):
             try:
                 for unit in units:
                     yield work(unit)
