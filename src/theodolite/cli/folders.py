@@ -47,7 +47,8 @@ def status(
     run
         Run folder.
     """
-    from dataclasses import asdict  # noqa: PLC0415 - keeps --help fast
+    import shlex  # noqa: PLC0415 - keeps --help fast
+    from dataclasses import asdict  # noqa: PLC0415
 
     from theodolite import runs  # noqa: PLC0415
 
@@ -59,7 +60,7 @@ def status(
     lines = [f"{run}: {state.status}, {state.done} of {state.planned} units done"]
     if state.remaining:
         lines.append(f"{state.remaining} to do; the same command that began the run goes on with it:")
-        lines.append(f"  {' '.join(opened.manifest['command'] or [])}")
+        lines.append(f"  {shlex.join(opened.manifest['command'] or [])}")
     lines += [f"failed: {one.label}: {one.message}" for one in failures]
     output.lines(lines)
     return 0
