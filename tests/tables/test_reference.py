@@ -93,7 +93,6 @@ def test_round_trip(where: tuple[str, str], revision: str | None, selector: str 
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         reference = Reference.parse(text)
-    except ReferenceSyntaxError as error:
-        assert "\n" not in str(error)
-    else:
-        assert Reference.parse(str(reference)) == reference
+    except ReferenceSyntaxError:
+        return
+    assert Reference.parse(str(reference)) == reference

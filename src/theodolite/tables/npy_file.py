@@ -57,12 +57,17 @@ class NpyFile:
             return array
         except FormatError:
             raise
-        except (ValueError, OSError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError) as error:
+        except Exception as error:  # a damaged header makes numpy's parser fail in every way there is
             if "object" in str(error).lower() or "pickle" in str(error).lower():
                 raise UnsafeFileError(
                     f"{self.path} holds Python objects, which only running code could restore. Save the array as "
                     "numbers: numpy.save(path, array.astype('float32'))."
                 ) from error
             raise FormatError(
-                f"{self.path} is truncated or damaged: {error}. Copy it again, or save it again with numpy.save."
+                f"{self.path} is truncated or damaged: {_one_line(error)}. Save it again with numpy.save."
             ) from error
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error's message without line breaks."""
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

@@ -181,15 +181,11 @@ def _parse_by_grammar(cls: type[Reference], text: str) -> Reference:
 
 
 def _readings(text: str) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield (location, revision, selector) for every place where the text could be cut, longest location first."""
-    ends = [len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] == "#")]
-    for end in ends:
-        selector = text[end + 1 :] if end < len(text) else None
-        head = text[:end]
-        for cut in [end, *(i for i in range(end - 1, 0, -1) if head[i] == "@")]:
-            revision = head[cut + 1 :] if cut < end else None
-            if selector != "" and revision != "":
-                yield head[:cut], revision, selector
+    """Yield (location, revision, selector) for every place where the location may end, longest location first."""
+    for cut in (len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] in "@#")):
+        rest, hash_, selector = text[cut:].partition("#")
+        if (rest != "@") and (selector or not hash_):
+            yield text[:cut], _unescape(rest[1:]) or None, _unescape(selector) or None
 
 
 def _exists(location: str) -> bool:
