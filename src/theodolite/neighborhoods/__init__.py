@@ -1,8 +1,18 @@
-"""Exact nearest neighbors: one table -> NeighborGraph, and the hubness of a graph."""
+"""Exact nearest neighbors: one table or many small clouds -> NeighborGraph, and the hubness of a graph."""
 
+from theodolite.neighborhoods.clouds import CloudNeighbors, cloud_neighbors
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.hubs import Hubness, hubness
 from theodolite.neighborhoods.kernel import Method
 from theodolite.neighborhoods.search import neighbors
 
-__all__ = ["Hubness", "Method", "Metric", "NeighborGraph", "hubness", "neighbors"]
+__all__ = [
+    "CloudNeighbors",
+    "Hubness",
+    "Method",
+    "Metric",
+    "NeighborGraph",
+    "cloud_neighbors",
+    "hubness",
+    "neighbors",
+]
