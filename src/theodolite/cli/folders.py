@@ -1,7 +1,7 @@
 """Commands that read run folders: report, status, ls."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,7 +13,7 @@ Speech = Annotated[Output, Parameter(name="*", group="Output")]
 def report(
     run: Path,
     *,
-    figures: tuple[str, ...] = ("svg", "png"),
+    figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png"),
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Write report.html and the figures of a run again, from its table.

@@ -1,6 +1,7 @@
 """Run a study, write its report, and print what was found."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from theodolite import report, studies
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.claims import Claim, gather, opening_sentences
+from theodolite.report.figure_files import Format
 from theodolite.report.headline import HeadlineTable, headline_table
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
@@ -67,8 +69,8 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
 
 
 def write_report(
-    run: Run, formats: tuple[str, ...] = ("svg", "png")
-) -> tuple[list[dict[str, Any]], list[Finding], Path]:
+    run: Run, formats: Sequence[Format] = ("svg", "png")
+) -> tuple[Sequence[dict[str, Any]], Sequence[Finding], Path]:
     """Write figures and report.html of a run; return its summary rows, its findings and the page."""
     study = studies.resolve(run.manifest["study"])
     frame = run.table()

@@ -1,14 +1,14 @@
 """Studies by name: one file per experiment, the only place where sources and numerics meet."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from theodolite.core.progress import Progress
     from theodolite.runs import Run
-    from theodolite.runs.study import Study
+    from theodolite.studies.reported import ReportedStudy
 
 STUDIES = {
     "dimension": "theodolite.studies.dimension",
@@ -16,7 +16,7 @@ STUDIES = {
 }
 
 
-def resolve(name: str) -> "Study":
+def resolve(name: str) -> "ReportedStudy":
     """Return the study called `name`.
 
     Parameters
@@ -26,7 +26,7 @@ def resolve(name: str) -> "Study":
 
     Returns
     -------
-    Study
+    ReportedStudy
         The module, imported now if it was not yet.
 
     Raises
@@ -41,7 +41,7 @@ def resolve(name: str) -> "Study":
     """
     from theodolite.runs.study import find_study  # noqa: PLC0415 - keeps `import theodolite.studies` light
 
-    return find_study(name, STUDIES)
+    return cast("ReportedStudy", find_study(name, STUDIES))
 
 
 def run(

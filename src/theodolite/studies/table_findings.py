@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 
 import polars as pl
 
@@ -166,7 +167,7 @@ def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
     measured = headline.filter((pl.col("revision") == _MAIN) & (pl.col("condition") == MEASURED))
     for (which,), rows in measured.group_by("which", maintain_order=True):
         widths = [
-            (extrinsic, group["value"].mean(), group["stderr"].max())
+            (extrinsic, fmean(group["value"].to_list()), max(group["stderr"].to_list()))
             for (extrinsic,), group in rows.sort("extrinsic").group_by("extrinsic", maintain_order=True)
         ]
         if len(widths) < 3:
