@@ -10,10 +10,10 @@ demo: $(STAMP)
 	$(BIN)/theodolite survey --out runs/demo
 
 test: $(STAMP) lint
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 quick: $(STAMP)
-	$(BIN)/pytest -q -x -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -x -n 2 --dist loadfile -m "not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
