@@ -10,7 +10,8 @@ from theodolite.report.visible_text import Piece, token_pieces, visible
 from theodolite.studies.table_config import UNIT_NORM
 
 _COUNTS = {
-    "given": "rows in the table",
+    "stored": "rows stored",
+    "given": "rows kept",
     "measured": "rows measured",
     "duplicates": "exact duplicates",
     "zero": "zero rows",
@@ -18,6 +19,7 @@ _COUNTS = {
     "beyond_tokenizer": "padding beyond the tokenizer",
     "special": "special tokens",
     "never_trained": "never-trained rows",
+    "never_seen": "never seen in training",
 }
 _MOST_TOKENS = 20
 UNNAMED = "no tokenizer"

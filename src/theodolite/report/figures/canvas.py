@@ -185,26 +185,26 @@ def null_handles(conditions: Sequence[str], names: dict[str, str]) -> list[Line2
 
 
 def step_axis(axes: Axes, positions: Sequence[float], *, most: int = 7) -> None:
-    """Make the horizontal axis linear up to 1 and logarithmic beyond, with plain numbers at 0, 1, 10, 100 ...
+    """Make the horizontal axis logarithmic with a place for 0, and plain numbers at 0, 1, 10, 100 ...
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
         Changed in place.
     positions : sequence of float
-        What is drawn, none below 0.
+        What is drawn, none below 0. The axis is linear up to the smallest above 0.
     most : int
         Most ticks to show.
     """
-    axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
-    top = max(positions, default=1.0)
-    ticks = [0.0] if min(positions, default=0.0) < 1 else []
-    decade = 1.0
-    while decade <= top:
-        ticks.append(decade)
-        decade *= 10
-    axes.set_xlim(-0.25 if ticks[:1] == [0.0] else 0.8, max(top, 1.0) * 1.35)
-    plain_ticks(axes, ticks[:: -(-len(ticks) // most)])
+    above = [float(position) for position in positions if position > 0] or [1.0]
+    first, last = min(above), max(above)
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    decades = [10.0**power for power in range(16) if first <= 10.0**power <= last]
+    ticks = decades if len(decades) > 1 else sorted({first, last})
+    ticks = ticks[:: -(-len(ticks) // most)]
+    from_zero = min(positions, default=0.0) <= 0
+    axes.set_xlim(-0.25 * first if from_zero else 0.8 * first, 1.35 * last)
+    plain_ticks(axes, [0.0, *ticks] if from_zero else ticks)
 
 
 def plain_ticks(axes: Axes, ticks: Sequence[float], write: Callable[[float], str] = format_count) -> None:

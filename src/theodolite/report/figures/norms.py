@@ -88,8 +88,9 @@ def _caption(frame: pl.DataFrame) -> str:
     return joined(
         "Number of rows by Euclidean length, on a logarithmic axis so that a few rows can be seen;",
         f"n\u00a0=\u00a0{format_range(min(rows), max(rows), whole=True)} rows per table.",
-        "A small group far to the left is a hub of short rows: it is nearest to every row that has no close neighbor,",
-        "and estimates that compare the first neighbors then read far too high. Counts, so no error bars.",
+        "A small group far to the left may be a hub of short rows: nearest to every row that has no close neighbor,",
+        "so that estimates that compare the first neighbors read far too high; the removal sweep says whether it is.",
+        "Counts, so no error bars.",
     )
 
 

@@ -100,7 +100,7 @@ def dimension_over_training(
             canvas.step_axis(axes, data["step"].to_list())
             axes.set_ylim(bottom=0)
             axes.set_title(which_label(which))
-            axes.set_xlabel("training step (linear below 1)")
+            axes.set_xlabel("training step")
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel(f"dimension ({method_label(main_method or '')})")
         nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]
