@@ -94,6 +94,8 @@ def package_model(recipe: Recipe, corpus: Corpus, work: Path, out: Path) -> dict
             "validation_loss": round(loss, 4),
         }
         revisions.append(entry | {"file": weights.relative_to(out).as_posix(), "sha256": sha256_of(weights)})
+    for path in target.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors are written for their owner alone
     log.info(
         "%s: packaged %d revisions, validation %.4f", recipe.name, len(revisions), revisions[-1]["validation_loss"]
     )

@@ -33,6 +33,9 @@ examples:
   python tools/train_pocket.py --texts novels/ --out src/theodolite/bundled
   python tools/train_pocket.py tokenizer rate --texts novels/
   python tools/train_pocket.py train --models pocket-128 --tokens 8000000
+
+On Linux, MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 in the environment keeps the big temporary
+arrays mapped between steps and saves about a fifth of the CPU time.
 """
 
 
