@@ -1,0 +1,96 @@
+"""What the local estimators share: batches of neighborhoods, and the way to one number."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.points import Points, as_points
+from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.spread import variance_of_local_sum
+from theodolite.neighborhoods.graph import NeighborGraph
+
+Floats = npt.NDArray[np.float64]
+Aggregation = Literal["mean", "median", "harmonic"]
+
+_VALUES_PER_BATCH = 1 << 20  # 8 MiB of float64 for the gathered neighborhoods
+
+
+def aggregate(
+    pointwise: Floats,
+    graph: NeighborGraph,
+    *,
+    k: int,
+    method: str,
+    aggregation: Aggregation,
+    params: Mapping[str, str | int | float | bool] | None = None,
+    variance: float | None = None,
+) -> DimensionEstimate:
+    """Make one estimate of local ones; NaN and infinite values are left out and counted.
+
+    `variance` is that of the sum of the finite values, where the estimator has a formula; it is used with the mean.
+    """
+    kept = np.isfinite(pointwise)
+    used = int(kept.sum())
+    if used < 2:
+        raise PointsError(
+            f"{method} needs at least 2 neighborhoods that fix a dimension, but {used} of {len(kept)} do."
+        )
+    values = pointwise[kept]
+    if aggregation == "mean":
+        value = float(values.mean())
+        total = variance_of_local_sum(values, graph, kept) if variance is None else variance
+        stderr = math.sqrt(total) / used
+    elif aggregation == "harmonic":
+        positive = values > 0
+        value = float(1 / np.mean(1 / values)) if positive.all() else 0.0
+        stderr = value**2 * math.sqrt(variance_of_local_sum(1 / values, graph, kept)) / used if value else math.nan
+    elif aggregation == "median":
+        value = float(np.median(values))
+        width = min(0.25, 0.6 * used**-0.2)
+        low, high = np.quantile(values, [0.5 - width / 2, 0.5 + width / 2])
+        scores = (0.5 - (values <= value)) * (float(high - low) / width)
+        stderr = math.sqrt(variance_of_local_sum(scores, graph, kept)) / used
+    else:
+        raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
+    return DimensionEstimate(
+        value=value,
+        stderr=stderr,
+        method=method,
+        params={"k": k, "aggregation": aggregation, **(params or {})},
+        n1=1,
+        n2=k,
+        radius=float(graph.distances[kept, k - 1].mean()),
+        n_used=used,
+        n_dropped=len(kept) - used,
+        n_dims=graph.n_dims,
+        pointwise=pointwise,
+    )
+
+
+def neighborhoods_of(graph: NeighborGraph, points: Points, k: int) -> Iterator[tuple[slice, Floats]]:
+    """Yield rows of the graph and the coordinates of their k neighbors, `(n_batch, k, n_dims)` float64.
+
+    `points` is the table the graph was made from; its rows are found through `graph.rows`.
+    """
+    table = as_points(points)
+    if table.shape != (graph.n_given, graph.n_dims):
+        raise ParameterError(
+            f"The graph was made from {graph.n_given} rows of {graph.n_dims} columns, but these points have shape "
+            f"{tuple(table.shape)}. Pass the same points that neighbors() was given."
+        )
+    values = table.cpu().numpy()
+    size = max(1, _VALUES_PER_BATCH // (k * graph.n_dims))
+    for start in range(0, len(graph.indices), size):
+        batch = slice(start, start + size)
+        yield batch, values[graph.rows[graph.indices[batch, :k]]].astype(np.float64)
+
+
+def centered_gram(neighborhood: Floats) -> Floats:
+    """Return the Gram matrices of neighborhoods centered at their means, `(n_batch, k, k)`."""
+    centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)
+    gram: Floats = centered @ centered.transpose(0, 2, 1)
+    return gram
