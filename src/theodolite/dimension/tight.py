@@ -1,0 +1,125 @@
+"""TLE: maximum likelihood that also measures from the neighbors' own points of view (tight locality)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import ParameterError
+from theodolite.core.points import Points
+from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import Aggregation, aggregate, neighborhoods_of
+from theodolite.dimension.ratios import require_neighbors
+from theodolite.neighborhoods.graph import NeighborGraph
+
+Floats = npt.NDArray[np.float64]
+
+
+def tle(
+    graph: NeighborGraph,
+    points: Points,
+    *,
+    k: int = 20,
+    epsilon: float = 1e-4,
+    aggregation: Aggregation = "mean",
+) -> DimensionEstimate:
+    """Measure the dimension by tight-locality estimation; positive, dimensionless.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        At least `k` neighbors for each point.
+    points : torch.Tensor or numpy.ndarray
+        `(n_given, n_dims)`: the points the graph was made from.
+    k : int
+        Neighbors in a neighborhood, at least 3.
+    epsilon : float
+        Measurements below this fraction of the neighborhood's radius are left out, in [0, 1).
+    aggregation : {"mean", "median", "harmonic"}
+        How the local dimensions become one number.
+
+    Returns
+    -------
+    DimensionEstimate
+        `pointwise` holds one dimension for each point; NaN where all k neighbors are copies of it or all measurements
+        are equal (counted in `n_dropped`).
+
+    Raises
+    ------
+    ParameterError
+        If a setting is out of range, the graph holds fewer neighbors, or the points are not those of the graph.
+
+    Notes
+    -----
+    For each pair of neighbors i, j of a point at radius r, the formula measures j from i inside the ball of the point
+    (s_ij), and once more with i reflected at the center (t_ij), each rescaled to the boundary; the dimension is minus
+    the inverse mean of ln(s/r), ln(t/r) and ln(d_i/r), about k^2 measurements instead of k.
+
+    Difference from scikit-dimension's `TLE`: its epsilon is an absolute length, which makes it return 0 for points in
+    units of 1e-6; here it is a share of the radius. Where neither leaves anything out the values agree to rounding.
+
+    References
+    ----------
+    L. Amsaleg et al., Intrinsic dimensionality estimation within tight localities, SDM (2019),
+    doi:10.1137/1.9781611975673.21.
+
+    Examples
+    --------
+    >>> from theodolite.neighborhoods import neighbors
+    >>> points = np.random.default_rng(0).random(size=(500, 2))
+    >>> round(tle(neighbors(points, k=20), points).value, 1)
+    2.0
+    """
+    if k < 3:
+        raise ParameterError(f"tle needs k of at least 3, but k={k}.")
+    if not 0 <= epsilon < 1:
+        raise ParameterError(f"epsilon is a fraction of the radius in [0, 1), not {epsilon}.")
+    require_neighbors(graph, k, method="tle")
+    pointwise = np.full(len(graph.indices), np.nan)
+    for batch, neighborhood in neighborhoods_of(graph, points, k):
+        radius = graph.distances[batch, k - 1]
+        solid = radius > 0
+        scaled = neighborhood[solid] / radius[solid, None, None]
+        scaled -= scaled.mean(axis=1, keepdims=True)
+        squares = np.einsum("bkd,bkd->bk", scaled, scaled)
+        between = squares[:, :, None] + squares[:, None, :] - 2 * (scaled @ scaled.transpose(0, 2, 1))
+        np.maximum(between, 0.0, out=between)
+        values = pointwise[batch]
+        values[solid] = _local(graph.distances[batch, :k][solid] / radius[solid, None], between, epsilon)
+    return aggregate(pointwise, graph, k=k, method="tle", aggregation=aggregation, params={"epsilon": epsilon})
+
+
+def _local(radii: Floats, between: Floats, epsilon: float) -> Floats:
+    """Return the dimension of each neighborhood of radius 1, from `(n, k)` radii and `(n, k, k)` squared distances."""
+    k = radii.shape[1]
+    squares = radii * radii
+    near, far = squares[:, :, None], squares[:, None, :]
+    reflected = np.maximum(2 * near + 2 * far - between, 0.0)
+    s, t = _to_boundary(near, far, between), _to_boundary(near, far, reflected)
+    center_i = np.broadcast_to(radii[:, :, None] == 0, s.shape)
+    center_j = np.broadcast_to(radii[:, None, :] == 0, s.shape)
+    for measured in (s, t):
+        np.copyto(measured, np.broadcast_to(radii[:, None, :], s.shape), where=center_i)
+        gap = np.sqrt(between)
+        np.copyto(measured, gap / (1 + gap), where=center_j & ~center_i)
+    diagonal = np.eye(k, dtype=bool)
+    left_out = (s < epsilon) | (t < epsilon) | np.isnan(s) | np.isnan(t) | (between == 0)
+    left_out &= ~diagonal
+    skipped = left_out | diagonal
+    s[skipped] = 1.0
+    t[skipped] = 1.0
+    near_center = radii < epsilon
+    inner = np.log(np.where(near_center | (radii == 0), 1.0, radii)).sum(axis=1)
+    total = np.log(s * t).sum(axis=(1, 2)) + 2 * inner
+    counted = k * k - left_out.sum(axis=(1, 2)) - (near_center | (radii == 0)).sum(axis=1)
+    dimensions = np.full(len(radii), np.nan)
+    np.divide(-2.0 * counted, total, out=dimensions, where=total < 0)
+    return dimensions
+
+
+def _to_boundary(near: Floats, far: Floats, between: Floats) -> Floats:
+    """Return the distance from i to j rescaled to the unit ball around the point; all arguments are squares."""
+    inside = 1.0 - near
+    side = near + between - far
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled: Floats = (np.sqrt(side * side + 4 * between * inside) - side) / (2 * inside)
+        on_boundary = between / (1.0 + between - far)
+    return np.where(np.broadcast_to(near == 1.0, scaled.shape), on_boundary, scaled)
