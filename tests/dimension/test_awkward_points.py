@@ -189,7 +189,7 @@ def test_a_tie_is_the_limit_of_a_near_tie(model_graph, share):
 
 def test_only_copies():
     graph = neighbors(np.repeat(clean()[:4], 3, axis=0), k=2, duplicates="keep")
-    with pytest.raises(PointsError, match='0 of 12 have one .*pass duplicates="collapse"'):
+    with pytest.raises(PointsError, match=r'0 of 12 have one .*pass duplicates="collapse"'):
         twonn(graph)
 
 

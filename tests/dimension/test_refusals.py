@@ -36,7 +36,7 @@ def graph():
         (lambda g: gride(g, convention="skdim"), '"exact" or "dadapy", not \'skdim\''),
         (lambda g: gride(g, convention="dadapy", errors="neighbors"), "not what DADApy computes"),
         (lambda g: gride(g, errors="none"), "not 'none'"),
-        (lambda g: null_points(np.eye(3), "uniform", seed=0), "not 'uniform'"),
+        (lambda _: null_points(np.eye(3), "uniform", seed=0), "not 'uniform'"),
     ],
 )
 def test_parameters(graph, call, message):
@@ -45,7 +45,7 @@ def test_parameters(graph, call, message):
 
 
 def test_too_much_discarded(graph):
-    with pytest.raises(PointsError, match="1 of 100 remain after discarding 0.985"):
+    with pytest.raises(PointsError, match=r"1 of 100 remain after discarding 0\.985"):
         twonn(graph, discard=0.985)
 
 

@@ -3,11 +3,29 @@
 Every estimator is a pure function that returns a frozen `DimensionEstimate` (or a tuple of them, one for each scale).
 """
 
+from theodolite.dimension.correlation import correlation_dimension
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.gride import gride
 from theodolite.dimension.likelihood import mle
+from theodolite.dimension.moments import mada, mom
 from theodolite.dimension.nulls import null_points
 from theodolite.dimension.participation import participation_ratio
+from theodolite.dimension.principal import local_pca
+from theodolite.dimension.skewness import ess
+from theodolite.dimension.tight import tle
 from theodolite.dimension.twonn import twonn
 
-__all__ = ["DimensionEstimate", "gride", "mle", "null_points", "participation_ratio", "twonn"]
+__all__ = [
+    "DimensionEstimate",
+    "correlation_dimension",
+    "ess",
+    "gride",
+    "local_pca",
+    "mada",
+    "mle",
+    "mom",
+    "null_points",
+    "participation_ratio",
+    "tle",
+    "twonn",
+]
