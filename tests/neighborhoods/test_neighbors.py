@@ -168,6 +168,12 @@ def test_many_small_panels(method, threads, monkeypatch, brute_force):
         torch.set_num_threads(before)
 
 
+def test_a_wrong_int8_product_is_noticed(monkeypatch, brute_force):
+    monkeypatch.setattr(torch, "_int_mm", lambda *_, out: out.zero_())
+    points = cloud(19, 150, 20)
+    same(neighbors(points, k=5, method="int8"), brute_force(points, 5))
+
+
 def test_float32_gram_fails_under_an_offset_and_we_do_not():
     """The planted offset of 2000: what float32 |x|^2 + |y|^2 - 2xy makes of it, and what we do."""
     points = cloud(6, 600, 384) + np.float32(2000)

@@ -18,6 +18,7 @@ from theodolite.neighborhoods.certificate import (
 from theodolite.neighborhoods.prepare import Prepared
 
 LEVELS = 127
+_INT8_COLUMNS = 16
 _SLACK = 1.0 + 1e-9
 
 
@@ -28,7 +29,7 @@ class Rounded:
     Attributes
     ----------
     rows : torch.Tensor
-        `(n_points, n_dims)` float64, float32 or int8.
+        `(n_points, n_dims)` float64, float32 or int8; int8 rows are filled with zeros to a multiple of 16 columns.
     half_squares : torch.Tensor
         `(n_points,)` |y'|^2 / 2 in the dtype of scores: that of the rows, or int32 for int8.
     order : numpy.ndarray
@@ -112,7 +113,8 @@ def rounded_to(prepared: Prepared, dtype: torch.dtype, order: npt.NDArray[np.int
     n_points, n_dims = values.shape
     device = values.device
     step = prepared.largest / LEVELS if dtype == torch.int8 else 1.0
-    rows = torch.empty((n_points, n_dims), dtype=dtype, device=device)
+    n_columns = -(-n_dims // _INT8_COLUMNS) * _INT8_COLUMNS if dtype == torch.int8 else n_dims
+    rows = torch.zeros((n_points, n_columns), dtype=dtype, device=device)
     squares = torch.empty(n_points, dtype=torch.float64, device=device)  # in steps
     losses = torch.empty_like(squares)
     places = None if order is None else torch.from_numpy(order).to(device)
@@ -120,7 +122,7 @@ def rounded_to(prepared: Prepared, dtype: torch.dtype, order: npt.NDArray[np.int
         seen = prepared.seen(chunk if places is None else places[chunk])
         if dtype == torch.int8:
             low = seen.div(step).round_().clamp_(-LEVELS, LEVELS)
-            rows[chunk] = low
+            rows[chunk, :n_dims] = low
         else:
             rows[chunk] = seen
             low = rows[chunk].to(torch.float64)

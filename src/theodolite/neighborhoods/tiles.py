@@ -131,6 +131,7 @@ class _Tiles:
         self.rounded = rounded
         self.half: Scores = rounded.half_squares.numpy()
         self.lowest = extremes(self.half.dtype)[1]
+        self.trusted: dict[tuple[int, int], bool] = {}
         self.products = torch.empty((PANEL + GROUP) * max(WIDTH, PANEL, SEED), dtype=rounded.half_squares.dtype)
 
     def panel(self, points: Numbers, pool_rows: Numbers) -> _Panel:
@@ -156,11 +157,28 @@ class _Tiles:
         others = self.rounded.rows[columns]
         tile = self.products[: len(rows) * len(others)].view(len(rows), len(others))
         if rows.dtype == torch.int8:
-            torch._int_mm(rows, others.T, out=tile)
+            self._multiply_whole(rows, others, tile)
         else:
             torch.mm(rows, others.T, out=tile)
         products: Scores = tile.numpy()
         return products
+
+    def _multiply_whole(self, rows: torch.Tensor, others: torch.Tensor, tile: torch.Tensor) -> None:
+        """Multiply int8 rows; the first tile of each shape is compared with float64, which is exact here.
+
+        The routine is not a public one of torch, and it has been seen to return zeros (rows of one column, torch 2.13).
+        """
+        shape = (len(rows), len(others))
+        if self.trusted.get(shape, True):
+            torch._int_mm(rows, others.T, out=tile)
+        if shape not in self.trusted:
+            x, y = rows.to(torch.float64), others.to(torch.float64)
+            few = slice(0, GROUP)
+            self.trusted[shape] = torch.equal(tile[few].to(torch.float64), x[few] @ y.T) and torch.equal(
+                tile[:, few].to(torch.float64), x @ y[few].T
+            )
+        if not self.trusted[shape]:
+            tile.copy_(rows.to(torch.float64) @ others.to(torch.float64).T)
 
     def first_cuts(self, points: Numbers, n_wanted: int) -> Scores:
         """Estimate from a sample, the first rows of all, where the cut of each point will be."""
