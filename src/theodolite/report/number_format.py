@@ -68,7 +68,7 @@ def format_value(value: float | None, stderr: float | None = None) -> str:
 
 
 def format_percent(fraction: float | None, stderr: float | None = None) -> str:
-    """Write a fraction as a percentage, with its standard error where there is one.
+    r"""Write a fraction as a percentage, with its standard error where there is one.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def format_percent(fraction: float | None, stderr: float | None = None) -> str:
     Examples
     --------
     >>> format_percent(0.8662, 0.0022)
-    '86.6 ± 0.2 %'
+    '86.6 ± 0.2\xa0%'
     >>> format_percent(0.8662)
-    '86.6 %'
+    '86.6\xa0%'
     """
     if fraction is None or not math.isfinite(fraction):
         return ABSENT
@@ -148,7 +148,7 @@ def format_range(low: float, high: float, *, whole: bool = False) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Write a length of time in the unit that fits it.
+    r"""Write a length of time in the unit that fits it.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def format_duration(seconds: float | None) -> str:
     Examples
     --------
     >>> format_duration(200.4)
-    '3 min 20 s'
+    '3\xa0min 20\xa0s'
     """
     if seconds is None or not math.isfinite(seconds):
         return ABSENT
@@ -203,7 +203,7 @@ def format_moment(stamp: str | None) -> str:
 
 
 def format_bytes(size: int | None) -> str:
-    """Write a number of bytes in a decimal unit.
+    r"""Write a number of bytes in a decimal unit.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def format_bytes(size: int | None) -> str:
     Examples
     --------
     >>> format_bytes(4_200_000)
-    '4.2 MB'
+    '4.2\xa0MB'
     """
     if size is None:
         return ABSENT
