@@ -28,10 +28,13 @@ def aggregate(
     aggregation: Aggregation,
     params: Mapping[str, str | int | float | bool] | None = None,
     variance: float | None = None,
+    n_pairs: int = 4,
 ) -> DimensionEstimate:
     """Make one estimate of local ones; NaN and infinite values are left out and counted.
 
     `variance` is that of the sum of the finite values, where the estimator has a formula; it is used with the mean.
+    Otherwise products of `n_pairs` near pairs are counted, without an upper bound if they are more than a few: whole
+    neighborhoods then move together.
     """
     kept = np.isfinite(pointwise)
     used = int(kept.sum())
@@ -40,20 +43,24 @@ def aggregate(
             f"{method} needs at least 2 neighborhoods that fix a dimension, but {used} of {len(kept)} do."
         )
     values = pointwise[kept]
+
+    def spread(scores: Floats) -> float:
+        most = 2.4 if n_pairs <= 4 else math.inf
+        return math.sqrt(variance_of_local_sum(scores, graph, kept, n_pairs=n_pairs, most=most)) / used
+
     if aggregation == "mean":
         value = float(values.mean())
-        total = variance_of_local_sum(values, graph, kept) if variance is None else variance
-        stderr = math.sqrt(total) / used
+        stderr = spread(values) if variance is None else math.sqrt(variance) / used
     elif aggregation == "harmonic":
         positive = values > 0
         value = float(1 / np.mean(1 / values)) if positive.all() else 0.0
-        stderr = value**2 * math.sqrt(variance_of_local_sum(1 / values, graph, kept)) / used if value else math.nan
+        stderr = value**2 * spread(1 / values) if value else math.nan
     elif aggregation == "median":
         value = float(np.median(values))
         width = min(0.25, 0.6 * used**-0.2)
         low, high = np.quantile(values, [0.5 - width / 2, 0.5 + width / 2])
         scores = (0.5 - (values <= value)) * (float(high - low) / width)
-        stderr = math.sqrt(variance_of_local_sum(scores, graph, kept)) / used
+        stderr = spread(scores)
     else:
         raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
     return DimensionEstimate(

@@ -55,7 +55,7 @@ def mom(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean")
     >>> from theodolite.neighborhoods import neighbors
     >>> points = np.random.default_rng(0).random(size=(1000, 2))
     >>> round(mom(neighbors(points, k=20)).value, 1)
-    2.0
+    2.2
     """
     if k < 2:
         raise ParameterError(f"mom needs k of at least 2, but k={k}: one distance is its own mean.")

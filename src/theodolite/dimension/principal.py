@@ -63,6 +63,9 @@ def local_pca(
     Components count directions of noise and curvature as well as those of a manifold: readings in the hundreds at
     k=1200 are normal for token tables and say how linear the neighborhood is rather than how many coordinates it has.
 
+    Standard error: products of the deviations of each point and all its k neighbors, because overlapping neighborhoods
+    have nearly the same spectrum. It is coarser than those of the other estimators (60 to 150 % of the spread).
+
     References
     ----------
     K. Fukunaga, D. Olsen, IEEE Trans. Comput. C-20, 176 (1971), doi:10.1109/T-C.1971.223208.
@@ -98,7 +101,7 @@ def local_pca(
     params: dict[str, str | int | float | bool] = {"rule": rule}
     if rule == "threshold":
         params["threshold"] = threshold
-    return aggregate(pointwise, graph, k=k, method="local_pca", aggregation=aggregation, params=params)
+    return aggregate(pointwise, graph, k=k, method="local_pca", aggregation=aggregation, params=params, n_pairs=k)
 
 
 def _count(spectra: Floats, rule: str, threshold: float) -> Floats:

@@ -54,7 +54,8 @@ def ess(
     Gamma(n/2)^2 / (Gamma((n+1)/2) Gamma((n-1)/2)) for "a" and Gamma(n/2) / (sqrt(pi) Gamma((n+1)/2)) for "b", linearly
     interpolated between whole n. Neighborhoods of k points see at most k-1 dimensions and read low well before.
 
-    The standard error allows for shared neighbors by counting score products over near pairs (`spread`).
+    Standard error: products of the deviations of each point and all its k neighbors (`spread`); 60 to 120 % of the
+    spread over repeated samples in 3 and 12 dimensions.
 
     Differences from peers: scikit-dimension's `ESS` (d=1) draws 5000 pairs where there are more (k > 100), all are used
     here; up to 100 neighbors the values agree to rounding.
@@ -69,7 +70,7 @@ def ess(
     >>> from theodolite.neighborhoods import neighbors
     >>> points = np.random.default_rng(0).normal(size=(500, 3)) @ np.eye(3, 10)
     >>> round(ess(neighbors(points, k=20), points, k=20).value, 1)
-    2.9
+    3.1
     """
     if k < 3:
         raise ParameterError(f"ess needs k of at least 3, but k={k}: two centered neighbors are opposite.")
@@ -92,7 +93,9 @@ def ess(
         below = lengths.sum(axis=1) ** 2 - squares.sum(axis=1)
         skewness[batch] = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
     pointwise = _invert(skewness, version)
-    return aggregate(pointwise, graph, k=k, method="ess", aggregation=aggregation, params={"version": version})
+    return aggregate(
+        pointwise, graph, k=k, method="ess", aggregation=aggregation, params={"version": version}, n_pairs=k
+    )
 
 
 @lru_cache(maxsize=8)

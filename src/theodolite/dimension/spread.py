@@ -106,12 +106,14 @@ def positions(graph: NeighborGraph, kept: npt.NDArray[np.bool_]) -> npt.NDArray[
     return numbers[kept]
 
 
-def variance_of_local_sum(values: Floats, graph: NeighborGraph, kept: npt.NDArray[np.bool_]) -> float:
+def variance_of_local_sum(
+    values: Floats, graph: NeighborGraph, kept: npt.NDArray[np.bool_], *, n_pairs: int = 4, most: float = 2.4
+) -> float:
     """Estimate the variance of the sum of local estimates whose dependence on single neighbors has no formula.
 
-    Counts the products of each point's deviation with those of its four nearest neighbors, between 1 and 2.4 times the
-    sum for independent points: a homogeneous point process stays inside, and a slow drift of the dimension over the
-    cloud, which every pair would count again, is kept out.
+    Counts the products of each point's deviation with those of its nearest neighbors, within bounds: a homogeneous
+    point process stays inside, and a slow drift of the dimension over the cloud, which every pair would count again, is
+    kept out.
 
     Parameters
     ----------
@@ -121,6 +123,10 @@ def variance_of_local_sum(values: Floats, graph: NeighborGraph, kept: npt.NDArra
         The graph the values came from.
     kept : numpy.ndarray
         `(n,)` bool: the rows of the graph that `values` belong to.
+    n_pairs : int
+        How many neighbors of each point.
+    most : float
+        Largest ratio to the variance of independent values; the smallest is 1.
 
     Returns
     -------
@@ -131,5 +137,5 @@ def variance_of_local_sum(values: Floats, graph: NeighborGraph, kept: npt.NDArra
     own = float(centered @ centered)
     whole = np.zeros(len(graph.rows))
     whole[positions(graph, kept)] = centered
-    pairs = sum(float(centered @ whole[column]) for column in graph.indices[kept, :4].T)
-    return min(max(own + pairs, own), 2.4 * own)
+    pairs = sum(float(centered @ whole[column]) for column in graph.indices[kept, :n_pairs].T)
+    return min(max(own + pairs, own), most * own)

@@ -66,7 +66,7 @@ def tle(
     >>> from theodolite.neighborhoods import neighbors
     >>> points = np.random.default_rng(0).random(size=(500, 2))
     >>> round(tle(neighbors(points, k=20), points).value, 1)
-    2.0
+    2.1
     """
     if k < 3:
         raise ParameterError(f"tle needs k of at least 3, but k={k}.")
