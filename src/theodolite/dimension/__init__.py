@@ -3,9 +3,12 @@
 Every estimator is a pure function that returns a frozen `DimensionEstimate` (or a tuple of them, one for each scale).
 """
 
+from theodolite.dimension.advice import Calibration, Recommendation, calibrate, recommend_scale
 from theodolite.dimension.correlation import correlation_dimension
+from theodolite.dimension.decimation import local_twonn, twonn_decimation
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.gride import gride
+from theodolite.dimension.homogeneity import Linearity, adaptive, constant_density_neighbors, twonn_linearity
 from theodolite.dimension.likelihood import mle
 from theodolite.dimension.moments import mada, mom
 from theodolite.dimension.nulls import null_points
@@ -16,16 +19,26 @@ from theodolite.dimension.tight import tle
 from theodolite.dimension.twonn import twonn
 
 __all__ = [
+    "Calibration",
     "DimensionEstimate",
+    "Linearity",
+    "Recommendation",
+    "adaptive",
+    "calibrate",
+    "constant_density_neighbors",
     "correlation_dimension",
     "ess",
     "gride",
     "local_pca",
+    "local_twonn",
     "mada",
     "mle",
     "mom",
     "null_points",
     "participation_ratio",
+    "recommend_scale",
     "tle",
     "twonn",
+    "twonn_decimation",
+    "twonn_linearity",
 ]

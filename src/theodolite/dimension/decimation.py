@@ -1,0 +1,154 @@
+"""TwoNN at larger scales and in smaller places: the decimation curve, and readings local to 128 neighbors."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import ParameterError
+from theodolite.core.points import Points, clean_points
+from theodolite.core.seeds import generator_from
+from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import Aggregation, aggregate
+from theodolite.dimension.ratios import log_ratios, require_neighbors
+from theodolite.dimension.spread import positions
+from theodolite.dimension.twonn import Method, twonn
+from theodolite.neighborhoods import neighbors
+from theodolite.neighborhoods.graph import NeighborGraph
+
+Floats = npt.NDArray[np.float64]
+
+
+def twonn_decimation(
+    points: Points,
+    *,
+    parts: tuple[int, ...] = (1, 2, 4, 8, 16),
+    discard: float | None = None,
+    method: Method = "fit",
+    seed: int = 0,
+) -> tuple[DimensionEstimate, ...]:
+    """Measure TwoNN on ever smaller random parts of the points, whose neighbors are ever farther; each positive.
+
+    Parameters
+    ----------
+    points : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`, finite; duplicates are collapsed once, before anything is drawn.
+    parts : tuple of int
+        Into how many disjoint parts of equal size the points are cut.
+    discard, method : float or None, {"fit", "ml"}
+        As in `twonn`.
+    seed : int
+        Decides the order in which the points are cut up.
+
+    Returns
+    -------
+    tuple of DimensionEstimate
+        One for each entry of `parts`: the mean over its parts, with their standard deviation over sqrt(number of parts)
+        for the standard error (that of `twonn` for the whole). `radius` is the mean distance to the second neighbor.
+
+    Raises
+    ------
+    ParameterError
+        If `parts` is empty, or leaves parts of fewer than 10 points.
+
+    Notes
+    -----
+    Thinning removes structure below a scale, such as noise, and also raises the finite-sample bias. GRIDE reaches the
+    same radii with all points and is the better scale analysis; this one is for comparison with published curves.
+    DADApy's `return_id_scaling_2NN` draws its own parts: only the first value is comparable digit for digit.
+
+    References
+    ----------
+    E. Facco, M. d'Errico, A. Rodriguez, A. Laio, Sci. Rep. 7, 12140 (2017), doi:10.1038/s41598-017-11873-y.
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).normal(size=(400, 3))
+    >>> [one.params["parts"] for one in twonn_decimation(points, parts=(1, 4))]
+    [1, 4]
+    """
+    values = clean_points(points).values
+    n_points = len(values)
+    if not parts or min(parts) < 1 or n_points // max(parts) < 10:
+        raise ParameterError(
+            f"parts={parts} must name numbers of parts with at least 10 of the {n_points} distinct points in each."
+        )
+    order = generator_from("twonn_decimation", seed).permutation(n_points)
+    curve = []
+    for n_parts in parts:
+        graphs = [neighbors(values[np.sort(part).tolist()], k=2) for part in np.array_split(order, n_parts)]
+        readings = [twonn(graph, discard=discard, method=method) for graph in graphs]
+        single = np.array([one.value for one in readings])
+        curve.append(
+            DimensionEstimate(
+                value=float(single.mean()),
+                stderr=readings[0].stderr if n_parts == 1 else float(single.std(ddof=1)) / math.sqrt(n_parts),
+                method="twonn_decimation",
+                params={**readings[0].params, "parts": n_parts, "seed": seed},
+                n1=1,
+                n2=2,
+                radius=float(np.mean([one.radius for one in readings])),
+                n_used=sum(one.n_used for one in readings),
+                n_dropped=sum(one.n_dropped for one in readings),
+                n_dims=int(values.shape[1]),
+            )
+        )
+    return tuple(curve)
+
+
+def local_twonn(
+    graph: NeighborGraph, *, n_neighbors: int = 128, aggregation: Aggregation = "mean"
+) -> DimensionEstimate:
+    """Measure a dimension for each point by TwoNN over its neighborhood; positive, dimensionless.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        At least `n_neighbors` neighbors for each point, all points searched.
+    n_neighbors : int
+        Points pooled beside the point itself, at least 2.
+    aggregation : {"mean", "median", "harmonic"}
+        How the local dimensions become one number.
+
+    Returns
+    -------
+    DimensionEstimate
+        `pointwise` holds a dimension for each point, with a relative error of about 1/sqrt(n_neighbors); NaN where no
+        pooled ratio exceeds 1.
+
+    Raises
+    ------
+    ParameterError
+        If `n_neighbors` is below 2 or beyond the graph, or the graph has queries.
+
+    Notes
+    -----
+    (m - 1) / sum of ln(r_2 / r_1) over the point and its neighbors, m their number. The two nearest neighbors of each
+    are those in the whole cloud, so that points at the rim of a neighborhood are not measured against a boundary that
+    is not there; published localised TwoNN searches inside the 128 points and reads lower.
+
+    References
+    ----------
+    B. Ruppik et al., Less is more: local intrinsic dimensions of contextual language models, arXiv:2506.01034 (2025).
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).random(size=(500, 2))
+    >>> round(local_twonn(neighbors(points, k=128)).value, 1)
+    2.0
+    """
+    if n_neighbors < 2:
+        raise ParameterError(f"local_twonn needs n_neighbors of at least 2, but n_neighbors={n_neighbors}.")
+    require_neighbors(graph, n_neighbors, method="local_twonn")
+    if graph.queries is not None:
+        raise ParameterError("local_twonn pools the ratios of neighbors: make the graph without queries.")
+    ratios = log_ratios(graph, 1, 2, method="local_twonn")
+    logs, counts = np.zeros(len(graph.rows)), np.zeros(len(graph.rows))
+    logs[positions(graph, ratios.kept)] = ratios.values
+    counts[positions(graph, ratios.kept)] = 1.0
+    nearest = graph.indices[:, :n_neighbors]
+    total = logs + logs[nearest].sum(axis=1)
+    pooled = counts + counts[nearest].sum(axis=1)
+    pointwise = np.full(len(total), np.nan)
+    np.divide(pooled - 1, total, out=pointwise, where=(total > 0) & (pooled > 1))
+    return aggregate(pointwise, graph, k=n_neighbors, method="local_twonn", aggregation=aggregation)

@@ -1,0 +1,206 @@
+"""Is the model behind the estimate true here? Straightness of the TwoNN plot, and how far density is constant."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import ParameterError
+from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.ratios import log_ratios, require_neighbors
+from theodolite.dimension.spread import variance_of_local_sum
+from theodolite.dimension.twonn import twonn
+from theodolite.neighborhoods.graph import NeighborGraph
+
+_REJECT = 23.92812698  # chi-square of one degree of freedom at 1e-6, as in the papers
+_SMALLEST = 3
+_ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linearity:
+    """How straight -ln(1 - F) is against ln(r_2 / r_1).
+
+    Attributes
+    ----------
+    distance : float
+        Largest gap between the measured and the fitted distribution function over the ratios kept, in [0, 1].
+    expected : float
+        What 95 in 100 straight samples of this size stay below (1.06 / sqrt(N), Lilliefors' value for exponentials).
+    lower_slope, upper_slope : float
+        Dimension read from the smaller and from the larger half of the ratios kept.
+    """
+
+    distance: float
+    expected: float
+    lower_slope: float
+    upper_slope: float
+
+    @property
+    def straight(self) -> bool:
+        """Whether the plot is as straight as a sample of a constant density would be."""
+        return self.distance <= self.expected
+
+
+def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1) -> Linearity:
+    """Measure how straight the TwoNN plot is; a bend means that density or dimension change within two neighbors.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        At least two neighbors for each point.
+    discard : float
+        Share of the largest ratios left out, in (0, 1).
+
+    Returns
+    -------
+    Linearity
+        Gap and slopes; `lower_slope` above `upper_slope` means a tail of large ratios.
+
+    Examples
+    --------
+    >>> from theodolite.neighborhoods import neighbors
+    >>> cloud = np.random.default_rng(0).random(size=(1000, 2))
+    >>> twonn_linearity(neighbors(cloud, k=2)).straight
+    True
+    """
+    slope = twonn(graph, discard=discard).value
+    x = np.sort(log_ratios(graph, 1, 2, method="twonn_linearity").values)
+    n_points, n_keep = len(x), int(len(x) * (1 - discard))
+    below = np.arange(1, n_keep + 1) / n_points
+    x = x[:n_keep]
+    y = -np.log1p(-below)
+    half = n_keep // 2
+    rise = np.polyfit(x[half:], y[half:], 1)[0]
+    return Linearity(
+        distance=float(np.abs(below + np.expm1(-slope * x)).max()),
+        expected=1.06 / math.sqrt(n_points),
+        lower_slope=float(x[:half] @ y[:half] / (x[:half] @ x[:half])),
+        upper_slope=float(rise),
+    )
+
+
+def constant_density_neighbors(graph: NeighborGraph, dimension: float) -> npt.NDArray[np.int64]:
+    """Count for each point how many neighbors lie where the density is compatible with its own (k*).
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        At least 4 neighbors for each point, all points searched; more than k* ever gets, or it ends at `graph.k - 1`.
+    dimension : float
+        Dimension of the volumes compared.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n,)` int64, from 3 to `graph.k - 1`.
+
+    Raises
+    ------
+    ParameterError
+        If the graph is too small or has queries.
+
+    Notes
+    -----
+    For growing k the volume v_i of the ball of point i to its k-th neighbor is compared with v_j, that of its neighbor
+    number k + 1: under one density, D = -2 k ln(4 v_i v_j / (v_i + v_j)^2) is a likelihood ratio with one degree of
+    freedom. k* is the last k before D exceeds 23.9 (a probability of 1e-6).
+
+    References
+    ----------
+    A. Rodriguez, M. d'Errico, E. Facco, A. Laio, J. Chem. Theory Comput. 14, 1206 (2018), doi:10.1021/acs.jctc.7b00916.
+
+    Examples
+    --------
+    >>> from theodolite.neighborhoods import neighbors
+    >>> cloud = np.random.default_rng(0).random(size=(300, 2))
+    >>> int(constant_density_neighbors(neighbors(cloud, k=30), 2.0).max())
+    29
+    """
+    require_neighbors(graph, _SMALLEST + 1, method="constant_density_neighbors")
+    if graph.queries is not None:
+        raise ParameterError("constant_density_neighbors compares points with their neighbors: no queries, please.")
+    held = graph.distances.shape[1]
+    reached = np.full(len(graph.rows), held - 1, dtype=np.int64)
+    going = np.arange(len(graph.rows))
+    for k in range(_SMALLEST, held):
+        own = graph.distances[going, k - 1]
+        other = graph.distances[graph.indices[going, k], k - 1]
+        wide = np.maximum(own, other)
+        share = np.divide(np.minimum(own, other), wide, out=np.ones(len(own)), where=wide > 0) ** dimension
+        differ = -2.0 * k * (np.log(np.maximum(4 * share, np.finfo(float).tiny)) - 2 * np.log1p(share)) > _REJECT
+        reached[going[differ]] = max(k - 1, _SMALLEST)
+        going = going[~differ]
+    return reached
+
+
+def adaptive(graph: NeighborGraph) -> DimensionEstimate:
+    """Measure the dimension with a neighborhood of its own for each point, as large as its density is constant.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        Neighbors for each point, all points searched; 64 or more, so that neighborhoods end before the graph does.
+
+    Returns
+    -------
+    DimensionEstimate
+        `n2` is the median k*; `params` hold the share of points whose k* ends with the graph (`at_ceiling`): if it is
+        large, the graph is too small to decide. `radius` is the mean distance to neighbor k*.
+
+    Raises
+    ------
+    ParameterError
+        If the graph is too small or has queries.
+
+    Notes
+    -----
+    In the manner of ABIDE. Start from TwoNN and repeat: k* for the dimension d at hand, then count how many of the
+    k* - 1 neighbors inside the ball lie within the fraction tau = 0.2032^(1/d) of its radius; under constant density
+    each does with probability tau^d, so d = ln(sum of counts / sum of (k* - 1)) / ln(tau). It ends when d changes by
+    less than 1e-4 of itself, or after 20 rounds.
+
+    Standard error: binomial scores with the products of near pairs (`spread`), k* taken as given.
+
+    References
+    ----------
+    A. Di Noia, I. Macocco, A. Glielmo, A. Laio, C. Zeni, Beyond the noise: intrinsic dimension estimation with optimal
+    neighbourhood identification, arXiv:2405.15132 (2024).
+
+    Examples
+    --------
+    >>> from theodolite.neighborhoods import neighbors
+    >>> cloud = np.random.default_rng(0).random(size=(500, 2))
+    >>> round(adaptive(neighbors(cloud, k=64)).value, 1)  # neighborhoods of 63 of 500 points meet the boundary
+    1.8
+    """
+    dimension = twonn(graph, method="ml").value
+    every = np.arange(len(graph.rows))
+    rounds = 0
+    while rounds < _ROUNDS:
+        rounds += 1
+        reached = constant_density_neighbors(graph, dimension)
+        fraction = 0.2032 ** (1 / dimension)
+        radius = graph.distances[every, reached - 1]
+        closer = graph.distances < (fraction * radius)[:, None]
+        counts = closer.sum(axis=1)
+        trials = reached - 1
+        probability = float(counts.sum() / trials.sum())
+        before, dimension = dimension, math.log(probability) / math.log(fraction)
+        if abs(dimension - before) < 1e-4 * dimension:
+            break
+    scores = counts - probability * trials
+    total = variance_of_local_sum(scores, graph, np.ones(len(scores), dtype=bool))
+    return DimensionEstimate(
+        value=dimension,
+        stderr=math.sqrt(total) / (float(trials.sum()) * probability * abs(math.log(fraction))),
+        method="adaptive",
+        params={"rounds": rounds, "at_ceiling": float(np.mean(reached == graph.distances.shape[1] - 1))},
+        n1=1,
+        n2=int(np.median(reached)),
+        radius=float(radius.mean()),
+        n_used=len(counts),
+        n_dropped=0,
+        n_dims=graph.n_dims,
+    )
