@@ -50,13 +50,16 @@ def loss_figure(family: Mapping[str, Any]) -> str:
             f'<path d="M{LEFT} {y(baseline["loss"]):.1f}H{WIDTH - RIGHT}" stroke="#777777" stroke-dasharray="5 4"/>'
             f'<text x="{WIDTH - RIGHT + 6}" y="{y(baseline["loss"]) + 4:.1f}" fill="#555555">{escape(name)}</text>'
         )
-    label = HEIGHT - BOTTOM - 16.0 * (len(models) - 1)
+    label = TOP + 20  # the curves fall, so the upper right corner is free for the legend
     for color, model in zip(COLORS * len(models), sorted(models, key=lambda m: -m["validation_loss"]), strict=False):
         curve = model["validation_curve"]
         points = [(x(s * per_step), y(v)) for s, v in zip(curve["step"], curve["loss"], strict=True) if s > 0]
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="1.8"/>')
-        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{label:.1f}" fill="{color}">{escape(model["name"])}</text>')
+        parts.append(
+            f'<text x="{WIDTH - RIGHT - 8}" y="{label}" text-anchor="end" fill="{color}">{escape(model["name"])} '
+            f"{model['validation_loss']:.3f}</text>"
+        )
         label += 16
     return "\n".join([*parts, "</svg>", ""])
 

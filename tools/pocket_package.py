@@ -106,7 +106,6 @@ def package_model(recipe: Recipe, corpus: Corpus, work: Path, out: Path) -> dict
         "n_tokens_trained": record["n_tokens"],
         "n_tokens_unseen": record["n_tokens_unseen"],
         "precision": record["settings"]["precision"],
-        "seconds": record["seconds"],
         "validation_loss": revisions[-1]["validation_loss"],
         "unigram_loss": round(corpus.unigram, 4),
         "bigram_loss": round(corpus.bigram, 4),
