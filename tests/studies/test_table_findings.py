@@ -10,6 +10,7 @@ def frame(*rows):
     schema = {name: getattr(pl, column.polars_name) for name, column in COLUMNS.items()}
     blank = dict.fromkeys(COLUMNS)
     common = {"measure": "dimension", "method": "twonn", "condition": "measured", "revision": "main", "extrinsic": 128}
+    common["n_used"] = 4000
     return pl.DataFrame([{**blank, **common, **row} for row in rows], schema=schema)
 
 
@@ -85,6 +86,14 @@ def test_a_hub_is_named_with_the_fewest_rows_that_heal():
     assert found.evidence.startswith("Do not trust the headline: without its 30 shortest rows it is 17.0 ± 0.3.")
     assert "the shortest 1 % of rows take 2.0% of all neighbor places" in found.evidence
     assert "30.0% of tokens have no neighbor with cosine 0.5 or more" in found.evidence
+
+
+def test_a_twentieth_of_the_rows_is_few_and_more_is_not():
+    """Removing many rows changes any table: only up to 200 of these 4000 count as a few."""
+    found = [one for one in find(table(27.0, unit_norm=25.0, sweep=[(200, 26.0), (201, 15.0)])) if "hub" in one.id]
+    assert found[0].verdict == "not supported"
+    assert found[0].evidence.startswith("Without the 200 shortest rows it is 26.0 ± 0.3.")
+    assert verdicts(find(table(27.0, sweep=[(200, 15.0)])), "hub-of-short-rows") == ["supported"]
 
 
 def test_lengths_that_matter_without_a_hub_are_undecided_and_neither_is_not_supported():

@@ -15,6 +15,8 @@ _QUEMY = "Quemy 2026 (arXiv 2608.29702)"
 _HEADLINE = "twonn"
 _HUB_CHANGE = 0.2
 """A reading that a few short rows change by more than this share is not to be trusted."""
+_FEW = 0.05
+"""Share of the rows that still counts as a few."""
 _SURE = 5.0
 """Standard errors that a difference must exceed before it counts."""
 _MAIN = "main"
@@ -76,7 +78,9 @@ def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
     for subject, rows in _tables(headline):
         measured = _reading(rows.filter(pl.col("condition") == MEASURED))
         unit_norm = _reading(rows.filter(pl.col("condition") == UNIT_NORM))
-        sweep = rows.filter(pl.col("condition") == WITHOUT_SHORTEST).sort("x").select("x", "value", "stderr").rows()
+        n_rows = rows.filter(pl.col("condition") == MEASURED)["n_used"].max()
+        few = (pl.col("condition") == WITHOUT_SHORTEST) & (pl.col("x") <= pl.lit(n_rows) * _FEW)
+        sweep = rows.filter(few).sort("x").select("x", "value", "stderr").rows()
         if measured is None or unit_norm is None or not sweep:
             continue
         drops = [
