@@ -19,7 +19,7 @@ from theodolite.neighborhoods.rounding import Rounded
 GROUP = 8
 PANEL = 1024
 WIDTH = 2048
-SEED = 1024
+SEED = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,29 +203,37 @@ class _Tiles:
         width = tile.shape[1]
         inside = np.flatnonzero((panel.points >= columns.start) & (panel.points < columns.stop))
         tile[inside, panel.points[inside] - columns.start] = self.lowest
-        grouped = tile.reshape(GROUP, -1, width)
-        top = np.maximum.reduce(grouped, axis=0)
+        flat = tile.reshape(GROUP, -1)
+        top = np.maximum.reduce(flat, axis=0).reshape(-1, width)
         half = self.half[columns]
         cut = np.where(panel.filler, self.lowest, pool.cut[panel.pool_rows].reshape(GROUP, -1))
-        hit = top - half >= -cut.max(axis=0)[:, None]
-        if also_columns is not None:
-            column_cut = pool.cut[columns]
-            top -= panel.least_half
-            hit |= top >= -column_cut
-        group, column = np.divmod(np.flatnonzero(hit), width)
-        looked_at = grouped[:, group, column]
-
-        scores = half[column] - looked_at
-        member, which = np.nonzero(scores <= cut[:, group])
-        slot = member * grouped.shape[1] + group[which]
-        pool.offer(panel.pool_rows[slot], column[which] + columns.start, scores[member, which], seen)
+        hits = np.flatnonzero(top - half >= -cut.max(axis=0)[:, None])
+        group, column = np.divmod(hits, width)
+        scores = half.take(column) - flat.take(hits, axis=1)
+        member, which = _places(scores <= cut.take(group, axis=1))
+        slot = member * len(top) + group.take(which)
+        pool.offer(panel.pool_rows[slot], column.take(which) + columns.start, scores[member, which], seen)
         if also_columns is None:
             return
-        scores = panel.half[:, group] - looked_at
-        good = scores <= column_cut[column]
-        good &= ~panel.filler[:, group]
-        member, which = np.nonzero(good)
-        order = np.argsort(column[which].astype(np.uint16), kind="stable")
-        member, which = member[order], which[order]
-        slot = member * grouped.shape[1] + group[which]
-        pool.offer(column[which] + columns.start, panel.points[slot], scores[member, which], also_columns)
+        column_cut = pool.cut[columns]
+        top -= panel.least_half
+        hits = np.flatnonzero(top >= -column_cut)
+        group, column = np.divmod(hits, width)
+        scores = panel.half.take(group, axis=1) - flat.take(hits, axis=1)
+        good = scores <= column_cut.take(column)
+        if panel.filler.any():
+            good &= ~panel.filler.take(group, axis=1)
+        member, which = _places(good)
+        where = column.take(which)
+        order = np.argsort(where.astype(np.uint16), kind="stable")
+        member, which, where = member[order], which[order], where[order]
+        slot = member * len(top) + group.take(which)
+        pool.offer(where + columns.start, panel.points[slot], scores[member, which], also_columns)
+
+
+def _places(chosen: npt.NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+    """Return row and column of what is chosen, row by row (`np.nonzero` takes twice as long)."""
+    width = max(1, chosen.shape[1])
+    flat = np.flatnonzero(chosen)
+    row = flat // width
+    return row, flat - row * width
