@@ -1,0 +1,69 @@
+"""The kernel for every device, run on a CPU: what a GPU would do, tested where there is none."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from theodolite.neighborhoods import refine
+from theodolite.neighborhoods.prepare import prepare
+from theodolite.neighborhoods.products import full_precision, product_candidates
+from theodolite.neighborhoods.resolve import Resolver
+from theodolite.neighborhoods.rounding import rounded_to
+
+POINTS = np.random.default_rng(0).normal(size=(700, 24)).astype(np.float32)
+POINTS[100:120] = POINTS[100] + 1e-6 * np.arange(20)[:, None].astype(np.float32)
+
+
+@pytest.fixture
+def prepared():
+    return prepare(POINTS, metric="euclidean", nonfinite="error", duplicates="keep")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("max_memory", [1 << 10, 1 << 26])
+def test_products_find_and_prove(prepared, dtype, max_memory, brute_force):
+    indices, distances = brute_force(POINTS, 9)
+    n_certified = 0
+    for found in Resolver(prepared, 9).by_product(rounded_to(prepared, dtype), np.arange(0, 700, 7), max_memory):
+        good = found.certified
+        n_certified += good.sum()
+        assert_array_equal(found.indices[good], indices[found.points[good]])
+        assert_array_equal(found.distances[good], distances[found.points[good]])
+    assert n_certified >= 95
+
+
+def test_candidates_over_several_widths(prepared, monkeypatch):
+    """The best of each width are merged: what is left out has a score of at least the cut."""
+    monkeypatch.setattr("theodolite.neighborhoods.products._WIDTH", 64)
+    rounded = rounded_to(prepared, torch.float64)
+    rows, half = rounded.rows.numpy(), rounded.half_squares.numpy()
+    for found in product_candidates(rounded, np.arange(700), 20, max_memory=1 << 20):
+        scores = half[None, :] - rows[found.points] @ rows.T
+        scores[np.arange(len(found.points)), found.points] = np.inf
+        assert_allclose(found.cut, np.sort(scores, axis=1)[:, 19], rtol=1e-12, atol=1e-14)
+        assert_array_equal(np.sort(np.argsort(scores, axis=1)[:, :20], axis=1), found.others)
+
+
+def test_distances_of_the_device_kernel(prepared):
+    points = np.array([3, 100, 650])
+    others = np.array([[1, 2, 3], [101, 119, 5], [0, 1, 2]])
+    values = prepared.clean.values
+    # float64 sums of 24 squares in another order
+    assert_allclose(
+        refine._distances_on_device(values, points, others),
+        refine.distances_between(values, points, others),
+        rtol=1e-14,
+    )
+
+
+@pytest.mark.parametrize("before", ["highest", "high"])
+def test_precision_of_products_is_restored(before):
+    old = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(before)
+    try:
+        with full_precision():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == before
+    finally:
+        torch.set_float32_matmul_precision(old)
