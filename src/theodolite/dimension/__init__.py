@@ -13,7 +13,9 @@ from theodolite.dimension.likelihood import mle
 from theodolite.dimension.moments import mada, mom
 from theodolite.dimension.nulls import null_points
 from theodolite.dimension.participation import participation_ratio
+from theodolite.dimension.persistence import persistence_dimension
 from theodolite.dimension.principal import local_pca
+from theodolite.dimension.separability import fisher_separability
 from theodolite.dimension.skewness import ess
 from theodolite.dimension.tight import tle
 from theodolite.dimension.twonn import twonn
@@ -28,6 +30,7 @@ __all__ = [
     "constant_density_neighbors",
     "correlation_dimension",
     "ess",
+    "fisher_separability",
     "gride",
     "local_pca",
     "local_twonn",
@@ -36,6 +39,7 @@ __all__ = [
     "mom",
     "null_points",
     "participation_ratio",
+    "persistence_dimension",
     "recommend_scale",
     "tle",
     "twonn",
