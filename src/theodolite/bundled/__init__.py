@@ -146,6 +146,16 @@ def family() -> Family:
 def revisions(name: str) -> tuple[str, ...]:
     """Names of the stored revisions of a model in the order of training, ``"main"`` last.
 
+    Parameters
+    ----------
+    name : str
+        A name that `family` lists.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("step0", "step1", ..., "main")``.
+
     Raises
     ------
     NotFoundError

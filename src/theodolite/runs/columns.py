@@ -87,6 +87,16 @@ def columns_hash(columns: Mapping[str, Column]) -> str:
 def data_dictionary(columns: Mapping[str, Column]) -> list[dict[str, str]]:
     """Return name, type, unit, range and meaning of each column, for docs and reports.
 
+    Parameters
+    ----------
+    columns : mapping of str to Column
+        A study's `COLUMNS`.
+
+    Returns
+    -------
+    list of dict
+        One for each column, in their order.
+
     Examples
     --------
     >>> data_dictionary({"n": Column(dtype="int", meaning="Points used", range="[0, inf)")})

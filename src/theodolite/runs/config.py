@@ -61,6 +61,16 @@ def config_from_mapping(config_class: type[C], mapping: Mapping[str, Any]) -> C:
 def config_to_mapping(config: Any) -> dict[str, Any]:
     """Return the config as JSON-able values, field by field (tuples become lists).
 
+    Parameters
+    ----------
+    config : dataclass
+        An instance of a study's `Config`.
+
+    Returns
+    -------
+    dict
+        Field name to value.
+
     Raises
     ------
     ParameterError

@@ -185,7 +185,7 @@ def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
             )
             yield Finding(
                 id=f"{name}-grows",
-                claim=f"The {name} of the {which} embedding grows with the width of the model.",
+                claim=f"The {name} grows with the width of the model.",
                 source=_KATAIWA,
                 verdict="supported" if rising and readings[0].below(readings[-1]) else "not supported",
                 evidence=f"TwoNN {name} by width: {listed} columns.",
