@@ -106,7 +106,7 @@ def extremes(dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 def capacity_for(n_wanted: int) -> int:
     """Slots of a pool that wants `n_wanted` candidates: enough for the looser cuts of the beginning."""
-    return 3 * n_wanted + 64
+    return 2 * n_wanted + 96
 
 
 def wanted_rank(n_wanted: int, seen: float) -> int:

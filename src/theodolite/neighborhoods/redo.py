@@ -9,6 +9,7 @@ from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.refine import Distances, Indices, distances_between, nearest
 
 _SMALLEST = 2.0**-1022
+_WIDTH = 2048
 
 
 def redo(
@@ -50,7 +51,7 @@ def redo(
     relative_error = 4.0 * FLOAT64_UNIT
     indices = np.empty((len(points), k), dtype=np.int64)
     distances = np.empty((len(points), k), dtype=np.float64)
-    width = int(min(n_points, max(64, max_memory // (4 * 8 * n_dims))))
+    width = int(min(n_points, max(64, min(_WIDTH, max_memory // (4 * 8 * n_dims)))))
     height = int(min(512, max(1, max_memory // (4 * 8 * width))))
     for start in range(0, len(points), height):
         some = points[start : start + height]

@@ -61,7 +61,7 @@ def neighbors(
         sample of the points. On a GPU "int8" means "float32".
     max_memory : int
         Bytes that pools of candidates and blocks of scores may take beside the rounded copy of the points. With less
-        than 8 (3 n_wanted + 64) bytes for each point (n_wanted: k and a few) each product is computed twice.
+        than 8 (2 n_wanted + 96) bytes for each point (n_wanted: k and a few) each product is computed twice.
     progress : Progress, optional
         Told how many points are done.
 
