@@ -187,14 +187,12 @@ def _search(prepared: Prepared, k: int) -> tuple[Indices, Distances, int]:
     kept = min(k + 1, n_points - 1)  # one more than asked for: its distance decides whether the k-th is certain
     if clean.values.device.type == "cpu":
         x = prepared.seen(slice(0, n_points)).numpy()
-        squares = x @ x.T  # numpy sees the symmetry and computes half
-        norms2 = squares.diagonal().copy()
-        squares *= -2.0
-        squares += norms2[:, None]
-        squares += norms2
-        np.fill_diagonal(squares, np.inf)
-        indices = np.argpartition(squares, kept - 1, axis=1)[:, :kept]
-        low = np.take_along_axis(squares, indices, axis=1)
+        scores = x @ x.T  # numpy sees the symmetry and computes half
+        norms2 = scores.diagonal().copy()
+        np.subtract(norms2 / 2.0, scores, out=scores)
+        np.fill_diagonal(scores, np.inf)
+        indices = np.argpartition(scores, kept - 1, axis=1)[:, :kept]
+        low = 2.0 * np.take_along_axis(scores, indices, axis=1) + norms2[:, None]
         order = np.argsort(low, axis=1)
         indices = np.take_along_axis(indices, order, axis=1)
         low = np.take_along_axis(low, order, axis=1)
@@ -202,10 +200,10 @@ def _search(prepared: Prepared, k: int) -> tuple[Indices, Distances, int]:
         y = prepared.seen(slice(0, n_points))
         gram = y @ y.T
         own = gram.diagonal().clone()
-        gram.mul_(-2.0).add_(own[:, None]).add_(own).fill_diagonal_(torch.inf)
+        torch.sub(own / 2.0, gram, out=gram).fill_diagonal_(torch.inf)
         values, places = gram.topk(kept, dim=1, largest=False)
-        squares, low, indices = gram.cpu().numpy(), values.cpu().numpy(), places.cpu().numpy()
-        norms2 = own.cpu().numpy()
+        norms2, scores, indices = own.cpu().numpy(), gram.cpu().numpy(), places.cpu().numpy()
+        low = 2.0 * values.cpu().numpy() + norms2[:, None]
     norms = np.sqrt(norms2)[:, None]
     # |y| <= |x| + d; products and squares err by gamma (|x| + |y|)^2, centering by a few roundings of each row
     reach = 2.0 * norms + np.sqrt(np.maximum(low, 0.0))
@@ -216,8 +214,8 @@ def _search(prepared: Prepared, k: int) -> tuple[Indices, Distances, int]:
     indices = indices[:, :k]
     again = np.flatnonzero(doubtful)
     for point in again.tolist():
-        limit = low[point, k - 1] + 4.0 * error[point, k - 1]
-        others = np.flatnonzero(squares[point] <= limit)[None, :]
+        limit = (low[point, k - 1] - norms2[point]) / 2.0 + 4.0 * error[point, k - 1]
+        others = np.flatnonzero(scores[point] <= limit)[None, :]
         measured = distances_between(clean.values, np.array([point]), others)
         indices[point : point + 1], distances[point : point + 1] = nearest(measured, others, k)
     return indices, distances, len(again)
