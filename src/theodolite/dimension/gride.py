@@ -178,8 +178,8 @@ def _score(values: Floats, dimension: float, n1: int, n2: int) -> tuple[Floats, 
     inner = n2 - n1 - 1
     if inner == 0:
         return 1 / dimension - n1 * values, len(values) / dimension**2
-    decay = np.exp(-dimension * values)
     gap = -np.expm1(-dimension * values)
+    decay = 1.0 - gap
     tied = values == 0
     if tied.any():
         gap[tied] = 1.0
