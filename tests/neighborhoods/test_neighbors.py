@@ -168,6 +168,12 @@ def test_many_small_panels(method, threads, monkeypatch, brute_force):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(("n_points", "k"), [(1300, 700), (600, 590), (700, 699)])
+def test_more_neighbors_than_the_sample_holds(method, n_points, k, brute_force):
+    points = cloud(20, n_points, 10)
+    same(neighbors(points, k=k, method=method), brute_force(points, k))
+
+
 def test_a_wrong_int8_product_is_noticed(monkeypatch, brute_force):
     monkeypatch.setattr(torch, "_int_mm", lambda *_, out: out.zero_())
     points = cloud(19, 150, 20)
@@ -374,3 +380,25 @@ def test_gpu_gives_the_same_graph(name):
     assert there.path.endswith("/cuda")
     # the GPU sums squares in another order: distances may differ in the last bits
     assert_allclose(there.distances, here.distances, rtol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["auto", "int8", "float32", "float64"])
+@pytest.mark.parametrize(("n_points", "k"), [(513, 512), (600, 599), (600, 300), (1025, 1024)])
+def test_more_neighbors_than_the_first_sample_holds(n_points, k, method):
+    """The cut is first guessed from 512 points: where more are wanted, there is none to guess."""
+    points = np.random.default_rng(n_points).normal(size=(n_points, 8))
+    graph = neighbors(points, k=k, method=method)
+    differences = points[:, None] - points
+    truth = np.sqrt((differences**2).sum(axis=2))
+    np.fill_diagonal(truth, np.inf)
+    np.testing.assert_allclose(graph.distances, np.sort(truth, axis=1)[:, :k], rtol=1e-12)
+
+
+def test_rows_of_very_uneven_length_at_small_k():
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(2500, 16)) * np.exp(4 * generator.normal(size=(2500, 1)))
+    graph = neighbors(points, k=20)
+    some = np.arange(0, 2500, 50)
+    truth = np.linalg.norm(points[some, None] - points, axis=2)
+    truth[np.arange(len(some)), some] = np.inf
+    np.testing.assert_allclose(graph.distances[some], np.sort(truth, axis=1)[:, :20], rtol=1e-9)

@@ -185,6 +185,9 @@ class _Tiles:
         n_points = len(self.half)
         sample = min(SEED, n_points)
         rank = wanted_rank(n_wanted, sample / n_points)
+        if rank > sample - 1:  # too small a sample: a cut above every score, but below that of a point with itself
+            loosest = -self.lowest - 1 if self.half.dtype.kind == "i" else np.finfo(self.half.dtype).max
+            return np.full(len(points), loosest, dtype=self.half.dtype)
         products = self.multiply(self.rounded.rows[torch.from_numpy(points)], slice(0, sample))
         scores = self.half[:sample] - products
         inside = np.flatnonzero(points < sample)
