@@ -249,8 +249,8 @@ def main() -> None:
     lines += machine()
     lines += [
         "How to read it: the last row of a race is what any search pays that multiplies every pair twice in float32 "
-        "with the same BLAS. FAISS brings its own BLAS, which may be faster or slower than that on a given processor, and "
-        "measures differences for small batches of queries, so that offsets hurt it only in large ones.",
+        "with the same BLAS. FAISS brings its own BLAS, which may be faster or slower than that on a given processor, "
+        "and measures differences for small batches of queries, so that offsets hurt it only in large ones.",
         "",
     ]
     if options.queries:
