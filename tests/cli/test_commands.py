@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 SMALL = ("--k", "8", "--nulls", "gaussian", "--mle-k", "5")
 
@@ -157,6 +158,24 @@ def test_inspect_names_the_tensors_and_the_bytes(theodolite, table_file):
     assert content["tensors"][0]["shape"] == [400, 12]
     assert content["n_bytes_read"] == 400 * 12 * 4
     assert "400 x 12" in theodolite("inspect", table_file).out
+
+
+def test_names_from_a_file_cannot_steer_the_terminal(theodolite, tmp_path):
+    save_file({"\x1b]0;taken\x07\u202e": np.eye(4, dtype=np.float32)}, tmp_path / "steer.safetensors")
+    shown = theodolite("inspect", "steer.safetensors")
+    failed = theodolite("dimension", "steer.safetensors#nothing", "--out", "run")
+    for text in (shown.out, shown.err, failed.err):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "\\x1b]0;taken" in shown.out
+
+
+def test_a_study_file_of_another_version_is_said_to_be_so(theodolite, table_file):
+    study = table_file.parent / "study.yaml"
+    study.write_text(f"study: dimension\nversion: 99\nconfig:\n  references: ['{table_file}']\n  k: 8\n  nulls: []\n")
+    done = theodolite("run", study, "--out", "run", "--json")
+    assert done.code == 0
+    assert "was written by version 99 of the study dimension" in done.err
 
 
 def test_ls_status_report_and_run_work_on_a_finished_run(theodolite, table_file):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from theodolite.core import points as module
-from theodolite.core.errors import GeometryWarning, PointsError
+from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 from theodolite.core.points import as_points, clean_points, first_occurrences
 
 FEW_VALUES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5])
@@ -205,3 +205,9 @@ def test_every_row_is_accounted_for(table, duplicates):
     assert clean.rows.dtype == np.int64
     again = clean_points(clean.values, duplicates=duplicates)
     assert (again.n_nonfinite, again.n_duplicates, again.n_points) == (0, 0, clean.n_points)
+
+
+@pytest.mark.parametrize("policy", ["nonfinite", "duplicates"])
+def test_a_policy_that_is_no_word_of_ours_is_refused(policy):
+    with pytest.raises(ParameterError, match=f"{policy} must be .* not 'dorp'"):
+        clean_points(np.eye(3), **{policy: "dorp"})

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodolite.report.visible_text import token_pieces, visible
+from theodolite.core.visible import visible
+from theodolite.report.visible_text import token_pieces
 
 ANYTHING = st.text(st.characters(categories=["L", "N", "P", "S", "Z", "C", "M"]), max_size=200)
 
@@ -21,7 +22,7 @@ def shown(token: str) -> str:
         (" dog", "␣dog"),
         ("a\tb\n", "a\\tb\\n"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("\x00\x1b[31m", "\\0\\x1b[31m"),
+        ("\x00\x1b[31m", "\\x00\\x1b[31m"),
         ("\ud83d", "\\ud83d"),
         ("\u00a0", "\\xa0"),
         ("\u200b\ufeff", "\\u200b\\ufeff"),

@@ -61,8 +61,8 @@ def test_rows_that_are_not_finite_or_repeat_are_counted_and_said(tmp_path, manif
     assert counts["measured"] == 497
     assert (counts["nonfinite"], counts["duplicates"], counts["zero"]) == (1, 2, 1)
     said = " ".join(run.warnings)
-    assert "2 rows repeat an earlier row" in said
-    assert "1 rows are zero" in said
+    assert "rows that repeat an earlier row were left out: 2." in said
+    assert "rows that are zero: 1." in said
     assert "row 3" in said
 
 
@@ -95,7 +95,7 @@ def test_nothing_to_measure_is_refused():
 
 def test_a_limit_is_marked_in_the_run(table_file):
     run = measure(table_file, limit=400, nulls=[])
-    assert any("only 400 random rows were measured" in warning for warning in run.warnings)
+    assert any("only 400 random rows of 3000 were measured" in warning for warning in run.warnings)
     headline = run.table().filter((pl.col("method") == "twonn") & (pl.col("measure") == "dimension"))
     assert set(headline["n_used"]) <= {400, 390, 370, 300}
 

@@ -73,7 +73,7 @@ def table(measured, *, null=60.0, unit_norm=17.0, sweep=()):
         {**place, "value": measured, "stderr": 0.3},
         {**place, "value": null, "stderr": 1.0, "condition": "gaussian"},
         {**place, "value": unit_norm, "stderr": 0.3, "condition": "unit_norm"},
-        {**place, "measure": "hubness", "method": "short_share", "value": 0.02},
+        {**place, "measure": "hubness", "method": "short_share", "value": 0.02, "x": 0.01},
         {**place, "measure": "low_cosine_share", "method": None, "value": 0.3, "condition": "unit_norm"},
     ]
     trimmed = {**place, "condition": "without_shortest", "stderr": 0.3}
@@ -84,8 +84,18 @@ def test_a_hub_is_named_with_the_fewest_rows_that_heal():
     (found,) = [one for one in find(table(27.0, sweep=[(10, 26.5), (30, 17.0), (100, 16.0)])) if "hub" in one.id]
     assert found.verdict == "supported"
     assert found.evidence.startswith("Do not trust the headline: without its 30 shortest rows it is 17.0 ± 0.3.")
-    assert "the shortest 1 % of rows take 2.0% of all neighbor places" in found.evidence
+    assert "the shortest 1.0% of rows take 2.0% of all neighbor places" in found.evidence
     assert "30.0% of tokens have no neighbor with cosine 0.5 or more" in found.evidence
+
+
+def test_a_hub_in_a_checkpoint_that_was_measured_in_full_is_named_with_its_revision():
+    rows = table(27.0, sweep=[(30, 17.0)]).with_columns(pl.lit("checkpoint-5").alias("revision"))
+    found = [one for one in find(rows) if "hub" in one.id]
+    assert [(one.verdict, one.subject) for one in found] == [("supported", "m@checkpoint-5 input")]
+
+
+def test_unrelated_arrays_are_no_family():
+    assert find(sizes([15.0, 17.0, 21.0]).with_columns(pl.lit("array").alias("which"))) == []
 
 
 def test_a_twentieth_of_the_rows_is_few_and_more_is_not():

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from cyclopts import App, Parameter
 
 from theodolite.core.errors import TheodoliteError
+from theodolite.core.visible import visible
 
 _ERROR, _INTERRUPTED = 1, 130
 _EPILOGUE = (
@@ -49,21 +50,28 @@ for _name, _where, _help in (
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    arguments = sys.argv[1:]
     try:
-        code = app(arguments) or 0
+        code = _run(sys.argv[1:])
         sys.stdout.flush()
-    except TheodoliteError as error:
-        code = _fail(arguments, error, error.exit_code)
-    except KeyboardInterrupt:
-        _say("Interrupted. Finished units are kept: the same command goes on where this one stopped.")
-        code = _INTERRUPTED
     except BrokenPipeError:  # the reader of our output left, as `theodolite ls | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _ERROR
-    except Exception as error:  # the last resort of a program: nothing is swallowed, the exit code says so
-        code = _fail(arguments, error, _ERROR)
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return app(arguments) or 0
+    except TheodoliteError as error:
+        return _fail(arguments, error, error.exit_code)
+    except KeyboardInterrupt:
+        _say("Interrupted. Finished units are kept: the same command goes on where this one stopped.")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the last resort of a program: nothing is swallowed, the exit code says so
+        return _fail(arguments, error, _ERROR)
 
 
 def _fail(arguments: list[str], error: Exception, code: int) -> int:
@@ -85,7 +93,7 @@ def _fail(arguments: list[str], error: Exception, code: int) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 if __name__ == "__main__":

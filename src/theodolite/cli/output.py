@@ -15,6 +15,7 @@ from rich.text import Text
 
 from theodolite.core.progress import Progress as ProgressProtocol
 from theodolite.core.progress import Silent
+from theodolite.core.visible import visible
 
 SCHEMA_VERSION = 1
 _WIDTH_IN_FILES = 160
@@ -46,7 +47,7 @@ class Output:
     def say(self, text: str) -> None:
         """Tell the person something that is no data, on standard error."""
         if not self.quiet:
-            _console(stderr=True).print(Text(text), soft_wrap=True)
+            _console(stderr=True).print(Text(visible(text)), soft_wrap=True)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table of strings; columns but the first are aligned right; no title where it is empty."""
@@ -56,7 +57,7 @@ class Output:
         for position, name in enumerate(header):
             table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(visible(cell)) for cell in row))
         _console().print(table)
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -64,7 +65,7 @@ class Output:
         if self.human:
             console = _console()
             for line in lines:
-                console.print(Text(line), soft_wrap=True)
+                console.print(Text(visible(line)), soft_wrap=True)
 
     def progress(self) -> ProgressProtocol:
         """Return a progress bar on a terminal, a line for each step in a log, silence when quiet."""
@@ -92,7 +93,7 @@ class Bar:
 
     def advance(self, steps: int, note: str = "") -> None:
         """Move the bar."""
-        self._bar.update(self._task, advance=steps, note=note)
+        self._bar.update(self._task, advance=steps, note=visible(note))
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -109,7 +110,8 @@ class Lines:
     def advance(self, steps: int, note: str = "") -> None:
         """Print where the work is."""
         self._done += steps
-        print(f"{self._label} {self._done}/{self._total} {note}".rstrip(), file=sys.stderr, flush=True)
+        line = f"{self._label} {self._done}/{self._total} {note}".rstrip()
+        print(visible(line), file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Do nothing: the last line was printed."""

@@ -66,8 +66,14 @@ def run(
     from theodolite.runs import config_from_mapping, read_study_file  # noqa: PLC0415 - keeps --help fast
     from theodolite.studies import resolve  # noqa: PLC0415
 
-    name, _, mapping = read_study_file(study)
-    return _execute(name, config_from_mapping(resolve(name).Config, mapping), out, output)
+    name, version, mapping = read_study_file(study)
+    found = resolve(name)
+    if version not in (None, found.VERSION):
+        output.say(
+            f"warning: {study} was written by version {version} of the study {name}, but this is version "
+            f"{found.VERSION}: the numbers may differ."
+        )
+    return _execute(name, config_from_mapping(found.Config, mapping), out, output)
 
 
 def _execute(name: str, config: Any, out: Path | None, output: Output) -> int:

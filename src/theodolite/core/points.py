@@ -12,13 +12,13 @@ The policy for awkward rows lives here and nowhere else:
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.core.errors import GeometryWarning, PointsError
+from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 
 Points: TypeAlias = torch.Tensor | npt.NDArray[Any]
 Nonfinite = Literal["error", "drop"]
@@ -133,6 +133,8 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
 
     Raises
     ------
+    ParameterError
+        If `nonfinite` or `duplicates` is none of its words.
     PointsError
         If rows are not finite and `nonfinite="error"`, if nothing remains, or if all rows are equal.
 
@@ -147,6 +149,12 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
     >>> clean.n_points, clean.n_duplicates, clean.n_zero, clean.rows.tolist()
     (2, 1, 1, [0, 1])
     """
+    for name, given, known in (
+        ("nonfinite", nonfinite, get_args(Nonfinite)),
+        ("duplicates", duplicates, get_args(Duplicates)),
+    ):
+        if given not in known:
+            raise ParameterError(f"{name} must be {' or '.join(map(repr, known))}, not {given!r}.")
     values = as_points(points)
     n_given = int(values.shape[0])
     rows = torch.arange(n_given, device=values.device)

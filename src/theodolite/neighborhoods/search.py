@@ -186,6 +186,8 @@ def _first_pass(
 
 def _check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
+    if not isinstance(k, int | np.integer):
+        raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
     if k < 1:
         raise ParameterError(f"k must be at least 1, but k={k} was given.")
     if method not in METHODS:

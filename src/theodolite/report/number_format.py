@@ -22,6 +22,7 @@ _MONTHS = (
 )
 _SMALLEST_PLAIN = 1e-3
 _LARGEST_PLAIN = 1e7
+_SMALLEST_ROUNDED = 1e-6
 
 
 def format_value(value: float | None, stderr: float | None = None) -> str:
@@ -61,9 +62,9 @@ def format_value(value: float | None, stderr: float | None = None) -> str:
         return _plain(value)
     if stderr == 0:
         return f"{_plain(value)} ± 0"
-    decimals = _decimals_of_error(stderr)
-    if decimals > 6 or abs(value) >= _LARGEST_PLAIN:
+    if stderr < _SMALLEST_ROUNDED or max(abs(value), stderr) >= _LARGEST_PLAIN:
         return f"{_plain(value)} ± {_plain(stderr)}"
+    decimals = _decimals_of_error(stderr)
     return f"{_fixed(value, decimals)} ± {_fixed(stderr, decimals)}"
 
 

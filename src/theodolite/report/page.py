@@ -11,6 +11,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
+from theodolite.core.visible import visible
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather, opening_sentences
 from theodolite.report.figure_files import save_figures
@@ -21,7 +22,6 @@ from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.report.readings import readings
 from theodolite.report.table_sections import count_kinds, table_sections
-from theodolite.report.visible_text import visible
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.report.visible_text import visible
+from theodolite.core.visible import visible
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import MEASURED, NULLS
 

@@ -1,4 +1,4 @@
-"""Text from outside made visible: nothing hidden, nothing that turns the line around, nothing that cannot be saved.
+"""Tokens as the page shows them: cut into what can be seen and what stands for what cannot.
 
 Token strings are hostile: control characters, bidirectional overrides, halves of surrogate pairs, text thousands of
 characters long. Escaping for HTML is the template's work; this is about what the reader sees.
@@ -7,8 +7,8 @@ characters long. Escaping for HTML is the template's work; this is about what th
 import unicodedata
 from dataclasses import dataclass
 
-_NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from theodolite.core.visible import escaped, is_hidden
+
 _MARKS = frozenset({"Mn", "Me"})
 _MARKS_IN_A_ROW = 2
 LONGEST_TOKEN = 48
@@ -59,51 +59,15 @@ def token_pieces(token: str, *, longest: int = LONGEST_TOKEN) -> list[Piece]:
     return _pieces(token)
 
 
-def visible(text: str) -> str:
-    r"""Return text with every hidden character but line ends and tabs written as an escape.
-
-    Parameters
-    ----------
-    text : str
-        Any text, also one that cannot be encoded.
-
-    Returns
-    -------
-    str
-        Text that can be encoded and reads from left to right as stored.
-
-    Examples
-    --------
-    >>> visible("model\u202egpj.exe")
-    'model\\u202egpj.exe'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or not _is_hidden(c) else _escape(c) for c in text)
-
-
 def _pieces(text: str) -> list[Piece]:
     pieces: list[Piece] = []
     marks = 0
     for character in text:
         marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
-        escaped = character.isspace() or _is_hidden(character) or marks > _MARKS_IN_A_ROW or (marks > 0 and not pieces)
-        shown = "␣" if character == " " else _escape(character) if escaped else character
-        if pieces and pieces[-1].escaped == escaped:
-            pieces[-1] = Piece(pieces[-1].text + shown, escaped)
+        hidden = character.isspace() or is_hidden(character) or marks > _MARKS_IN_A_ROW or (marks > 0 and not pieces)
+        shown = "␣" if character == " " else escaped(character) if hidden else character
+        if pieces and pieces[-1].escaped == hidden:
+            pieces[-1] = Piece(pieces[-1].text + shown, hidden)
         else:
-            pieces.append(Piece(shown, escaped))
+            pieces.append(Piece(shown, hidden))
     return pieces
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN
-
-
-def _escape(character: str) -> str:
-    if character in _NAMED:
-        return _NAMED[character]
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

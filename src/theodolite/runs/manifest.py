@@ -158,7 +158,7 @@ def parse_manifest(path: Path) -> Manifest:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(
             f"{path} is damaged: it is not valid JSON ({error}). Restore it, or delete the folder."
         ) from error

@@ -5,12 +5,12 @@ sweeps over model size and over training are this study on several references.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from theodolite.core.errors import NotFoundError, PointsError
+from theodolite.core.errors import FormatError, NotFoundError, PointsError
 from theodolite.core.points import as_points, clean_points
 from theodolite.core.seeds import generator_from, seed_from
 from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
@@ -21,7 +21,7 @@ from theodolite.studies.hub import removal_sweep, row_norms
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
 from theodolite.studies.table_findings import find
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.table_rows import Readings, RowMaker
 from theodolite.studies.table_summary import summarize, summary_frame
 from theodolite.tables import Reference, Table, describe, expand, load_table
 
@@ -46,6 +46,7 @@ def plan(config: Config) -> list[Unit]:
     list of Unit
         In the order of the references.
     """
+    _table.cache_clear()
     units: list[Unit] = []
     planned: set[tuple[str, str]] = set()
     for references, hub in ((config.references, True), (config.checkpoints, False)):
@@ -77,14 +78,14 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
     n_rows = min(table.n_tokens, config.limit or table.n_tokens)
     if n_rows <= config.k:
         raise PointsError(
-            f"{reference} has {table.n_tokens} rows of which {n_rows} would be measured, but k={config.k} needs at "
-            f"least {config.k + 1}. Lower k."
+            f"{reference} has {table.n_stored} rows of which {n_rows} would be measured (rows={table.rows}), but "
+            f"k={config.k} needs at least {config.k + 1}. Lower k."
         )
     conditions = (MEASURED, UNIT_NORM, *config.nulls) if hub else (MEASURED, *config.nulls)
     params = {
         "reference": str(reference),
         "which": which,
-        "content": table.provenance["sha256"],
+        "content": table.content,
         "rows": config.rows,
         "k": config.k,
         "mle_k": config.mle_k,
@@ -120,33 +121,41 @@ def run(unit: Unit) -> UnitResult:
     """
     params = unit.params
     table = _table(params["reference"], params["which"], params["rows"])
+    if table.content != params["content"]:
+        raise FormatError(f"{params['reference']} changed after the run was planned. Run the study again.")
     return _CONDITIONS[params["condition"]](unit, _subset(table, params["limit"], params["seed"]))
 
 
 def _measured(unit: Unit, table: Table) -> UnitResult:
     """Measure the table as it is, and again without its shortest rows."""
-    make = RowMaker.of(table, condition=MEASURED)
+    readings = Readings(RowMaker.of(table, condition=MEASURED))
     graph = neighbors(table.points, k=unit.params["k"], nonfinite="drop")
     norms = row_norms(table.points)
-    rows = [
-        *_estimates(make, graph, unit.params),
-        *make.spectrum(participation_ratio(as_points(table.points)[graph.rows])),
-        *table_facts.count_rows(make, table, graph),
-        *table_facts.describe_norms(make, table, norms),
-        *table_facts.describe_neighbors(make, table, graph, norms),
-        *table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))),
-    ]
+    make, discard = readings.make, unit.params["discard"]
+    _read_estimates(readings, graph, unit.params)
+    readings.take(lambda: make.spectrum(participation_ratio(as_points(table.points)[graph.rows])))
+    readings.rows += table_facts.count_rows(make, table, graph)
+    readings.rows += table_facts.describe_norms(make, table, norms)
+    readings.rows += table_facts.describe_neighbors(make, table, graph, norms)
+    readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
     trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=unit.params["shortest"]):
-        rows += trimmed.estimate(twonn(remaining, discard=unit.params["discard"]), x=float(removed))
-    return UnitResult(rows=rows, inputs=[table.provenance], warnings=_warnings(table, graph, unit.params["limit"]))
+        readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
+    said = [*_warnings(table, graph), *readings.refusals]
+    return UnitResult(rows=readings.rows, inputs=[table.provenance], warnings=said)
+
+
+def _trimmed(make: RowMaker, graph: NeighborGraph, removed: int, discard: float) -> list[dict[str, Any]]:
+    return make.estimate(twonn(graph, discard=discard), x=float(removed))
 
 
 def _unit_norm(unit: Unit, table: Table) -> UnitResult:
     """Measure the directions of the rows alone: immune to the hub of short rows."""
-    make = RowMaker.of(table, condition=UNIT_NORM)
+    readings = Readings(RowMaker.of(table, condition=UNIT_NORM))
     graph = neighbors(table.points, k=unit.params["k"], metric="cosine", nonfinite="drop")
-    return UnitResult(rows=[*_estimates(make, graph, unit.params), table_facts.low_cosine_share(make, graph)])
+    _read_estimates(readings, graph, unit.params)
+    readings.rows.append(table_facts.low_cosine_share(readings.make, graph))
+    return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 
 def _null(unit: Unit, table: Table) -> UnitResult:
@@ -154,34 +163,43 @@ def _null(unit: Unit, table: Table) -> UnitResult:
     kind = unit.params["condition"]
     measured = clean_points(table.points, nonfinite="drop").values
     points = null_points(measured, kind, seed=seed_from(unit.key))
-    make = RowMaker.of(table, condition=kind)
-    rows = _estimates(make, neighbors(points, k=unit.params["k"]), unit.params)
-    return UnitResult(rows=[*rows, *make.spectrum(participation_ratio(points))])
+    readings = Readings(RowMaker.of(table, condition=kind))
+    _read_estimates(readings, neighbors(points, k=unit.params["k"]), unit.params)
+    readings.take(lambda: readings.make.spectrum(participation_ratio(points)))
+    return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 
-def _estimates(make: RowMaker, graph: NeighborGraph, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _read_estimates(readings: Readings, graph: NeighborGraph, params: Mapping[str, Any]) -> None:
     """Measure one graph by every estimator of the study."""
-    estimates = [
-        twonn(graph, discard=params["discard"]),
-        twonn(graph, method="ml"),
-        *(mle(graph, k=k) for k in params["mle_k"] if k <= graph.k),
-        *gride(graph),
-    ]
-    return [row for estimate in estimates for row in make.estimate(estimate)]
+    make = readings.make
+    readings.take(lambda: make.estimate(twonn(graph, discard=params["discard"])))
+    readings.take(lambda: make.estimate(twonn(graph, method="ml")))
+    for k in params["mle_k"]:
+        if k <= graph.k:
+            readings.take(partial(_by_likelihood, make, graph, k))
+    readings.take(lambda: [row for estimate in gride(graph) for row in make.estimate(estimate)])
 
 
-def _warnings(table: Table, graph: NeighborGraph, limit: int | None) -> list[str]:
+def _by_likelihood(make: RowMaker, graph: NeighborGraph, k: int) -> list[dict[str, Any]]:
+    return make.estimate(mle(graph, k=k))
+
+
+def _warnings(table: Table, graph: NeighborGraph) -> list[str]:
     """Say in sentences what a reader of the table's numbers should know."""
     name = f"{table.provenance['reference']} {table.which}"
+    n_kept = table.n_stored - sum(table.left_out.values())
     said = []
-    if limit is not None:
-        said.append(f"{name}: only {limit} random rows were measured (limit), so these are not the table's numbers.")
+    if table.n_tokens < n_kept:
+        said.append(
+            f"{name}: only {table.n_tokens} random rows of {n_kept} were measured (limit), so these are not the "
+            "table's numbers."
+        )
     if table.tied and table.which == "input":
         said.append(f"{name}: the output embedding is tied to the input embedding, so one measurement stands for both.")
     if graph.n_duplicates:
-        said.append(f"{name}: {graph.n_duplicates} rows repeat an earlier row and were left out.")
+        said.append(f"{name}: rows that repeat an earlier row were left out: {graph.n_duplicates}.")
     if graph.n_zero:
-        said.append(f"{name}: {graph.n_zero} rows are zero.")
+        said.append(f"{name}: rows that are zero: {graph.n_zero}.")
     return said
 
 
@@ -194,9 +212,9 @@ def _subset(table: Table, limit: int | None, seed: int) -> Table:
 
 @lru_cache(maxsize=1)
 def _table(reference: str, which: str, rows: Rows) -> Table:
-    """Load a table; where no tokenizer is known, every row is kept."""
+    """Load a table; those of the tokenizer are all rows where no tokenizer is known."""
     table = load_table(reference, which=which or None)
-    return table if table.n_vocabulary is None else table.select(rows)
+    return table if table.n_vocabulary is None and rows == "tokenizer" else table.select(rows)
 
 
 _LOCAL_K = 20

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.points import Points, as_points
 from theodolite.neighborhoods import NeighborGraph, neighbors
@@ -36,7 +37,11 @@ def row_norms(points: Points) -> npt.NDArray[np.float64]:
     >>> row_norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [5.0, 0.0]
     """
-    norms: npt.NDArray[np.float64] = as_points(points).double().norm(dim=1).cpu().numpy()
+    rows = as_points(points).double()
+    finite = rows[torch.isfinite(rows)].abs()
+    exponent = torch.frexp(finite.max()).exponent if len(finite) else torch.tensor(0)
+    scaled = torch.ldexp(rows, -exponent).norm(dim=1)  # squares of the largest numbers would overflow
+    norms: npt.NDArray[np.float64] = torch.ldexp(scaled, exponent).cpu().numpy()
     return norms
 
 

@@ -18,7 +18,8 @@ class Config:
     which : tuple of str
         Which tables of a model: input, output, or both.
     rows : {"all", "tokenizer", "trimmed"}
-        Rows to keep: all, those of the tokenizer, or those without special and never-trained tokens too.
+        Rows to keep: all, those of the tokenizer (all where there is none), or those without special and never-trained
+        tokens too.
     k : int
         Neighbors to find for each row; scales up to `k` are measured.
     nulls : tuple of str

@@ -27,7 +27,8 @@ class Config:
     which : tuple of str
         Which tables of a model: input, output, or both.
     rows : {"all", "tokenizer", "trimmed"}
-        Rows to keep: all, those of the tokenizer, or those without special and never-trained tokens too.
+        Rows to keep: all, those of the tokenizer (all where there is none), or those without special and never-trained
+        tokens too.
     k : int
         Neighbors to find for each row; scales up to `k` are measured.
     mle_k : tuple of int
@@ -63,5 +64,11 @@ class Config:
             raise ParameterError("Nothing to measure: name at least one reference, such as bundled:pocket-128.")
         if self.k < 2:
             raise ParameterError(f"k={self.k} is too small: TwoNN compares the first two neighbors. Take k >= 2.")
+        if not 0 < self.discard < 1:
+            raise ParameterError(f"discard={self.discard} is no share: take more than 0 and less than 1.")
+        if any(k < 2 for k in self.mle_k):
+            raise ParameterError(f"mle_k={min(self.mle_k)} is too small: Levina-Bickel compares at least 2 neighbors.")
+        if any(count < 1 for count in self.shortest):
+            raise ParameterError(f"shortest={min(self.shortest)} removes nothing. Take numbers of at least 1.")
         if self.limit is not None and self.limit <= self.k:
             raise ParameterError(f"limit={self.limit} leaves too few rows for k={self.k}. Raise it above {self.k}.")

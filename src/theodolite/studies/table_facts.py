@@ -11,6 +11,7 @@ from theodolite.studies.table_rows import RowMaker
 from theodolite.tables import Table
 
 _BINS = 60
+_SAME = 1e-9
 _TOKENS_LISTED = 20
 _SHORTEST_SHARE = 0.01
 _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
@@ -25,10 +26,10 @@ def count_rows(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[
         "duplicates": graph.n_duplicates,
         "zero": graph.n_zero,
         "nonfinite": graph.n_nonfinite,
-        "special": len(table.special_ids),
+        "special": sum(token_id < table.n_stored for token_id in table.special_ids),
     }
-    if table.n_vocabulary is not None:
-        counts["beyond_tokenizer"] = table.n_stored - table.n_vocabulary
+    if table.known_ids is not None:
+        counts["beyond_tokenizer"] = table.n_stored - len(table.known_ids)
     if table.counts is not None:
         counts["never_seen"] = int((table.counts == 0).sum()) + table.left_out.get("never_seen", 0)
     return [make.row("count", count, method=kind) for kind, count in counts.items()]
@@ -91,7 +92,10 @@ def local_dimensions(make: RowMaker, estimate: DimensionEstimate) -> list[dict[s
 
 def histogram(make: RowMaker, measure: str, values: npt.NDArray[np.float64], **columns: Any) -> list[dict[str, Any]]:
     """Return a histogram as one row for each bin: x is the left edge, params holds the width."""
-    counts, edges = np.histogram(values, bins=_BINS)
+    low, high = float(values.min()), float(values.max())
+    if high - low <= _SAME * abs(high):  # all alike: a bin must be wider than the numbers are fine
+        low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
+    counts, edges = np.histogram(values, bins=_BINS, range=(low, high))
     width = float(edges[1] - edges[0])
     return [
         make.row(measure, count, x=float(left), params={"width": width}, n_used=len(values), **columns)

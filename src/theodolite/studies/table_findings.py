@@ -67,10 +67,10 @@ def _reading(frame: pl.DataFrame) -> Reading | None:
 
 
 def _tables(headline: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    for (model, which), rows in headline.filter(pl.col("revision") == _MAIN).group_by(
-        "model", "which", maintain_order=True
-    ):
-        yield f"{model} {which}", rows
+    """Yield the tables that were measured in full; checkpoints, which only make a curve, were not."""
+    for (model, revision, which), rows in headline.group_by("model", "revision", "which", maintain_order=True):
+        if UNIT_NORM in rows["condition"]:
+            yield f"{model} {which}" if revision == _MAIN else f"{model}@{revision} {which}", rows
 
 
 def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
@@ -89,11 +89,12 @@ def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
             if Reading(value, stderr).below(measured) and value < (1 - _HUB_CHANGE) * measured.value
         ]
         facts = frame.join(rows.select("model", "which", "revision").unique(), on=["model", "which", "revision"])
-        share = facts.filter((pl.col("measure") == "hubness") & (pl.col("method") == "short_share"))["value"].item()
+        taken = facts.filter((pl.col("measure") == "hubness") & (pl.col("method") == "short_share")).row(0, named=True)
         low = facts.filter(pl.col("measure") == "low_cosine_share")["value"].item()
         context = (
-            f"TwoNN reads {measured}, on rows of unit length {unit_norm}; the shortest 1 % of rows take {share:.1%} of "
-            f"all neighbor places, and {low:.1%} of tokens have no neighbor with cosine 0.5 or more"
+            f"TwoNN reads {measured}, on rows of unit length {unit_norm}; the shortest {taken['x']:.1%} of rows take "
+            f"{taken['value']:.1%} of all neighbor places, and {low:.1%} of tokens have no neighbor with cosine 0.5 "
+            "or more"
         )
         verdict: Verdict
         if drops:
@@ -168,7 +169,8 @@ def _early_drop(headline: pl.DataFrame) -> Iterator[Finding]:
 
 def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
     """Test whether dimension and redundancy grow with the width of the model."""
-    measured = headline.filter((pl.col("revision") == _MAIN) & (pl.col("condition") == MEASURED))
+    comparable = (pl.col("revision") == _MAIN) & (pl.col("condition") == MEASURED)
+    measured = headline.filter(comparable & pl.col("which").is_in(["input", "output"]))
     for (which,), rows in measured.group_by("which", maintain_order=True):
         widths = [
             (extrinsic, fmean(group["value"].to_list()), max(group["stderr"].to_list()))

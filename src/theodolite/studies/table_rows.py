@@ -1,10 +1,11 @@
 """Rows of a table study, made in one place so that every column is always there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from theodolite.core.errors import PointsError
 from theodolite.core.hashing import canonical_json
 from theodolite.dimension import DimensionEstimate
 from theodolite.studies.table_columns import COLUMNS
@@ -76,6 +77,35 @@ class RowMaker:
                 n_used=estimate.n_used,
             )
         ]
+
+
+class Readings:
+    """Rows as they are read, and what could not be read: one estimator's refusal must not cost the others.
+
+    Attributes
+    ----------
+    make : RowMaker
+        Makes the rows.
+    rows : list of dict
+        What was read so far.
+    refusals : list of str
+        Why something could not be read, each once.
+    """
+
+    def __init__(self, make: RowMaker) -> None:
+        self.make = make
+        self.rows: list[dict[str, Any]] = []
+        self.refusals: list[str] = []
+
+    def take(self, read: Callable[[], list[dict[str, Any]]]) -> None:
+        """Add the rows of one reading, or note why these points refuse it."""
+        try:
+            self.rows += read()
+        except PointsError as error:
+            place = f"{self.make.shared['model']} {self.make.shared['which']} {self.make.shared['condition']}"
+            refusal = f"{place}: {error}"
+            if refusal not in self.refusals:
+                self.refusals.append(refusal)
 
 
 def _method(estimate: DimensionEstimate) -> str:

@@ -2,8 +2,8 @@
 
 import unicodedata
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
-_SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+from theodolite.core.visible import escaped, is_hidden
+
 _JOINERS = {"\u200c", "\u200d"}  # needed by Persian, Indic scripts and emoji; shown only where nothing is joined
 
 
@@ -42,8 +42,5 @@ def _visible(char: str, text: str, i: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
         return f"\\x{code - 0xDC00:02x}"
     joins = char in _JOINERS and 0 < i < len(text) - 1 and ord(text[i - 1]) > 0x7F
-    if char == " " or joins or unicodedata.category(char) not in _INVISIBLE:
-        return char
-    if code < 0x100:
-        return _SHORT.get(char, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    misleading = is_hidden(char) or unicodedata.category(char) == "Zs"
+    return escaped(char) if misleading and char != " " and not joins else char

@@ -1,5 +1,6 @@
 """A table: an embedding or unembedding matrix with its tokens and where it came from."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -69,6 +70,21 @@ class Table:
     def n_dims(self) -> int:
         """Extrinsic dimension: the number of columns."""
         return int(self.points.shape[1])
+
+    @property
+    def content(self) -> str:
+        """Hash of everything that a measurement of this table may depend on: numbers, shape, tokens, counts."""
+        parts = (
+            self.provenance.get("sha256"),
+            str(self.points.dtype),
+            list(self.points.shape),
+            self.token_ids.tolist(),
+            self.tokens,
+            sorted(self.special_ids),
+            None if self.counts is None else self.counts.tolist(),
+            None if self.known_ids is None else self.known_ids.tolist(),
+        )
+        return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
     def select(self, rows: Rows) -> "Table":
         """Leave rows out and say how many.

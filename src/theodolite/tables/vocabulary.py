@@ -130,7 +130,8 @@ def _from_tokenizer_json(path: Path) -> Vocabulary:
         convention = "plain"
     found = _from_ids(path, vocab, convention)
     pieces, special, added = dict(found.pieces), set(), set()
-    for token in values.get("added_tokens") or []:
+    listed = values.get("added_tokens")
+    for token in listed if isinstance(listed, list) else []:
         if isinstance(token, dict) and _is_id(token.get("id")) and isinstance(token.get("content"), str):
             _check_id(path, token["id"])
             pieces[token["id"]] = token["content"]
