@@ -42,9 +42,9 @@ def test_it_is_frozen_and_survives_a_pickle():
         (17.123, 0.31, "17.1 ± 0.3 ("),
         (17.123, 0.13, "17.12 ± 0.13 ("),
         (17.123, 0.098, "17.1 ± 0.10 (".replace("17.1 ", "17.12 ")),
-        (1234.5, 36.0, "1230 ± 40 ("),
+        (1234.5, 36.0, "1,230 ± 40 ("),
         (9.96, math.nan, "9.96 ("),
-        (2.0, 0.0, "2 ("),
+        (2.0, 0.0, "2.00 ± 0 ("),
     ],
 )
 def test_it_prints_as_many_digits_as_the_error_allows(value, stderr, start):

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from theodolite import report
+from theodolite.core.number_format import format_value
 from theodolite.report.claims import gather, opening_sentences
 from theodolite.report.headline import headline_table
 from theodolite.studies.finding import Finding
@@ -98,7 +99,7 @@ def test_hostile_tokens_are_text(synthetic, page, read):
     assert "<script>document.title='pwned'</script>" in text
     assert "{{7*7}}" in text
     assert "\\u202egnp.exe" in text
-    assert "\\0\\x1b[31m\\x07" in text
+    assert "\\x00\\x1b[31m\\x07" in text
     assert not set(page) & set("\u202e\u202c\x00\x1b\x07\u200b\u2060\ufeff")
     assert "A" * 100 not in text
 
@@ -150,7 +151,7 @@ def test_numbers_on_the_page_are_those_of_the_frame(frame, page):
         & (pl.col("method") == "twonn")
         & (pl.col("measure") == "dimension")
     )
-    shown = report.format_value(row["value"][0], row["stderr"][0]).replace(" ± ", "\u00a0±\u00a0")
+    shown = format_value(row["value"][0], row["stderr"][0]).replace(" ± ", "\u00a0±\u00a0")
     assert f'<span class="value">{shown}</span>' in page
 
 
@@ -170,7 +171,7 @@ def test_failures_warnings_and_provenance_are_there(read):
         "failed 3 times",
         "240 rows are much shorter",
         "theodolite survey --out 'runs/first light'",
-        "theodolite run 'first light/study.yaml'",
+        "first light/study.yaml' --out",
         "2.13.0",
         "@misc{kataiwa2025",
         "Facco, Elena",

@@ -44,27 +44,51 @@ def test_two_checkpoints_are_no_series():
     assert find(curve([60, 17], steps=(0, 64))) == []
 
 
-def sizes(values, *, stderr=0.3):
-    return frame(
-        *(
-            {"model": f"m{width}", "which": "input", "extrinsic": width, "value": value, "stderr": stderr}
-            for width, value in zip((64, 128, 256), values, strict=True)
-        )
-    )
+def test_a_series_that_begins_after_training_began_is_undecided():
+    assert verdicts(find(curve([40, 38, 30, 25, 20, 18, 18, 17])), "early-drop") == ["undecided"]
 
 
-def test_growth_of_dimension_and_redundancy_is_told_apart():
-    found = find(sizes([15.0, 17.0, 21.0]))
+def sizes(values, nulls, *, stderr=0.3):
+    place = [{"model": f"m{width}", "which": "input", "extrinsic": width, "stderr": stderr} for width in (64, 128, 256)]
+    measured = [{**one, "value": value} for one, value in zip(place, values, strict=True)]
+    random = [{**one, "value": value, "condition": "gaussian"} for one, value in zip(place, nulls, strict=True)]
+    return frame(*measured, *random)
+
+
+NULLS = [38.0, 60.0, 87.0]
+
+
+def test_growth_is_growth_beyond_that_of_random_tables():
+    found = find(sizes([15.0, 17.0, 21.0], NULLS))
     assert verdicts(found, "dimension-grows") == ["supported"]
     assert verdicts(found, "redundancy-grows") == ["supported"]
-    assert "15.0 at 64, 17.0 at 128, 21.0 at 256 columns" in found[0].evidence
-    found = find(sizes([15.0, 40.0, 100.0]))
+    assert "64 columns: 15.0 ± 0.3, 0.395 ± 0.008 of its null, redundancy 76.6" in found[0].evidence
+
+
+def test_redundancy_that_grows_only_as_that_of_random_tables_is_undecided():
+    found = find(sizes([0.44 * null for null in NULLS], NULLS))
     assert verdicts(found, "dimension-grows") == ["supported"]
-    assert verdicts(found, "redundancy-grows") == ["not supported"]
+    assert verdicts(found, "redundancy-grows") == ["undecided"]
+
+
+def test_noise_shows_no_growth_of_its_own():
+    found = find(sizes(NULLS, NULLS))
+    assert verdicts(found, "dimension-grows") == ["undecided"]
+    assert verdicts(found, "redundancy-grows") == ["undecided"]
 
 
 def test_growth_within_the_errors_is_not_supported():
-    assert verdicts(find(sizes([15.0, 15.2, 15.4])), "dimension-grows") == ["not supported"]
+    found = find(sizes([15.0, 15.2, 15.4], NULLS))
+    assert verdicts(found, "dimension-grows") == ["not supported"]
+
+
+def test_two_seeds_that_disagree_widen_the_error():
+    agreeing = sizes([15.0, 17.0, 21.0], NULLS)
+    second = agreeing.filter((pl.col("extrinsic") == 256) & (pl.col("condition") == "measured"))
+    other = second.with_columns(pl.lit("another seed").alias("model"), pl.lit(13.5).alias("value"))
+    disagreeing = pl.concat([agreeing, other])
+    assert verdicts(find(agreeing), "dimension-grows") == ["supported"]
+    assert verdicts(find(disagreeing), "dimension-grows") == ["not supported"]
 
 
 def table(measured, *, null=60.0, unit_norm=17.0, sweep=()):
@@ -83,8 +107,10 @@ def table(measured, *, null=60.0, unit_norm=17.0, sweep=()):
 def test_a_hub_is_named_with_the_fewest_rows_that_heal():
     (found,) = [one for one in find(table(27.0, sweep=[(10, 26.5), (30, 17.0), (100, 16.0)])) if "hub" in one.id]
     assert found.verdict == "supported"
-    assert found.evidence.startswith("Do not trust the headline: without its 30 shortest rows it is 17.0 ± 0.3.")
-    assert "the shortest 1.0% of rows take 2.0% of all neighbor places" in found.evidence
+    assert found.evidence.startswith(
+        "Do not trust the headline. TwoNN reads 27.0 ± 0.3; 17.0 ± 0.3 without the 30 shortest rows; 17.0 ± 0.3 on rows"
+    )
+    assert "The shortest 1.0% of rows take 2.0% of all neighbor places" in found.evidence
     assert "30.0% of tokens have no neighbor with cosine 0.5 or more" in found.evidence
 
 
@@ -95,14 +121,14 @@ def test_a_hub_in_a_checkpoint_that_was_measured_in_full_is_named_with_its_revis
 
 
 def test_unrelated_arrays_are_no_family():
-    assert find(sizes([15.0, 17.0, 21.0]).with_columns(pl.lit("array").alias("which"))) == []
+    assert find(sizes([15.0, 17.0, 21.0], NULLS).with_columns(pl.lit("array").alias("which"))) == []
 
 
 def test_a_twentieth_of_the_rows_is_few_and_more_is_not():
     """Removing many rows changes any table: only up to 200 of these 4000 count as a few."""
     found = [one for one in find(table(27.0, unit_norm=25.0, sweep=[(200, 26.0), (201, 15.0)])) if "hub" in one.id]
     assert found[0].verdict == "not supported"
-    assert found[0].evidence.startswith("Without the 200 shortest rows it is 26.0 ± 0.3.")
+    assert "26.0 ± 0.3 without the 200 shortest rows" in found[0].evidence
     assert verdicts(find(table(27.0, sweep=[(200, 15.0)])), "hub-of-short-rows") == ["supported"]
 
 
@@ -111,9 +137,51 @@ def test_lengths_that_matter_without_a_hub_are_undecided_and_neither_is_not_supp
     assert verdicts(find(table(17.5, sweep=[(10, 17.4), (100, 17.0)])), "hub-of-short-rows") == ["not supported"]
 
 
+def test_errors_too_large_to_see_a_hub_leave_it_undecided():
+    rows = table(27.0, unit_norm=26.0, sweep=[(10, 26.5)]).with_columns(pl.lit(2.0).alias("stderr"))
+    assert verdicts(find(rows), "hub-of-short-rows") == ["undecided"]
+
+
 def test_a_table_is_low_dimensional_only_far_below_its_null():
     assert verdicts(find(table(17.0)), "low-dimension") == ["supported"]
     assert verdicts(find(table(45.0)), "low-dimension") == ["not supported"]
+
+
+def scales(values, nulls=(60.0, 55.0, 50.0)):
+    place = {"model": "m", "which": "input", "method": "gride", "stderr": 0.3}
+    curves = {"measured": values, "gaussian": nulls, "unit_norm": (17.0, 18.0, 19.0)}
+    return frame(
+        *(
+            {**place, "condition": condition, "scale": scale, "value": value}
+            for condition, curve in curves.items()
+            for scale, value in zip((2, 4, 8), curve, strict=True)
+        )
+    )
+
+
+def test_a_curve_that_rises_over_the_scales_is_not_one_number():
+    assert verdicts(find(scales((17.0, 18.0, 20.0))), "one-number") == ["supported"]
+    (found,) = find(scales((13.0, 40.0, 151.0)))
+    assert found.verdict == "not supported"
+    assert found.evidence == (
+        "GRIDE reads 13.0 ± 0.3 between neighbors 1 and 2, and 151.0 ± 0.3 between 4 and 8 "
+        "(a Gaussian table: 60.0 ± 0.3, 50.0 ± 0.3; rows of unit length: 17.0 ± 0.3, 19.0 ± 0.3)."
+    )
+
+
+def test_a_table_that_reaches_its_null_at_some_scale_is_not_simply_low_dimensional():
+    low = pl.concat([table(13.0), scales((13.0, 40.0, 151.0))])
+    (found,) = [one for one in find(low) if one.id == "low-dimension"]
+    assert found.verdict == "undecided"
+    assert "GRIDE reaches its own null at neighbor 8" in found.evidence
+
+
+def test_a_stretched_gaussian_is_explained_by_its_covariance():
+    same = {"model": "m", "which": "input", "condition": "covariance", "stderr": 0.3}
+    explained = pl.concat([table(17.0), frame({**same, "value": 17.2})])
+    assert verdicts(find(explained), "beyond-covariance") == ["not supported"]
+    beyond = pl.concat([table(17.0), frame({**same, "value": 33.0})])
+    assert verdicts(find(beyond), "beyond-covariance") == ["supported"]
 
 
 def test_an_empty_frame_has_no_findings():

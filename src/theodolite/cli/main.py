@@ -45,7 +45,7 @@ for _name, _where, _help in (
     ("ls", "folders:ls", "List the runs in a folder."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
-    app.command(f"theodolite.cli.{_where}", name=_name, help=_help)
+    app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """The value every estimator returns."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from theodolite.core.number_format import format_value
 
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
 
@@ -19,7 +20,7 @@ class DimensionEstimate:
     Attributes
     ----------
     value : float
-        The dimension, dimensionless and positive. 0 never occurs; infinity only where every point says so and the
+        The dimension, dimensionless; infinity only where every point says so and the
         estimator's docstring allows it.
     stderr : float
         Standard error of `value` (one standard deviation over repeated samples of the same size); NaN where none is
@@ -73,19 +74,4 @@ class DimensionEstimate:
         if self.n_dropped:
             parts.append(f"{self.n_dropped} dropped")
         parts.append(f"{self.n_dims} columns")
-        return f"{_with_error(self.value, self.stderr)} ({', '.join(parts)})"
-
-
-def _with_error(value: float, stderr: float) -> str:
-    """Write `value ± stderr` with one significant digit of the error (two if the first is 1).
-
-    >>> _with_error(0.00123, 0.00014), _with_error(1234.5, 36.0), _with_error(2.5, math.nan)
-    ('0.00123 ± 0.00014', '1230 ± 40', '2.5')
-    """
-    if not math.isfinite(stderr) or not math.isfinite(value) or stderr <= 0:
-        return f"{value:.4g}"
-    digits = -math.floor(math.log10(stderr))
-    if round(stderr * 10**digits) == 1:
-        digits += 1
-    shown = max(digits, 0)
-    return f"{round(value, digits):.{shown}f} ± {round(stderr, digits):.{shown}f}"
+        return f"{format_value(self.value, self.stderr)} ({', '.join(parts)})"

@@ -46,8 +46,8 @@ def null_points(points: Points, kind: Kind, *, seed: int) -> torch.Tensor:
     Notes
     -----
     Estimators read high-dimensional noise far below its number of columns: 20,000 isotropic Gaussian rows of 300
-    columns read about 105 at the two nearest neighbors. The reading of a null of the same shape is therefore the
-    ceiling to compare with, and `n_dims` is not.
+    columns read about 105 at the two nearest neighbors. The reading of a null of the same shape is therefore what
+    to compare with, and `n_dims` is not. It is no ceiling: hubs and mixtures of clusters can read above it.
 
     "covariance" draws mean + z A with A A^T the covariance (normalised by n), through the smaller side: A comes from an
     eigenbasis of the columns, or, with fewer rows than columns, is the centered table itself over sqrt(n).

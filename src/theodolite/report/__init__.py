@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from theodolite.report.figure_files import save_figures
-    from theodolite.report.number_format import format_count, format_percent, format_value
     from theodolite.report.page import render, write
 
 _HOME = {
-    "format_count": "number_format",
-    "format_percent": "number_format",
-    "format_value": "number_format",
     "render": "page",
     "save_figures": "figure_files",
     "write": "page",
 }
 
-__all__ = ["format_count", "format_percent", "format_value", "render", "save_figures", "write"]
+__all__ = ["render", "save_figures", "write"]
 
 
 def __getattr__(name: str) -> Any:

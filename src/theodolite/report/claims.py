@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from theodolite.core.number_format import format_range
 from theodolite.report.citations import arxiv_url, key_of
 from theodolite.report.headline import HeadlineTable
-from theodolite.report.number_format import format_range
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from theodolite.report.number_format import format_count, format_percent, format_value
+from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
 from theodolite.studies.finding import Finding
 
@@ -109,9 +109,10 @@ def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Find
         "gride": f"GRIDE{_scale_of(rows, summary, 'gride', 'n2')}",
         "participation_ratio": "PR",
         "redundancy": "redundancy",
-        "gaussian": "Gaussian null",
-        "permuted": "permuted null",
-        "unit_norm": "unit rows",
+        "gaussian": "TwoNN, Gaussian null",
+        "permuted": "TwoNN, permuted null",
+        "covariance": "TwoNN, covariance null",
+        "unit_norm": "TwoNN, unit rows",
     }
     columns = {key: text for key, text in headings.items() if any(row.cells[key].value is not None for row in rows)}
     return HeadlineTable(columns, tuple(rows))
@@ -154,6 +155,7 @@ def _row(
         ),
         "gaussian": _plain(null.get("gaussian")),
         "permuted": _plain(null.get("permuted")),
+        "covariance": _plain(null.get("covariance")),
         "unit_norm": _plain(head.get("unit_norm")),
     }
     subject = {f"{model} {which}", f"{model}@{revision} {which}"}

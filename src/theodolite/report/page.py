@@ -11,13 +11,13 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
+from theodolite.core.number_format import format_moment
 from theodolite.core.visible import visible
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather, opening_sentences
 from theodolite.report.figure_files import save_figures
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import Cell, HeadlineTable, headline_table
-from theodolite.report.number_format import format_moment
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.report.readings import readings

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from theodolite.report.number_format import format_bytes, format_count, format_duration
+from theodolite.core.number_format import format_bytes, format_count, format_duration
 
 _INPUT_COLUMNS = {
     "reference": "reference",
@@ -78,9 +78,10 @@ def reproduce(manifest: Mapping[str, Any], run_path: Path) -> dict[str, str]:
     except OSError:
         study = ""
     given = shlex.join(map(str, command)) if isinstance(command, Sequence) and not isinstance(command, str) else command
+    again = shlex.join(["theodolite", "run", str(study_file), "--out", f"{run_path}-again"])
     return {
         "command": str(given or ""),
-        "again": f"theodolite run {shlex.quote(f'{run_path.name}/study.yaml')}" if study else "",
+        "again": again if study else "",
         "study": study,
     }
 

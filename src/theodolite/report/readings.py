@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from theodolite.core.number_format import format_count, format_value
 from theodolite.report.headline import Cell
-from theodolite.report.number_format import format_count, format_value
 from theodolite.report.selection import method_label, short_names
 
 _MEASURES = ("dimension", "participation_ratio")

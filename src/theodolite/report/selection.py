@@ -12,7 +12,7 @@ from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import MEASURED, NULLS
 
 WHICH_FIRST = ("input", "output")
-CONDITION_LABELS = {"gaussian": "Gaussian null", "permuted": "permuted null"}
+CONDITION_LABELS = {"gaussian": "Gaussian null", "permuted": "permuted null", "covariance": "covariance null"}
 METHOD_LABELS = {
     "twonn": "TwoNN",
     "twonn_fit": "TwoNN",

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.core.visible import visible
-from theodolite.report.number_format import format_count, format_percent, format_value
 from theodolite.report.selection import is_measured, labels_in, last_revisions, prepared, which_in
 from theodolite.report.visible_text import Piece, token_pieces
 from theodolite.studies.table_config import UNIT_NORM

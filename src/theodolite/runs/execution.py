@@ -280,7 +280,10 @@ class _Driver:
         manifest, session = self.manifest, self._session
         manifest["status"] = session["status"] = status
         manifest["finished"] = session["finished"] = now()
-        manifest["environment"] = environment()
+        if self.previous and not manifest["units"]["done"]:  # nothing was computed here and now
+            manifest["environment"], manifest["git"] = self.previous["environment"], self.previous["git"]
+        else:
+            manifest["environment"] = environment()
         session["seconds"] = round(time.perf_counter() - self.clock, 3)
         session["done"], session["failed"] = manifest["units"]["done"], manifest["units"]["failed"]
         session["error"] = error

@@ -19,7 +19,7 @@ from theodolite.runs import Unit, UnitResult
 from theodolite.studies import table_facts
 from theodolite.studies.hub import removal_sweep, row_norms
 from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
+from theodolite.studies.table_config import COVARIANCE, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
 from theodolite.studies.table_findings import find
 from theodolite.studies.table_rows import Readings, RowMaker
 from theodolite.studies.table_summary import summarize, summary_frame
@@ -81,7 +81,8 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
             f"{reference} has {table.n_stored} rows of which {n_rows} would be measured (rows={table.rows}), but "
             f"k={config.k} needs at least {config.k + 1}. Lower k."
         )
-    conditions = (MEASURED, UNIT_NORM, *config.nulls) if hub else (MEASURED, *config.nulls)
+    along_training = (MEASURED, *(null for null in config.nulls if null != COVARIANCE))
+    conditions = (MEASURED, UNIT_NORM, *config.nulls) if hub else along_training
     params = {
         "reference": str(reference),
         "which": which,
@@ -136,7 +137,8 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     readings.take(lambda: make.spectrum(participation_ratio(as_points(table.points)[graph.rows])))
     readings.rows += table_facts.count_rows(make, table, graph)
     readings.rows += table_facts.describe_norms(make, table, norms)
-    readings.rows += table_facts.describe_neighbors(make, table, graph, norms)
+    readings.rows += table_facts.describe_hubs(make, graph, norms)
+    readings.rows += table_facts.name_hubs(make, table, graph)
     readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
     trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=unit.params["shortest"]):
@@ -164,8 +166,10 @@ def _null(unit: Unit, table: Table) -> UnitResult:
     measured = clean_points(table.points, nonfinite="drop").values
     points = null_points(measured, kind, seed=seed_from(unit.key))
     readings = Readings(RowMaker.of(table, condition=kind))
-    _read_estimates(readings, neighbors(points, k=unit.params["k"]), unit.params)
+    graph = neighbors(points, k=unit.params["k"])
+    _read_estimates(readings, graph, unit.params)
     readings.take(lambda: readings.make.spectrum(participation_ratio(points)))
+    readings.rows += table_facts.describe_hubs(readings.make, graph, row_norms(points))
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 

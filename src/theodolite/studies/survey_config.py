@@ -23,7 +23,8 @@ class Config:
     k : int
         Neighbors to find for each row; scales up to `k` are measured.
     nulls : tuple of str
-        Random tables of the same size to measure beside each table: gaussian, permuted.
+        Random tables of the same size to measure beside each table: gaussian (isotropic), permuted (each column
+        shuffled), covariance (Gaussian with the table's own covariance; not for checkpoints).
     seed : int
         Changes every random draw.
     limit : int or None

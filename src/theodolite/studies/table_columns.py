@@ -10,7 +10,7 @@ COLUMNS = {
     "rows": Column(dtype="str", meaning="which rows of the table were kept: all, tokenizer or trimmed"),
     "condition": Column(
         dtype="str",
-        meaning="measured, a null (gaussian, permuted), unit_norm (rows of length 1) or without_shortest",
+        meaning="measured, a null (gaussian, permuted, covariance), unit_norm (rows of length 1) or without_shortest",
     ),
     "measure": Column(dtype="str", meaning="what was measured (see MEASURES)"),
     "method": Column(dtype="str", meaning="estimator or variant of the measure"),
@@ -30,7 +30,6 @@ COLUMNS = {
 
 MEASURES = {
     "dimension": "intrinsic dimension",
-    "redundancy": "1 - dimension / extrinsic, a fraction",
     "participation_ratio": "(sum of covariance eigenvalues)^2 / sum of their squares, the linear dimension",
     "count": "number of rows of the kind named by method",
     "norm": "Euclidean length of a row: quantiles (x is the quantile) or, with a token, one row",

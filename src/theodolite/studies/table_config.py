@@ -7,8 +7,9 @@ from theodolite.core.errors import ParameterError
 
 MEASURED = "measured"
 UNIT_NORM = "unit_norm"
+COVARIANCE = "covariance"
 WITHOUT_SHORTEST = "without_shortest"
-Null = Literal["gaussian", "permuted"]
+Null = Literal["gaussian", "permuted", "covariance"]
 NULLS: tuple[Null, ...] = get_args(Null)
 Rows = Literal["all", "tokenizer", "trimmed"]
 Which = Literal["input", "output"]
@@ -36,7 +37,8 @@ class Config:
     discard : float
         Share of the largest distance ratios that the TwoNN line leaves out.
     nulls : tuple of str
-        Random tables of the same size to measure beside each table: gaussian, permuted.
+        Random tables of the same size to measure beside each table: gaussian (isotropic), permuted (each column
+        shuffled), covariance (Gaussian with the table's own covariance; not for checkpoints).
     shortest : tuple of int
         How many of the shortest rows to remove in the sweep for the hub.
     seed : int

@@ -48,26 +48,27 @@ def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64])
     return rows + [make.row("norm", norms[index], method="shortest", **_token(table, index)) for index in shortest]
 
 
-def describe_neighbors(
-    make: RowMaker, table: Table, graph: NeighborGraph, norms: npt.NDArray[np.float64]
-) -> list[dict[str, Any]]:
-    """Return how unevenly rows serve as neighbors, and the most popular ones by name."""
+def describe_hubs(make: RowMaker, graph: NeighborGraph, norms: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return how unevenly rows serve as neighbors, and how many of the places the shortest rows take."""
     graph_norms = norms[graph.rows]
     n_short = max(1, int(_SHORTEST_SHARE * graph.n_points))
     hubs = hubness(graph)
     short_share = hubs.share(np.argsort(graph_norms, kind="stable")[:n_short])
     shared = {"scale": graph.k, "n_used": graph.n_points}
-    popular = np.argsort(-hubs.counts, kind="stable")[:_TOKENS_LISTED]
     return [
         make.row("hubness", hubs.maximum / graph.k, method="max", **shared),
         make.row("hubness", hubs.skewness, method="skewness", **shared),
         make.row("hubness", short_share, method="short_share", x=n_short / graph.n_points, **shared),
-        *(
-            make.row(
-                "hub", hubs.counts[point] / graph.k, method="popular", **_token(table, graph.rows[point]), **shared
-            )
-            for point in popular
-        ),
+    ]
+
+
+def name_hubs(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
+    """Return the rows that are most often neighbors, by name."""
+    counts = hubness(graph).counts
+    shared = {"scale": graph.k, "n_used": graph.n_points}
+    return [
+        make.row("hub", counts[point] / graph.k, method="popular", **_token(table, graph.rows[point]), **shared)
+        for point in np.argsort(-counts, kind="stable")[:_TOKENS_LISTED]
     ]
 
 

@@ -1,25 +1,45 @@
-"""What the numbers of a table study say, in sentences with a verdict."""
+"""What the numbers of a table study say, in sentences with a verdict.
 
-from collections.abc import Iterator
+The rules are listed in `docs/survey.md`. A reading counts as lower than another if it is lower by more than five
+standard errors of their difference, taken as if the two were independent; readings of one table share their points, so
+this is cautious.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import hypot
 from statistics import fmean
 
 import polars as pl
 
+from theodolite.core.number_format import format_percent, format_value
 from theodolite.studies.finding import Finding, Verdict
-from theodolite.studies.table_config import MEASURED, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.table_config import COVARIANCE, MEASURED, UNIT_NORM, WITHOUT_SHORTEST
 
-_KATAIWA = "kataiwa2025 (arXiv 2503.02142)"
+_KATAIWA = "Kataiwa et al. 2025 (arXiv 2503.02142)"
+_AGAINST_A_NULL = f"after {_KATAIWA}, against a null"
 _QUEMY = "Quemy 2026 (arXiv 2608.29702)"
+_OURS = "theodolite"
 _HEADLINE = "twonn"
+_GAUSSIAN = "gaussian"
 _HUB_CHANGE = 0.2
 """A reading that a few short rows change by more than this share is not to be trusted."""
 _FEW = 0.05
 """Share of the rows that still counts as a few."""
+_FAR = 0.5
+"""A dimension is far below its null if it is below this share of it."""
+_FLAT = 1.5
+"""Largest over smallest reading of a curve over scales that one number still describes."""
+_AT_NULL = 0.2
+"""A first checkpoint is untrained if it reads its null to within this share."""
+_EARLY = 0.25
+"""Share of the steps by which half of an early fall is done."""
 _SURE = 5.0
 """Standard errors that a difference must exceed before it counts."""
 _MAIN = "main"
+_SERIES = 3
+"""Checkpoints, or widths, that a series needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +50,16 @@ class Reading:
     stderr: float
 
     def __str__(self) -> str:
-        return f"{self.value:.1f} ± {self.stderr:.1f}"
+        return format_value(self.value, self.stderr)
+
+    def __truediv__(self, other: "Reading") -> "Reading":
+        """Return the ratio, with the error that first order gives."""
+        ratio = self.value / other.value
+        return Reading(ratio, abs(ratio) * hypot(self.stderr / self.value, other.stderr / other.value))
 
     def below(self, other: "Reading") -> bool:
         """Say whether this number is smaller by more than `_SURE` standard errors of the difference."""
-        return other.value - self.value > _SURE * float((self.stderr**2 + other.stderr**2) ** 0.5)
+        return other.value - self.value > _SURE * hypot(self.stderr, other.stderr)
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:
@@ -48,27 +73,30 @@ def find(frame: pl.DataFrame) -> list[Finding]:
     Returns
     -------
     list of Finding
-        For each table whether a hub of short rows makes the headline and whether it uses fewer dimensions than a random
-        table; for each series of checkpoints whether the dimension drops early; for each family of sizes whether
-        dimension and redundancy grow.
+        For each table that was measured in full: whether a hub of short rows makes the headline, whether one number
+        describes the table, whether it uses fewer dimensions than random tables. For each series of checkpoints:
+        whether the dimension drops early. For models of three widths: whether dimension and redundancy grow.
     """
-    headline = frame.filter((pl.col("measure") == "dimension") & (pl.col("method") == _HEADLINE))
+    dimensions = frame.filter(pl.col("measure") == "dimension")
+    headline = dimensions.filter(pl.col("method") == _HEADLINE)
     return [
         *_hub(frame, headline),
-        *_below_null(headline),
+        *_one_number(dimensions),
+        *_below_nulls(dimensions),
         *_early_drop(headline),
         *_growth(headline),
     ]
 
 
-def _reading(frame: pl.DataFrame) -> Reading | None:
-    rows = frame.select("value", "stderr").rows()
-    return Reading(*rows[0]) if rows else None
+def _reading(rows: pl.DataFrame, condition: str) -> Reading | None:
+    """Return the reading under one condition, if there is one."""
+    found = rows.filter(pl.col("condition") == condition).select("value", "stderr").rows()
+    return Reading(*found[0]) if found else None
 
 
-def _tables(headline: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+def _tables(dimensions: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the tables that were measured in full; checkpoints, which only make a curve, were not."""
-    for (model, revision, which), rows in headline.group_by("model", "revision", "which", maintain_order=True):
+    for (model, revision, which), rows in dimensions.group_by("model", "revision", "which", maintain_order=True):
         if UNIT_NORM in rows["condition"]:
             yield f"{model} {which}" if revision == _MAIN else f"{model}@{revision} {which}", rows
 
@@ -76,38 +104,30 @@ def _tables(headline: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
 def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
     """Test whether a few short rows make the headline number."""
     for subject, rows in _tables(headline):
-        measured = _reading(rows.filter(pl.col("condition") == MEASURED))
-        unit_norm = _reading(rows.filter(pl.col("condition") == UNIT_NORM))
+        measured, unit_norm = _reading(rows, MEASURED), _reading(rows, UNIT_NORM)
         n_rows = rows.filter(pl.col("condition") == MEASURED)["n_used"].max()
         few = (pl.col("condition") == WITHOUT_SHORTEST) & (pl.col("x") <= pl.lit(n_rows) * _FEW)
-        sweep = rows.filter(few).sort("x").select("x", "value", "stderr").rows()
+        sweep = [
+            (int(removed), Reading(value, stderr))
+            for removed, value, stderr in rows.filter(few).sort("x").select("x", "value", "stderr").rows()
+        ]
         if measured is None or unit_norm is None or not sweep:
             continue
-        drops = [
-            (int(removed), Reading(value, stderr))
-            for removed, value, stderr in sweep
-            if Reading(value, stderr).below(measured) and value < (1 - _HUB_CHANGE) * measured.value
-        ]
-        facts = frame.join(rows.select("model", "which", "revision").unique(), on=["model", "which", "revision"])
-        taken = facts.filter((pl.col("measure") == "hubness") & (pl.col("method") == "short_share")).row(0, named=True)
-        low = facts.filter(pl.col("measure") == "low_cosine_share")["value"].item()
-        context = (
-            f"TwoNN reads {measured}, on rows of unit length {unit_norm}; the shortest {taken['x']:.1%} of rows take "
-            f"{taken['value']:.1%} of all neighbor places, and {low:.1%} of tokens have no neighbor with cosine 0.5 "
-            "or more"
+        limit = (1 - _HUB_CHANGE) * measured.value
+        healed = [one for one in sweep if one[1].below(measured) and one[1].value < limit]
+        removed, remaining = healed[0] if healed else sweep[-1]
+        place = rows.select("model", "revision", "which").unique()
+        evidence = (
+            f"TwoNN reads {measured}; {remaining} without the {removed} shortest rows; {unit_norm} on rows of unit "
+            f"length. {_places(frame.join(place, on=place.columns))}"
         )
-        verdict: Verdict
-        if drops:
-            verdict = "supported"
-            removed, reading = drops[0]
-            evidence = f"Do not trust the headline: without its {removed} shortest rows it is {reading}. {context}."
-        elif unit_norm.below(measured) and unit_norm.value < (1 - _HUB_CHANGE) * measured.value:
-            verdict = "undecided"
-            evidence = f"Removing short rows changes little, but lengths matter: {context}."
-        else:
-            verdict = "not supported"
-            last, reading = int(sweep[-1][0]), Reading(*sweep[-1][1:])
-            evidence = f"Without the {last} shortest rows it is {reading}. {context}."
+        verdict: Verdict = "not supported"
+        if healed:
+            verdict, evidence = "supported", f"Do not trust the headline. {evidence}"
+        elif _SURE * measured.stderr > _HUB_CHANGE * measured.value:
+            verdict, evidence = "undecided", f"The errors are too large to tell. {evidence}"
+        elif unit_norm.below(measured) and unit_norm.value < limit:
+            verdict, evidence = "undecided", f"Removing short rows changes little, but lengths matter. {evidence}"
         yield Finding(
             id="hub-of-short-rows",
             claim="A few short rows near the origin make the headline dimension.",
@@ -118,78 +138,163 @@ def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _below_null(headline: pl.DataFrame) -> Iterator[Finding]:
-    """Test whether a table uses fewer dimensions than a random table of its size."""
-    for subject, rows in _tables(headline):
-        measured = _reading(rows.filter(pl.col("condition") == MEASURED))
-        null = _reading(rows.filter(pl.col("condition") == "gaussian"))
-        if measured is None or null is None:
+def _places(facts: pl.DataFrame) -> str:
+    """Say how many neighbor places the shortest rows take, and how many tokens could be drawn to them."""
+    shares = facts.filter((pl.col("measure") == "hubness") & (pl.col("method") == "short_share"))
+    taken = {row["condition"]: row for row in shares.iter_rows(named=True)}
+    random = f" (Gaussian table: {taken[_GAUSSIAN]['value']:.1%})" if _GAUSSIAN in taken else ""
+    low = facts.filter(pl.col("measure") == "low_cosine_share")["value"].item()
+    return (
+        f"The shortest {taken[MEASURED]['x']:.1%} of rows take {taken[MEASURED]['value']:.1%} of all neighbor places"
+        f"{random}, and {low:.1%} of tokens have no neighbor with cosine 0.5 or more."
+    )
+
+
+def _one_number(dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether the dimension is the same at every scale."""
+    for subject, rows in _tables(dimensions.filter(pl.col("method") == "gride")):
+        curves = {condition: _curve(rows, condition) for condition in (MEASURED, _GAUSSIAN, UNIT_NORM)}
+        curve = curves[MEASURED]
+        if len(curve) < 2:
             continue
-        extrinsic = rows["extrinsic"][0]
+        values = [reading.value for reading in curve.values()]
+        near, far = min(curve), max(curve)
+        others = (("a Gaussian table", curves[_GAUSSIAN]), ("rows of unit length", curves[UNIT_NORM]))
+        ends = "; ".join(f"{name}: {known[near]}, {known[far]}" for name, known in others if {near, far} <= set(known))
         yield Finding(
-            id="low-dimension",
-            claim="The table uses far fewer dimensions than a random table of the same size.",
-            source=_KATAIWA,
-            verdict="supported" if measured.below(null) and measured.value < null.value / 2 else "not supported",
-            evidence=f"TwoNN reads {measured} where a Gaussian table with as many rows and {extrinsic} columns reads "
-            f"{null}: a redundancy of {1 - measured.value / extrinsic:.0%} of the columns.",
+            id="one-number",
+            claim="One number describes the table at every scale.",
+            source=_OURS,
+            verdict="supported" if max(values) <= _FLAT * min(values) else "not supported",
+            evidence=f"GRIDE reads {curve[near]} between neighbors {near // 2} and {near}, and {curve[far]} between "
+            f"{far // 2} and {far}{f' ({ends})' if ends else ''}.",
             subject=subject,
         )
 
 
+def _redundancy(reading: Reading, extrinsic: int) -> str:
+    """Write the share of the columns that a dimension leaves unused."""
+    return format_percent(1 - reading.value / extrinsic)
+
+
+def _curve(rows: pl.DataFrame, condition: str) -> dict[int, Reading]:
+    """Return the readings of one condition by scale."""
+    kept = rows.filter(pl.col("condition") == condition).sort("scale").select("scale", "value", "stderr").rows()
+    return {scale: Reading(value, stderr) for scale, value, stderr in kept}
+
+
+def _below_nulls(dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether a table uses fewer dimensions than random tables of its size."""
+    for subject, rows in _tables(dimensions):
+        headline, gride = (rows.filter(pl.col("method") == method) for method in (_HEADLINE, "gride"))
+        measured, null = _reading(headline, MEASURED), _reading(headline, _GAUSSIAN)
+        extrinsic = rows["extrinsic"][0]
+        if measured is not None and null is not None:
+            nulls = _curve(gride, _GAUSSIAN)
+            above = [
+                scale
+                for scale, one in _curve(gride, MEASURED).items()
+                if scale in nulls and one.value >= nulls[scale].value
+            ]
+            far = measured.below(null) and measured.value < _FAR * null.value
+            verdict: Verdict = "not supported" if not far else "undecided" if above else "supported"
+            but = f" But GRIDE reaches its own null at neighbor {above[0]}." if above else ""
+            yield Finding(
+                id="low-dimension",
+                claim="The table uses far fewer dimensions than an isotropic random table of its size.",
+                source=_AGAINST_A_NULL,
+                verdict=verdict,
+                evidence=f"TwoNN reads {measured} of {extrinsic} columns, a Gaussian table {null}: a redundancy of "
+                f"{_redundancy(measured, extrinsic)} against {_redundancy(null, extrinsic)}.{but}",
+                subject=subject,
+            )
+        same_covariance = _reading(headline, COVARIANCE)
+        if measured is not None and same_covariance is not None:
+            yield Finding(
+                id="beyond-covariance",
+                claim="The table uses fewer dimensions than its covariance explains.",
+                source=_OURS,
+                verdict="supported" if measured.below(same_covariance) else "not supported",
+                evidence=f"TwoNN reads {measured}, a Gaussian table of the same covariance {same_covariance}.",
+                subject=subject,
+            )
+
+
 def _early_drop(headline: pl.DataFrame) -> Iterator[Finding]:
     """Test whether most of the fall of the dimension along training happens early."""
-    for (model, which), rows in headline.filter(pl.col("step").is_not_null()).group_by(
-        "model", "which", maintain_order=True
-    ):
+    series = headline.filter(pl.col("step").is_not_null())
+    for (model, which), rows in series.group_by("model", "which", maintain_order=True):
         measured = rows.filter(pl.col("condition") == MEASURED).sort("step")
         steps = measured["step"].to_list()
-        if len(steps) < 3:
+        if len(steps) < _SERIES:
             continue
         curve = [Reading(value, stderr) for value, stderr in measured.select("value", "stderr").rows()]
         first, last = curve[0], curve[-1]
-        null = _reading(rows.filter((pl.col("condition") == "gaussian") & (pl.col("step") == steps[0])))
-        half = (first.value + last.value) / 2
-        half_step = next(
-            step for step, reading in zip(steps, curve, strict=True) if reading.value <= half or step == steps[-1]
+        null = _reading(rows.filter(pl.col("step") == steps[0]), _GAUSSIAN)
+        half, most = (
+            _first_step(steps, curve, first.value + share * (last.value - first.value)) for share in (0.5, 0.9)
         )
-        fell = last.below(first) and last.value < first.value / 2
-        early = half_step <= steps[-1] / 4
+        verdict: Verdict = "not supported"
+        if null is None or abs(first.value - null.value) > _AT_NULL * null.value:
+            verdict = "undecided"
+        elif last.below(first) and last.value < _FAR * first.value and half <= _EARLY * steps[-1]:
+            verdict = "supported"
         against = "" if null is None else f" (a Gaussian table of the same size reads {null})"
         yield Finding(
             id="early-drop",
             claim="The dimension drops fast early in training.",
             source=_KATAIWA,
-            verdict="supported" if fell and early else "not supported",
+            verdict=verdict,
             evidence=f"TwoNN goes from {first} at step {steps[0]}{against} to {last} at step {steps[-1]}; half of the "
-            f"fall is done by step {half_step}.",
+            f"fall is done by step {half}, nine tenths by step {most}.",
             subject=f"{model} {which}",
         )
 
 
+def _first_step(steps: Sequence[int], curve: Sequence[Reading], level: float) -> int:
+    """Return the first step at which the curve is down to a level."""
+    return next((step for step, one in zip(steps, curve, strict=True) if one.value <= level), steps[-1])
+
+
 def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
-    """Test whether dimension and redundancy grow with the width of the model."""
-    comparable = (pl.col("revision") == _MAIN) & (pl.col("condition") == MEASURED)
-    measured = headline.filter(comparable & pl.col("which").is_in(["input", "output"]))
-    for (which,), rows in measured.group_by("which", maintain_order=True):
-        widths = [
-            (extrinsic, fmean(group["value"].to_list()), max(group["stderr"].to_list()))
-            for (extrinsic,), group in rows.sort("extrinsic").group_by("extrinsic", maintain_order=True)
-        ]
-        if len(widths) < 3:
+    """Test whether dimension and redundancy grow with width beyond what the estimator makes of random tables."""
+    comparable = headline.filter((pl.col("revision") == _MAIN) & pl.col("which").is_in(["input", "output"]))
+    for (which,), rows in comparable.group_by("which", maintain_order=True):
+        widths = sorted(rows["extrinsic"].unique().to_list())
+        readings = [_mean_reading(rows.filter(pl.col("extrinsic") == width), MEASURED) for width in widths]
+        nulls = [_mean_reading(rows.filter(pl.col("extrinsic") == width), _GAUSSIAN) for width in widths]
+        known = [(width, *pair) for width, *pair in zip(widths, readings, nulls, strict=True) if None not in pair]
+        if len(known) < _SERIES:
             continue
-        dimensions = [Reading(value, stderr) for _, value, stderr in widths]
-        redundancies = [Reading(1 - value / width, stderr / width) for width, value, stderr in widths]
-        for name, readings, form in (("dimension", dimensions, ".1f"), ("redundancy", redundancies, ".2f")):
-            rising = all(low.value < high.value for low, high in pairwise(readings))
-            listed = ", ".join(
-                f"{reading.value:{form}} at {width}" for (width, *_), reading in zip(widths, readings, strict=True)
-            )
+        measured = [one for _, one, _ in known if one is not None]
+        ratios = [one / null for _, one, null in known if one is not None and null is not None]
+        rising = all(low.value < high.value for low, high in pairwise(measured)) and measured[0].below(measured[-1])
+        falling = all(low.value > high.value for low, high in pairwise(ratios)) and ratios[-1].below(ratios[0])
+        structured = all(ratio.value < _FAR for ratio in ratios)
+        listed = "; ".join(
+            f"{width} columns: {one}, {format_value(ratio.value, ratio.stderr)} of its null, redundancy "
+            f"{_redundancy(one, width)}"
+            for (width, *_), one, ratio in zip(known, measured, ratios, strict=True)
+        )
+        verdicts: dict[str, Verdict] = {
+            "dimension": "not supported" if not rising else "supported" if structured else "undecided",
+            "redundancy": "supported" if falling else "undecided" if rising else "not supported",
+        }
+        for name, verdict in verdicts.items():
             yield Finding(
                 id=f"{name}-grows",
                 claim=f"The {name} grows with the width of the model.",
-                source=_KATAIWA,
-                verdict="supported" if rising and readings[0].below(readings[-1]) else "not supported",
-                evidence=f"TwoNN {name} by width: {listed} columns.",
+                source=_AGAINST_A_NULL if name == "dimension" else _KATAIWA,
+                verdict=verdict,
+                evidence=f"TwoNN of the models given, {listed}.",
                 subject=str(which),
             )
+
+
+def _mean_reading(rows: pl.DataFrame, condition: str) -> Reading | None:
+    """Return the mean over models of one width; its error is the largest of theirs or half of their range."""
+    found = rows.filter(pl.col("condition") == condition)
+    values = found["value"].to_list()
+    if not values:
+        return None
+    return Reading(fmean(values), max(*found["stderr"].to_list(), (max(values) - min(values)) / 2))

@@ -50,20 +50,21 @@ class RowMaker:
         return {**_BLANK, **self.shared, "measure": measure, "value": float(value), **columns}
 
     def estimate(self, estimate: DimensionEstimate, **columns: Any) -> list[dict[str, Any]]:
-        """Return the rows of one estimate: the dimension and the redundancy that follows from it."""
-        shared = {
-            "method": _method(estimate),
-            "params": dict(estimate.params),
-            "n1": estimate.n1,
-            "scale": estimate.n2,
-            "radius": estimate.radius,
-            "n_used": estimate.n_used,
-            "n_dropped": estimate.n_dropped,
-            **columns,
-        }
+        """Return the row of one estimate."""
         return [
-            self.row("dimension", estimate.value, stderr=estimate.stderr, **shared),
-            self.row("redundancy", estimate.redundancy, stderr=estimate.stderr / estimate.n_dims, **shared),
+            self.row(
+                "dimension",
+                estimate.value,
+                stderr=estimate.stderr,
+                method=_method(estimate),
+                params=dict(estimate.params),
+                n1=estimate.n1,
+                scale=estimate.n2,
+                radius=estimate.radius,
+                n_used=estimate.n_used,
+                n_dropped=estimate.n_dropped,
+                **columns,
+            )
         ]
 
     def spectrum(self, estimate: DimensionEstimate) -> list[dict[str, Any]]:

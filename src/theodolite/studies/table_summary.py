@@ -53,7 +53,7 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
         if row["measure"] == "dimension":
             entry["redundancy"] = 1 - row["value"] / row["extrinsic"]
             entry["unit_norm"] = beside[UNIT_NORM].get(key)
-        if row["measure"] in ("dimension", "participation_ratio"):
+        if row["measure"] in ("dimension", "participation_ratio", "hubness"):
             entry["null"] = {kind: beside[kind][key] for kind in NULLS if key in beside[kind]}
         summary.append(entry)
     return summary

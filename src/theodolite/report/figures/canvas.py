@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from theodolite.report.number_format import format_count
+from theodolite.core.number_format import format_count
 
 Layout = Literal["wide", "narrow"]
 """`wide` puts panels side by side over two columns of a paper, `narrow` stacks them in one column."""
@@ -25,7 +25,11 @@ QUIET = "#6e7781"
 RULE = "#d5dae0"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-NULL_DASHES: dict[str, Any] = {"gaussian": (0, (5, 2.5)), "permuted": (0, (1, 1.6))}
+NULL_DASHES: dict[str, Any] = {
+    "gaussian": (0, (5, 2.5)),
+    "permuted": (0, (1, 1.6)),
+    "covariance": (0, (4, 1.5, 1, 1.5)),
+}
 BAND = 0.2
 WIDTHS = {"wide": 7.2, "narrow": 3.5}
 _SERIES_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
@@ -140,6 +144,12 @@ def panels(
     for unused in axes[n_panels:]:
         unused.remove()
     return figure, axes[:n_panels]
+
+
+def from_zero(panels: Sequence[Axes]) -> None:
+    """Let the vertical axes begin at zero, once every panel that shares them is drawn."""
+    for axes in panels:
+        axes.set_ylim(bottom=0)
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], layout: Layout) -> None:

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from theodolite.core.number_format import format_count, format_percent
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined, listed, points_behind, tables_named
-from theodolite.report.number_format import format_count, format_percent
 from theodolite.report.selection import (
     CONDITION_LABELS,
     headline_method,
@@ -27,7 +27,7 @@ from theodolite.studies.table_config import NULLS
 _USUAL_K = 20
 _LOOKS = {"twonn": ("o", 0), "mle": ("s", 2), "gride": ("D", 1), "participation_ratio": ("^", 3)}
 _ROOM_FOR_SHARE = {"wide": 1.9, "narrow": 2.7}
-_NULL_MARKERS = {"gaussian": "|", "permuted": "x"}
+_NULL_MARKERS = {"gaussian": "|", "permuted": "x", "covariance": "+"}
 
 
 def estimator_data(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,11 +3,11 @@
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import format_range
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.histogram import histogram_data
 from theodolite.report.figures.wording import joined, points_behind, tables_named
-from theodolite.report.number_format import format_range
 from theodolite.report.selection import labels_in, which_in, which_label
 
 
@@ -59,9 +59,9 @@ def local_dimension_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "w
                 axes.stairs(density, edges, fill=True, color=look.color, alpha=0.12)
                 axes.stairs(density, edges, color=look.color, linestyle=look.dashes, linewidth=1.4, label=label)
             axes.set_xlim(left=0)
-            axes.set_ylim(bottom=0)
             axes.set_title(which_label(which))
             axes.set_xlabel("local dimension of a row")
+        canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel("share of rows per dimension")
         handles = canvas.series_handles(looks)

@@ -4,11 +4,11 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from theodolite.core.number_format import format_count, format_range
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.histogram import histogram_data
 from theodolite.report.figures.wording import joined, tables_named
-from theodolite.report.number_format import format_count, format_range
 from theodolite.report.selection import WHICH_FIRST, labels_in, which_in, which_label
 
 _FLOOR = 0.7

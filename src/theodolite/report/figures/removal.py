@@ -4,10 +4,10 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined, points_behind, tables_named
-from theodolite.report.number_format import format_count
 from theodolite.report.selection import (
     headline,
     headline_method,
@@ -89,9 +89,9 @@ def removal_sweep(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
                 for value in rows.filter(pl.col("condition") == UNIT_NORM)["value"]:
                     axes.axhline(value, color=look.color, alpha=0.75, linestyle=_UNIT_DASHES, linewidth=1.1)
             canvas.step_axis(axes, data["removed"].drop_nulls().to_list())
-            axes.set_ylim(bottom=0)
             axes.set_title(which_label(which))
             axes.set_xlabel("shortest rows removed")
+        canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel(f"dimension ({method_label(headline_method(prepared(frame)) or '')})")
         handles = canvas.series_handles(looks)

@@ -83,9 +83,9 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
                 axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
             axes.set_xscale("log", base=2)
             canvas.plain_ticks(axes, sorted(data["scale"].unique().to_list()))
-            axes.set_ylim(bottom=0)
             axes.set_title(which_label(which))
             axes.set_xlabel("outer neighbor n2 (inner neighbor n2 / 2)")
+        canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel("dimension (GRIDE)")
         nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]

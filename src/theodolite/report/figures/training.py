@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
-from theodolite.report.number_format import format_count
 from theodolite.report.selection import (
     CONDITION_LABELS,
     headline,
@@ -98,9 +98,9 @@ def dimension_over_training(
                 axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
                 axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
             canvas.step_axis(axes, data["step"].to_list())
-            axes.set_ylim(bottom=0)
             axes.set_title(which_label(which))
             axes.set_xlabel("training step")
+        canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel(f"dimension ({method_label(main_method or '')})")
         nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]

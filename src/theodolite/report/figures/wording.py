@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from theodolite.report.number_format import format_range
+from theodolite.core.number_format import format_range
 from theodolite.report.selection import CONDITION_LABELS, is_measured, labels_in, used_range
 from theodolite.studies.table_config import NULLS
 
@@ -56,6 +56,7 @@ def against_nulls(data: pl.DataFrame, *, colour: str = "in the colour of the tab
     meaning = {
         "gaussian": "independent Gaussian entries, total variance as in the table",
         "permuted": "each column of the table shuffled on its own",
+        "covariance": "Gaussian entries with the covariance of the table",
     }
     parts = [f"{CONDITION_LABELS[kind]} ({meaning[kind]})" for kind in kinds]
     return f"Dashed, {colour}: the same estimate on random tables of the same size, {listed(parts)}."

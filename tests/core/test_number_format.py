@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodolite.report.number_format import (
+from theodolite.core.number_format import (
     ABSENT,
     format_bytes,
     format_count,
