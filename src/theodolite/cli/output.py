@@ -19,6 +19,7 @@ from theodolite.core.visible import visible
 
 SCHEMA_VERSION = 1
 _WIDTH_IN_FILES = 160
+_WIDE = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Output:
     def human(self) -> bool:
         """Whether a person reads standard output."""
         return not (self.json or self.quiet)
+
+    @property
+    def wide(self) -> bool:
+        """Whether a table of many columns fits."""
+        return _console().width >= _WIDE
 
     def say(self, text: str) -> None:
         """Tell the person something that is no data, on standard error."""

@@ -15,6 +15,9 @@ from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 
 _SOME_FAILED = 3
+_COLUMNS = ("n_used", "extrinsic", "twonn", "gaussian", "unit_norm", "redundancy", "mle", "gride")
+_ESSENTIAL = ("twonn", "gaussian", "redundancy")
+_SHORT = {"gaussian": "its null", "unit_norm": "unit rows"}
 
 
 def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
@@ -82,11 +85,13 @@ def write_report(
 def show_headline(table: HeadlineTable, output: Output) -> None:
     """Print what the report opens with: the sentences, and one line for each table."""
     output.lines(opening_sentences(table))
+    shown = _COLUMNS if output.wide else _ESSENTIAL
+    columns = {key: _SHORT.get(key, table.columns[key]) for key in shown if key in table.columns}
     lines = []
     for row in table.rows:
         name = f"{row.name}@{row.revision}" if row.revision else row.name
-        lines.append([f"{name} {row.which}", *(row.cells[column].text for column in table.columns)])
-    output.table("", ("table", *table.columns.values()), lines)
+        lines.append([f"{name} {row.which}", *(row.cells[column].text for column in columns)])
+    output.table("", ("table", *columns.values()), lines)
 
 
 def show_claims(claims: list[Claim], output: Output) -> None:
