@@ -46,8 +46,10 @@ def training_data(frame: pl.DataFrame, *, gride_scales: Sequence[int] = ()) -> p
     chosen = pl.concat([headline(rows), extra]).filter(
         pl.col("step").is_not_null() & (is_measured() | is_null_reading())
     )
-    several = pl.col("step").filter(is_measured()).n_unique().over("label", "which") > 1
-    chosen = chosen.filter(several).select(
+    place = ("label", "which")
+    several = pl.col("step").filter(is_measured()).n_unique().over(place) > 1
+    a_curve = pl.col("step").n_unique().over(*place, "condition") > 1  # a null of one checkpoint is no curve
+    chosen = chosen.filter(several & a_curve).select(
         "label", "which", "condition", "method", "scale", "step", "value", "stderr", "n_used", "extrinsic"
     )
     return chosen.sort("label", "which", "condition", "method", "scale", "step")
