@@ -402,3 +402,22 @@ def test_rows_of_very_uneven_length_at_small_k():
     truth = np.linalg.norm(points[some, None] - points, axis=2)
     truth[np.arange(len(some)), some] = np.inf
     np.testing.assert_allclose(graph.distances[some], np.sort(truth, axis=1)[:, :20], rtol=1e-9)
+
+
+@pytest.mark.parametrize("far", [1e150, 1e165, 1e200, 1e300])
+def test_points_whose_squares_vanish_beside_a_far_one_are_refused(far):
+    """One far point sets the scale; the squares of the other distances then underflow: no answer, not a wrong one."""
+    points = np.random.default_rng(0).normal(size=(200, 5))
+    points[7] *= far
+    with pytest.raises(PointsError, match="so near to each other, beside the largest coordinate"):
+        neighbors(points, k=3)
+
+
+@pytest.mark.parametrize("duplicates", ["collapse", "keep"])
+def test_points_of_any_one_scale_are_measured(duplicates):
+    points = np.random.default_rng(0).normal(size=(200, 5))
+    points[3] = points[4]
+    reference = neighbors(points, k=3, duplicates=duplicates).distances
+    for exponent in (-1000, -600, 600, 1000):
+        scaled = neighbors(np.ldexp(points, exponent), k=3, duplicates=duplicates).distances
+        assert_array_equal(scaled, np.ldexp(reference, exponent))

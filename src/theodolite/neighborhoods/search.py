@@ -20,6 +20,8 @@ from theodolite.neighborhoods.rounding import Judge, rounded_to
 from theodolite.neighborhoods.tiles import one_sided_pass, symmetric_pass
 
 METHODS: tuple[Method, ...] = get_args(Method)
+_SMALLEST_SQUARED = 2.0**-480
+"""Below this the square of a distance loses digits to underflow (smallest normal number: 2**-1022)."""
 _DEFAULT_MEMORY = 320 << 20
 
 
@@ -73,7 +75,8 @@ def neighbors(
     Raises
     ------
     PointsError
-        If the points cannot be measured, or too few remain for k.
+        If the points cannot be measured, too few remain for k, or some are so near to each other beside the largest
+        coordinate (2**-480 of it) that their squares are lost.
     ParameterError
         If a parameter is outside its range.
 
@@ -118,6 +121,7 @@ def neighbors(
             where = place[some.points]
             indices[where], distances[where] = some.indices, some.distances
             tracker.advance(len(some.points))
+    _check_resolved(distances, distinct=duplicates == "collapse")
     return NeighborGraph(
         indices=indices,
         distances=_in_units(distances, prepared.units),
@@ -210,6 +214,18 @@ def _check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
     remain = f"remain after dropping {dropped}" if dropped else "were given"
     advice = "Lower k." if clean.n_points > 1 else "Give more points."
     raise PointsError(f"k={k} needs at least {k + 1} points but only {clean.n_points} {remain}. {advice}")
+
+
+def _check_resolved(distances: npt.NDArray[np.float64], *, distinct: bool) -> None:
+    """Refuse distances whose squares were lost beside the largest coordinate, which set the scale."""
+    small = distances < _SMALLEST_SQUARED
+    lost = small if distinct else small & (distances > 0)
+    if lost.any():
+        rows = int(lost.any(axis=1).sum())
+        raise PointsError(
+            f"{rows} points are so near to each other, beside the largest coordinate of all, that float64 cannot hold "
+            "the squares of both. Leave out the points that are far away, or measure the near ones on their own."
+        )
 
 
 def _in_units(distances: npt.NDArray[np.float64], units: int) -> npt.NDArray[np.float64]:
