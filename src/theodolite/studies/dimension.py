@@ -14,7 +14,7 @@ from theodolite.core.errors import FormatError, NotFoundError, PointsError
 from theodolite.core.points import as_points, clean_points
 from theodolite.core.seeds import generator_from, seed_from
 from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
-from theodolite.neighborhoods import NeighborGraph, neighbors
+from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies import table_facts
 from theodolite.studies.hub import removal_sweep, row_norms
@@ -137,8 +137,9 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     readings.take(lambda: make.spectrum(participation_ratio(as_points(table.points)[graph.rows])))
     readings.rows += table_facts.count_rows(make, table, graph)
     readings.rows += table_facts.describe_norms(make, table, norms)
-    readings.rows += table_facts.describe_hubs(make, graph, norms)
-    readings.rows += table_facts.name_hubs(make, table, graph)
+    hubs = hubness(graph)
+    readings.rows += table_facts.describe_hubs(make, graph, hubs, norms)
+    readings.rows += table_facts.name_hubs(make, table, graph, hubs)
     readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
     trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=unit.params["shortest"]):
@@ -169,7 +170,7 @@ def _null(unit: Unit, table: Table) -> UnitResult:
     graph = neighbors(points, k=unit.params["k"])
     _read_estimates(readings, graph, unit.params)
     readings.take(lambda: readings.make.spectrum(participation_ratio(points)))
-    readings.rows += table_facts.describe_hubs(readings.make, graph, row_norms(points))
+    readings.rows += table_facts.describe_hubs(readings.make, graph, hubness(graph), row_norms(points))
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 

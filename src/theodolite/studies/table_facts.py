@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.dimension import DimensionEstimate
-from theodolite.neighborhoods import NeighborGraph, hubness
+from theodolite.neighborhoods import Hubness, NeighborGraph
 from theodolite.studies.table_rows import RowMaker
 from theodolite.tables import Table
 
@@ -48,11 +48,12 @@ def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64])
     return rows + [make.row("norm", norms[index], method="shortest", **_token(table, index)) for index in shortest]
 
 
-def describe_hubs(make: RowMaker, graph: NeighborGraph, norms: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+def describe_hubs(
+    make: RowMaker, graph: NeighborGraph, hubs: Hubness, norms: npt.NDArray[np.float64]
+) -> list[dict[str, Any]]:
     """Return how unevenly rows serve as neighbors, and how many of the places the shortest rows take."""
     graph_norms = norms[graph.rows]
     n_short = max(1, int(_SHORTEST_SHARE * graph.n_points))
-    hubs = hubness(graph)
     short_share = hubs.share(np.argsort(graph_norms, kind="stable")[:n_short])
     shared = {"scale": graph.k, "n_used": graph.n_points}
     return [
@@ -62,13 +63,12 @@ def describe_hubs(make: RowMaker, graph: NeighborGraph, norms: npt.NDArray[np.fl
     ]
 
 
-def name_hubs(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
+def name_hubs(make: RowMaker, table: Table, graph: NeighborGraph, hubs: Hubness) -> list[dict[str, Any]]:
     """Return the rows that are most often neighbors, by name."""
-    counts = hubness(graph).counts
     shared = {"scale": graph.k, "n_used": graph.n_points}
     return [
-        make.row("hub", counts[point] / graph.k, method="popular", **_token(table, graph.rows[point]), **shared)
-        for point in np.argsort(-counts, kind="stable")[:_TOKENS_LISTED]
+        make.row("hub", hubs.counts[point] / graph.k, method="popular", **_token(table, graph.rows[point]), **shared)
+        for point in np.argsort(-hubs.counts, kind="stable")[:_TOKENS_LISTED]
     ]
 
 

@@ -9,8 +9,8 @@ from theodolite import bundled
 from theodolite.core.errors import NotFoundError
 from theodolite.tables.json_file import read_json
 from theodolite.tables.reference import Reference
+from theodolite.tables.source import STEP
 
-_STEP = re.compile(r"^(?:step|checkpoint)?[-_]?(\d+)$")
 _PATTERN = re.compile(r"[*?\[]")
 _TRAINER_STATE = "trainer_state.json"
 _MAIN = "main"
@@ -72,7 +72,7 @@ def training_step(reference: Reference, folder: Path) -> int | None:
         model = next((one for one in bundled.family().models if one.name == reference.location), None)
         name = reference.revision or _MAIN
         return next((one.step for one in model.revisions if one.name == name), None) if model else None
-    step = _STEP.match(reference.revision or folder.name)
+    step = STEP.match(reference.revision or folder.name)
     if step:
         return int(step[1])
     if (folder / _TRAINER_STATE).is_file():
@@ -91,6 +91,6 @@ def _revisions(reference: Reference) -> tuple[str, ...]:
         for parent in (folder, folder / "revisions", folder / "checkpoints")
         if parent.is_dir()
         for path in parent.iterdir()
-        if path.is_dir() and (step := _STEP.match(path.name))
+        if path.is_dir() and (step := STEP.match(path.name))
     }
     return tuple(sorted(found, key=lambda name: found[name]))

@@ -9,7 +9,8 @@ from theodolite.core.errors import NotFoundError, ReferenceSyntaxError
 from theodolite.tables.model_config import CONFIG
 from theodolite.tables.reference import Reference
 
-_STEP = re.compile(r"^(?:step|checkpoint)?[-_]?(\d+)$")
+STEP = re.compile(r"^(?:step|checkpoint)?[-_]?(\d+)$")
+"""How the folder of a training checkpoint is called, and the step in its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def locate(reference: Reference) -> Source:
 
 def _with_parent(place: Path) -> tuple[Path, ...]:
     """Return the folder, and the one above where the folder is a checkpoint of that model."""
-    inside = _STEP.match(place.name) and (place.parent / CONFIG).is_file()
+    inside = STEP.match(place.name) and (place.parent / CONFIG).is_file()
     return (place, place.parent) if inside else (place,)
 
 
@@ -89,14 +90,14 @@ def _revision(folder: Path, revision: str) -> Path:
             "step512, or the path of its folder without @."
         )
     names = [revision]
-    step = _STEP.match(revision)
+    step = STEP.match(revision)
     if step:
         names += [f"step{step[1]}", f"checkpoint-{step[1]}", f"step-{step[1]}", f"step_{step[1]}", step[1]]
     for parent in (folder, folder / "revisions", folder / "checkpoints", folder.resolve().parent):
         for name in dict.fromkeys(names):
             if (parent / name).is_dir():
                 return parent / name
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir() and _STEP.match(path.name))
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir() and STEP.match(path.name))
     known = f"Checkpoints inside: {', '.join(there[:8])}{', ...' if len(there) > 8 else ''}." if there else ""
     raise NotFoundError(
         f"The folder {folder} has no revision {revision!r}: looked for {', '.join(dict.fromkeys(names))} inside it and "
