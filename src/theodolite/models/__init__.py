@@ -1,0 +1,1 @@
+"""Models of transformers: load, hidden states, logits, steering hooks, low-rank adapters."""

@@ -1,0 +1,1 @@
+"""Texts and their token ids: selection, truncation, shuffles and other controls."""
