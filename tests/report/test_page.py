@@ -12,8 +12,9 @@ import pytest
 
 from theodolite import report
 from theodolite.core.number_format import format_value
-from theodolite.report.claims import gather, opening_sentences
-from theodolite.report.headline import headline_table
+from theodolite.report.chapters.tables.headline import headline_table
+from theodolite.report.chapters.tables.opening import opening_sentences
+from theodolite.report.claims import gather
 from theodolite.studies.finding import Finding
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "wbr"}

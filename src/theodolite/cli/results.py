@@ -8,16 +8,15 @@ from typing import Any
 from theodolite import report, studies
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import TheodoliteError
-from theodolite.report.claims import Claim, gather, opening_sentences
+from theodolite.report.chapter import Chapter
+from theodolite.report.chapters import chapter_of
+from theodolite.report.claims import Claim, gather
 from theodolite.report.figure_files import Format
-from theodolite.report.headline import HeadlineTable, headline_table
+from theodolite.report.headline import HeadlineTable
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 
 _SOME_FAILED = 3
-_COLUMNS = ("n_used", "extrinsic", "twonn", "gaussian", "unit_norm", "redundancy", "mle", "gride")
-_ESSENTIAL = ("twonn", "gaussian", "redundancy")
-_SHORT = {"gaussian": "its null", "unit_norm": "unit rows"}
 
 
 def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
@@ -65,7 +64,8 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
                 "warnings": run.warnings,
             }
         )
-    show_headline(headline_table(summary, findings), output)
+    chapter = chapter_of(name)
+    show_headline(chapter, chapter.headline(summary, findings), output)
     show_claims(gather(findings), output)
     output.lines(["", f"Run:    {run.path}", f"Report: {page}"])
     return _SOME_FAILED if failures else 0
@@ -78,20 +78,22 @@ def write_report(
     study = studies.resolve(run.manifest["study"])
     frame = run.table()
     summary, findings = study.summarize(frame), study.find(frame)
-    report.save_figures(run.path, frame, formats=formats)
+    families = chapter_of(run.manifest["study"]).families
+    report.save_figures(run.path, frame, families=families, formats=formats)
     return summary, findings, report.write(run, summary=summary, findings=findings, figures=False)
 
 
-def show_headline(table: HeadlineTable, output: Output) -> None:
-    """Print what the report opens with: the sentences, and one line for each table."""
-    output.lines(opening_sentences(table))
-    shown = _COLUMNS if output.wide else _ESSENTIAL
-    columns = {key: _SHORT.get(key, table.columns[key]) for key in shown if key in table.columns}
+def show_headline(chapter: Chapter, table: HeadlineTable, output: Output) -> None:
+    """Print what the report opens with: the sentences, and one line for each subject."""
+    output.lines(chapter.opening(table))
+    shown = chapter.terminal if output.wide else chapter.essential
+    columns = {key: chapter.short.get(key, table.columns[key]) for key in shown if key in table.columns}
     lines = []
     for row in table.rows:
         name = f"{row.name}@{row.revision}" if row.revision else row.name
-        lines.append([f"{name} {row.which}", *(row.cells[column].text for column in columns)])
-    output.table("", ("table", *columns.values()), lines)
+        lines.append([f"{name} {row.which}".rstrip(), *(row.cells[column].text for column in columns)])
+    if lines:
+        output.table("", (chapter.noun, *columns.values()), lines)
 
 
 def show_claims(claims: list[Claim], output: Output) -> None:

@@ -1,11 +1,9 @@
-"""Findings gathered by claim, and the sentence at the top of the page."""
+"""Findings gathered by claim."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from theodolite.core.number_format import format_range
 from theodolite.report.citations import arxiv_url, key_of
-from theodolite.report.headline import HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 
@@ -75,48 +73,6 @@ def gather(findings: Sequence[Finding]) -> list[Claim]:
     return [_claim(group, names) for group in groups.values()]
 
 
-def opening_sentences(table: HeadlineTable) -> list[str]:
-    """Say in words what the headline table says: the range of dimensions, their nulls, and what not to trust.
-
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline table.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without tables.
-    """
-    if not table.rows:
-        return []
-    n_tables, n_models = len(table.rows), len({row.reference for row in table.rows})
-    sure = [row for row in table.rows if not row.doubtful]
-    sentences = []
-    if sure:
-        subject = _tables(len(sure)) if len(sure) == n_tables else f"{len(sure)} of {_tables(n_tables)}"
-        of_models = f" of {n_models} models" if n_models > 1 else f" of {table.rows[0].name}"
-        dimensions = [row.cells["twonn"].value or 0.0 for row in sure]
-        widths = [row.cells["extrinsic"].value for row in sure if row.cells["extrinsic"].value]
-        reads = "reads" if len(sure) == 1 else "read"
-        columns = f", in {format_range(min(widths), max(widths), whole=True)} columns" if widths else ""
-        value = format_range(min(dimensions), max(dimensions)) if len(sure) > 1 else sure[0].cells["twonn"].text
-        sentences.append(f"{subject}{of_models} {reads} a dimension of {value}{columns}.")
-        nulls = [row.cells["gaussian"].value for row in sure if row.cells["gaussian"].value is not None]
-        if nulls:
-            random = "A random table" if len(nulls) == 1 else "Random tables"
-            verb = "reads" if len(nulls) == 1 else "read"
-            sentences.append(f"{random} of the same size {verb} {format_range(min(nulls), max(nulls))}.")
-    doubtful = [row for row in table.rows if row.doubtful]
-    if doubtful:
-        names = ", ".join(f"{row.name} {row.which}" for row in doubtful)
-        sentences.append(
-            f"Do not trust the headline number of {names}: a few short rows near the origin make it "
-            f"({', '.join(row.cells['twonn'].text for row in doubtful)})."
-        )
-    return sentences
-
-
 def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
     first = group[0]
     counts: dict[str, int] = {}
@@ -142,7 +98,3 @@ def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
 def _short_subject(subject: str, names: dict[str, str]) -> str:
     model, _, which = subject.rpartition(" ")
     return f"{names[model]} {which}" if model in names else subject
-
-
-def _tables(count: int) -> str:
-    return "One table" if count == 1 else f"{count} tables"

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from theodolite.report.figures import FAMILIES
 from theodolite.report.figures.canvas import Layout, house_style
+from theodolite.report.figures.family import FigureFamily
 
 Format = Literal["svg", "png", "pdf"]
 
@@ -29,6 +30,7 @@ def save_figures(
     run_path: Path | str,
     frame: pl.DataFrame,
     *,
+    families: Iterable[FigureFamily] = FAMILIES,
     formats: Sequence[Format] = ("svg", "png"),
     layout: Layout = "wide",
 ) -> list[Path]:
@@ -39,7 +41,9 @@ def save_figures(
     run_path : Path or str
         Folder of the run; files go to its folder `figures`.
     frame : polars.DataFrame
-        Rows of a table study.
+        Rows of a study.
+    families : iterable of FigureFamily
+        The study's figures; by default those of tables.
     formats : sequence of {"svg", "png", "pdf"}
         Kinds of file.
     layout : {"wide", "narrow"}
@@ -52,7 +56,7 @@ def save_figures(
     """
     folder = Path(run_path) / FOLDER
     written = []
-    for family in FAMILIES:
+    for family in families:
         figure = family.draw(frame, layout=layout)
         if figure is None:
             continue

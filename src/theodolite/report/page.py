@@ -13,15 +13,15 @@ from markupsafe import Markup
 
 from theodolite.core.number_format import format_moment
 from theodolite.core.visible import visible
+from theodolite.report.chapter import Chapter, Section
+from theodolite.report.chapters import chapter_of
 from theodolite.report.citations import cited
-from theodolite.report.claims import Claim, gather, opening_sentences
+from theodolite.report.claims import Claim, gather
 from theodolite.report.figure_files import save_figures
 from theodolite.report.figures.wording import listed
-from theodolite.report.headline import Cell, HeadlineTable, headline_table
+from theodolite.report.headline import HeadlineTable
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
-from theodolite.report.readings import readings
-from theodolite.report.table_sections import count_kinds, table_sections
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 
@@ -59,7 +59,7 @@ def write(
     """
     frame = run.table()
     if figures:
-        save_figures(run.path, frame)
+        save_figures(run.path, frame, families=_chapter(run).families)
     page = render(run, frame=frame, summary=summary, findings=findings, warnings=warnings)
     path = Path(run.path) / FILE_NAME
     unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
@@ -83,7 +83,7 @@ def render(
     run : Run
         For its manifest, status and failures.
     frame : polars.DataFrame
-        Rows of a table study.
+        Rows of the run's study.
     summary, findings, warnings
         As in `write`.
 
@@ -93,10 +93,10 @@ def render(
         A page that loads nothing, runs no script but its own (by hash), and escapes every string it was given.
     """
     manifest = dict(run.manifest)
-    table, claims, drawn = headline_table(summary, findings), gather(findings), page_figures(frame)
-    sections = table_sections(frame)
+    chapter = _chapter(run)
+    table, claims, drawn = chapter.headline(summary, findings), gather(findings), page_figures(frame, chapter.families)
+    sections = chapter.sections(frame, summary)
     style, script = _asset("report.css"), _asset("report.js")
-    headings, lines = readings(summary)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -109,15 +109,13 @@ def render(
             moment=format_moment(manifest.get("finished") or manifest.get("created")),
             status=run.status,
             banners=banners(manifest, run.status),
-            opening=opening_sentences(table),
+            chapter=chapter,
+            opening=chapter.opening(table),
             claims=claims,
             headline=table,
             figures=drawn,
             sections=sections,
-            count_kinds=count_kinds(sections),
-            reading_headings=headings,
-            readings=lines,
-            downloads=_downloads(headings, lines, drawn),
+            downloads=_downloads(sections, drawn),
             warnings=list(dict.fromkeys([*(manifest.get("warnings") or []), *warnings])),
             failures=run.failures(),
             reproduce=reproduce(manifest, Path(run.path)),
@@ -127,6 +125,10 @@ def render(
             citations=cited(_citation_keys(claims, drawn)),
         )
     )
+
+
+def _chapter(run: Run) -> Chapter:
+    return chapter_of(str(run.manifest.get("study")))
 
 
 def _environment() -> jinja2.Environment:
@@ -165,20 +167,10 @@ def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:
     return f"{study.capitalize()} of {about}"
 
 
-def _downloads(headings: Sequence[str], lines: Sequence[Sequence[Cell]], drawn: Sequence[PageFigure]) -> dict[str, str]:
+def _downloads(sections: Sequence[Section], drawn: Sequence[PageFigure]) -> dict[str, str]:
     """Return the data of each figure and table as a link that needs neither network nor script."""
     found = {figure.name: _data_url(figure.data) for figure in drawn}
-    if lines:
-        columns = [
-            [cell.value if cell.value is not None else cell.text for cell in column]
-            for column in zip(*lines, strict=True)
-        ]
-        found["readings"] = _data_url(
-            pl.DataFrame(
-                {name: pl.Series(column, strict=False) for name, column in zip(headings, columns, strict=True)}
-            )
-        )
-    return found
+    return found | {section.id: _data_url(section.data) for section in sections if section.data is not None}
 
 
 def _data_url(data: pl.DataFrame) -> str:

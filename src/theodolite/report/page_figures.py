@@ -1,12 +1,13 @@
 """Figures as the page shows them: wide and narrow drawings, title, caption, data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 from markupsafe import Markup
 
 from theodolite.report.citations import Citation, cited
-from theodolite.report.figures import FAMILIES
+from theodolite.report.figures.family import FigureFamily
 from theodolite.report.inline_svg import inline_svg
 
 
@@ -40,21 +41,23 @@ class PageFigure:
     citations: tuple[Citation, ...]
 
 
-def page_figures(frame: pl.DataFrame) -> list[PageFigure]:
+def page_figures(frame: pl.DataFrame, families: Iterable[FigureFamily]) -> list[PageFigure]:
     """Draw every figure that the frame has rows for.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        Rows of a table study.
+        Rows of a study.
+    families : iterable of FigureFamily
+        The study's figures, in the order of a report.
 
     Returns
     -------
     list of PageFigure
-        In the order of a report.
+        Those that were drawn.
     """
     found = []
-    for family in FAMILIES:
+    for family in families:
         wide = family.draw(frame)
         if wide is None:
             continue

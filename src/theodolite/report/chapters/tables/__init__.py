@@ -1,0 +1,57 @@
+"""Embedding tables: how many dimensions they use, beside random tables, and which rows make the number."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.report.chapters.tables.headline import headline_table
+from theodolite.report.chapters.tables.opening import opening_sentences
+from theodolite.report.chapters.tables.readings import readings
+from theodolite.report.chapters.tables.row_sections import count_kinds, table_sections
+from theodolite.report.figures import FAMILIES
+
+
+def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
+    tables = table_sections(frame)
+    kinds = count_kinds(tables)
+    headings, lines = readings(summary)
+    found = []
+    if kinds:
+        found.append(
+            Section(id="rows", nav="Rows", template="rows.html.j2", content={"tables": tables, "kinds": kinds})
+        )
+    if tables:
+        found.append(Section(id="tokens", nav="Tokens", template="tokens.html.j2", content={"tables": tables}))
+    if lines:
+        found.append(
+            table_section(
+                id="readings",
+                nav="All readings",
+                title="All readings",
+                headings=headings,
+                lines=lines,
+                fold=f"{len(lines)} estimates, at every revision and scale",
+            )
+        )
+    return found
+
+
+CHAPTER = Chapter(
+    noun="table",
+    title="Dimension of each table",
+    nav="Dimensions",
+    lead="Value ± one standard error. A null is what TwoNN reads on a random table of the same size: compare TwoNN "
+    "with it, not with the number of columns. The nulls of the other estimators are among all readings below.",
+    note="Rows: distinct rows measured. PR: participation ratio of the covariance spectrum, the linear companion of "
+    "dimension. Redundancy: 1 − TwoNN / columns. Unit rows: TwoNN with every row scaled to length 1, which no hub of "
+    "short rows can change.",
+    headline=headline_table,
+    opening=opening_sentences,
+    families=FAMILIES,
+    sections=_sections,
+    terminal=("n_used", "extrinsic", "twonn", "gaussian", "unit_norm", "redundancy", "mle", "gride"),
+    essential=("twonn", "gaussian", "redundancy"),
+    short={"gaussian": "its null", "unit_norm": "unit rows"},
+    bar="redundancy",
+)
