@@ -139,6 +139,7 @@ def load_table(reference: str | Path | Reference, *, which: str | None = None, r
             "embedding_scale": choice.scale,
             "tokenizer": None if vocabulary is None else str(vocabulary.file),
         },
+        vocabulary=vocabulary,
     )
     return table.select(rows)
 

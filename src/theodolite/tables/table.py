@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError
+from theodolite.tables.vocabulary import Vocabulary
 
 Rows = Literal["all", "tokenizer", "trimmed"]
 
@@ -45,6 +46,9 @@ class Table:
         first reason that applies.
     provenance : mapping of str to Any
         Fit for JSON: reference, revision, file, tensor, dtype, shape, sha256 of the tensor's bytes, scaling.
+    vocabulary : Vocabulary or None
+        The tokenizer behind `tokens`, which knows their bytes and where a word starts; None where only the strings are
+        known.
     """
 
     points: torch.Tensor
@@ -60,6 +64,7 @@ class Table:
     known_ids: npt.NDArray[np.int64] | None = field(repr=False)
     left_out: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = field(default=None, repr=False)
 
     @property
     def n_tokens(self) -> int:
@@ -109,6 +114,29 @@ class Table:
             raise ParameterError(f"rows={rows!r} is not known. Choose one of {', '.join(get_args(Rows))}.")
         if rows == "all":
             return self
+        kept, left_out = self.positions(rows)
+        return self._keep(kept, rows, left_out)
+
+    def positions(self, rows: Rows) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+        """Return which rows `select` would keep, and how many it would leave out for which reason.
+
+        Parameters
+        ----------
+        rows : {"tokenizer", "trimmed"}
+            As for `select`.
+
+        Returns
+        -------
+        kept : numpy.ndarray
+            `(n_kept,)` int64 positions in this table, ascending.
+        left_out : dict of str to int
+            Rows left out, by reason; those that were left out before are counted too.
+
+        Raises
+        ------
+        ParameterError
+            If no tokenizer is known.
+        """
         if self.known_ids is None:
             raise ParameterError(
                 f'rows="{rows}" needs the tokenizer of {self.provenance.get("reference", "this table")}, but there is '
@@ -124,7 +152,7 @@ class Table:
         for reason, drop in reasons.items():
             left_out[reason] = left_out.get(reason, 0) + int((keep & drop).sum())
             keep &= ~drop
-        return self._keep(np.flatnonzero(keep), rows, left_out)
+        return np.flatnonzero(keep), left_out
 
     def take(self, positions: npt.NDArray[np.integer[Any]]) -> "Table":
         """Return the table with some of its rows only, such as a random sample.
@@ -132,7 +160,7 @@ class Table:
         Parameters
         ----------
         positions : numpy.ndarray
-            `(n_taken,)` positions in this table, ascending.
+            `(n_taken,)` positions in this table, each once, in the order wanted.
 
         Returns
         -------
@@ -142,11 +170,11 @@ class Table:
         return self._keep(np.asarray(positions, dtype=np.int64), self.rows, self.left_out)
 
     def _keep(self, kept: npt.NDArray[np.int64], rows: Rows, left_out: Mapping[str, int]) -> "Table":
-        """Return the table with the rows `kept` (positions, ascending); a leading block stays memory-mapped."""
+        """Return the table with the rows `kept` (positions); a leading block in its order stays memory-mapped."""
         n = len(kept)
-        if n == self.n_tokens:
+        leading = np.array_equal(kept, np.arange(n))
+        if leading and n == self.n_tokens:
             return replace(self, rows=rows, left_out=left_out)
-        leading = n == 0 or kept[-1] == n - 1
         return replace(
             self,
             points=self.points[:n] if leading else self.points[torch.from_numpy(kept)],
