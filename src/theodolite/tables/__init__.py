@@ -8,6 +8,7 @@
 from theodolite.tables.display import display_token
 from theodolite.tables.inspection import Inspection, TensorSummary, describe
 from theodolite.tables.load import load_table
+from theodolite.tables.model_folder import model_folder
 from theodolite.tables.reference import Reference
 from theodolite.tables.revisions import expand, training_step
 from theodolite.tables.table import Rows, Table
@@ -22,5 +23,6 @@ __all__ = [
     "display_token",
     "expand",
     "load_table",
+    "model_folder",
     "training_step",
 ]
