@@ -270,6 +270,7 @@ class _Driver:
         manifest["table"] = gathered.table
         manifest["inputs"] = gathered.inputs
         manifest["unit_seconds"] = gathered.seconds
+        manifest["part_seconds"] = gathered.parts
         manifest["warnings"] = [*self.notes, *gathered.warnings]
         if failures:
             manifest["warnings"].insert(0, f"{len(failures)} of {len(self.units)} units failed; see failures.jsonl.")
@@ -326,6 +327,7 @@ class _Driver:
             finished=None,
             units={"planned": len(self.units), "kept": 0, "done": 0, "failed": 0},
             unit_seconds=None,
+            part_seconds={},
             table=None,
             inputs=previous["inputs"] if previous else [],
             warnings=list(self.notes),

@@ -51,7 +51,8 @@ class Manifest(TypedDict):
     """The content of `manifest.json`, schema version 1.
 
     Timestamps are ISO 8601 in UTC, seconds come from a clock that does not jump. `config_sha256` covers study, version
-    and config: a folder continues only under the same one.
+    and config: a folder continues only under the same one. `part_seconds` says how much of `unit_seconds` went to which
+    part of the work, where a study says so.
     """
 
     schema_version: int
@@ -65,6 +66,7 @@ class Manifest(TypedDict):
     finished: str | None
     units: UnitCounts
     unit_seconds: float | None
+    part_seconds: dict[str, float]
     table: TableNote | None
     inputs: list[dict[str, Any]]
     warnings: list[str]

@@ -33,6 +33,7 @@ class Gathered:
     inputs: list[dict[str, Any]]
     warnings: list[str]
     seconds: float
+    parts: dict[str, float]
 
 
 def assemble(store: Store, keys: Iterable[str], columns: Mapping[str, Column]) -> tuple[pl.DataFrame, list[UnitRecord]]:
@@ -93,7 +94,15 @@ def compact(
         inputs=distinct([one for record in records for one in record.inputs]),
         warnings=list(dict.fromkeys(one for record in records for one in record.warnings)),
         seconds=round(sum(record.seconds for record in records), 3),
+        parts=_added(record.parts for record in records),
     )
+
+
+def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for name, spent in ((name, spent) for one in parts for name, spent in one.items()):
+        total[name] = total.get(name, 0.0) + spent
+    return {name: round(spent, 3) for name, spent in total.items()}
 
 
 def table_bytes(table: pl.DataFrame) -> bytes:

@@ -88,11 +88,14 @@ class UnitResult:
         the unit's file and gathered, each once, in the manifest.
     warnings : sequence of str
         What a reader of the numbers should know. Python warnings raised during `run` are gathered as well.
+    parts : mapping of str to float
+        Seconds that parts of the work took, such as the model and the geometry; the manifest holds their sums.
     """
 
     rows: Sequence[Mapping[str, Any]]
     inputs: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def is_key(text: str) -> bool:

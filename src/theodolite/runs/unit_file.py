@@ -45,6 +45,8 @@ class UnitRecord:
         Provenance of what it read.
     warnings : list of str
         What a reader of the numbers should know.
+    parts : dict of str to float
+        Seconds that parts of the work took.
     """
 
     key: str
@@ -57,6 +59,7 @@ class UnitRecord:
     attempts: int = 1
     inputs: Sequence[Mapping[str, Any]] = field(default_factory=list)
     warnings: Sequence[str] = field(default_factory=list)
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_unit_file(path: Path, frame: pl.DataFrame, record: UnitRecord) -> None:

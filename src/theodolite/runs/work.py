@@ -70,6 +70,7 @@ class Work:
             attempts=self.attempts.get(unit.key, 0) + 1,
             inputs=inputs,
             warnings=list(dict.fromkeys([*map(str, result.warnings), *noted])),
+            parts={str(name): float(spent) for name, spent in result.parts.items()},
         )
         write_unit_file(self.store.unit_path(unit.key), frame, record)
         return Outcome(key=unit.key, seconds=seconds, n_rows=frame.height)
