@@ -43,6 +43,10 @@ class ReferenceSyntaxError(TheodoliteError, ValueError):
     exit_code = 2
 
 
+class RemoteError(TheodoliteError, ConnectionError):
+    """A server cannot be reached, refuses access, breaks off, or contradicts itself."""
+
+
 class RunError(TheodoliteError, RuntimeError):
     """A run folder cannot be used: another config, another driver, unwritable, damaged."""
 
