@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
     from theodolite.runs import open_run
     from theodolite.studies import run
-    from theodolite.tables import Table, load_table
+    from theodolite.tables import Table, align, load_table
 
 __version__ = _version("theodolite")
 
@@ -28,6 +28,7 @@ _HOME = {
     "NeighborGraph": "theodolite.neighborhoods",
     "Table": "theodolite.tables",
     "TheodoliteError": "theodolite.core.errors",
+    "align": "theodolite.tables",
     "hubness": "theodolite.neighborhoods",
     "load_table": "theodolite.tables",
     "neighbors": "theodolite.neighborhoods",
@@ -43,6 +44,7 @@ __all__ = [
     "Table",
     "TheodoliteError",
     "__version__",
+    "align",
     "bundled",
     "dimension",
     "hubness",

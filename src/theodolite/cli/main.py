@@ -39,6 +39,7 @@ for _name, _where, _help in (
     ("survey", "survey:survey", "Survey models (the main job); alone, the bundled family."),
     ("dimension", "survey:dimension", "Dimension of embedding tables, with nulls and hub checks."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
+    ("align", "align:align", "Count the tokens that two tables share, and show examples."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
     ("report", "folders:report", "Write the report and the figures of a run again."),
     ("status", "folders:status", "Show how far a run is, and what failed."),

@@ -5,24 +5,36 @@
 'bundled:pocket-128#output'
 """
 
+from theodolite.tables.alignment import Alignment, align, match_tables
 from theodolite.tables.display import display_token
 from theodolite.tables.inspection import Inspection, TensorSummary, describe
 from theodolite.tables.load import load_table
+from theodolite.tables.matching import STAGES, Pairs, match_spellings
 from theodolite.tables.model_folder import model_folder
 from theodolite.tables.reference import Reference
 from theodolite.tables.revisions import expand, training_step
+from theodolite.tables.spelling import Spelling, spell, unreachable_ids
 from theodolite.tables.table import Rows, Table
 
 __all__ = [
+    "STAGES",
+    "Alignment",
     "Inspection",
+    "Pairs",
     "Reference",
     "Rows",
+    "Spelling",
     "Table",
     "TensorSummary",
+    "align",
     "describe",
     "display_token",
     "expand",
     "load_table",
+    "match_spellings",
+    "match_tables",
     "model_folder",
+    "spell",
     "training_step",
+    "unreachable_ids",
 ]

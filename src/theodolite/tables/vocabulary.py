@@ -60,10 +60,10 @@ class Vocabulary:
         if token_id in self.added_ids or token_id in self.special_ids:
             return piece
         if self.convention == "bytes":
-            table = _byte_table()
-            if all(char in table for char in piece):
-                return bytes(table[char] for char in piece)
-            return piece
+            try:
+                return piece.translate(_byte_table()).encode("latin-1")
+            except UnicodeEncodeError:
+                return piece
         if self.convention == "blank":
             byte = _BYTE_PIECE.match(piece)
             return bytes([int(byte[1], 16)]) if byte else piece.replace(_BLANK, " ")
@@ -225,9 +225,8 @@ def _check_id(path: Path, token_id: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _byte_table() -> dict[str, int]:
-    """Return GPT-2's table from printable characters to bytes."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    table = {chr(byte): byte for byte in printable}
-    rest = [byte for byte in range(256) if byte not in set(printable)]
-    return table | {chr(256 + i): byte for i, byte in enumerate(rest)}
+def _byte_table() -> dict[int, int]:
+    """Return GPT-2's table from printable characters to bytes; characters it never writes lead beyond the bytes."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    rest = [byte for byte in range(256) if byte not in printable]
+    return dict.fromkeys(rest, 0x100) | {256 + i: byte for i, byte in enumerate(rest)}
