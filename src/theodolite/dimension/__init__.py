@@ -4,6 +4,9 @@ Every estimator is a pure function that returns a frozen `DimensionEstimate` (or
 """
 
 from theodolite.dimension.advice import Calibration, Recommendation, calibrate, recommend_scale
+from theodolite.dimension.cloud_estimators import cloud_gride, cloud_mle, cloud_twonn
+from theodolite.dimension.cloud_local import cloud_ess, cloud_tle
+from theodolite.dimension.clouds import CloudDimensions
 from theodolite.dimension.correlation import correlation_dimension
 from theodolite.dimension.decimation import local_twonn, twonn_decimation
 from theodolite.dimension.estimate import DimensionEstimate
@@ -22,11 +25,17 @@ from theodolite.dimension.twonn import twonn
 
 __all__ = [
     "Calibration",
+    "CloudDimensions",
     "DimensionEstimate",
     "Linearity",
     "Recommendation",
     "adaptive",
     "calibrate",
+    "cloud_ess",
+    "cloud_gride",
+    "cloud_mle",
+    "cloud_tle",
+    "cloud_twonn",
     "constant_density_neighbors",
     "correlation_dimension",
     "ess",

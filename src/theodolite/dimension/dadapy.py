@@ -1,13 +1,12 @@
 """GRIDE in the arithmetic of DADApy, for parity with published numbers; `gride` is the estimator to use."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import PointsError
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 _LOWEST, _HIGHEST = 0.001, 1000.0
 _PRECISION = 1e-7
@@ -46,30 +45,46 @@ def gride_as_dadapy(near: Floats, far: Floats, n1: int, n2: int) -> tuple[float,
     >>> round(value, 4), round(stderr, 4), n_used
     (0.9102, 0.5255, 3)
     """
-    floor = float(np.finfo(np.float64).eps)  # what DADApy puts for a zero distance; the one place with such a constant
-    ratios = np.maximum(far, floor) / np.maximum(near, floor)
-    ratios[ratios == 1] += 10 * _MACHINE
-    high, middle = np.percentile(ratios, [95, 50])
-    logs = np.log(ratios)
-    used = logs[ratios < 20 * (high - middle) + middle]
-    if len(used) == 0:
+    value, stderr, n_used = solve_as_dadapy(near[None, :], far[None, :], np.array([len(near)]), n1, n2)
+    if n_used[0] == 0:
         raise PointsError('DADApy\'s cut leaves no ratio: all of them are equal. Pass convention="exact".')
+    return float(value[0]), float(stderr[0]), int(n_used[0])
 
-    def derivative(dimension: float) -> float:
-        gap = np.maximum(1.0 - np.exp(-dimension * used), 2 * _PRECISION)
-        total = float((((1 - n2 + n1) / gap + n2 - 1.0) * used).sum())
-        return total - (len(used) - 1) / dimension
 
-    low, top = _LOWEST, _HIGHEST
-    positive_at_top = derivative(top) > 0
-    while abs(low - top) > _PRECISION:
+def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int) -> tuple[Floats, Floats, Counts]:
+    """Do the same for many clouds: `(n_clouds, n_longest)` distances of `(n_clouds,)` points each, NaN beyond those.
+
+    Where no ratio survives the cut, dimension and error are NaN and the number of ratios is 0.
+    """
+    floor = float(np.finfo(np.float64).eps)  # what DADApy puts for a zero distance; the one place with such a constant
+    present = np.arange(near.shape[1]) < lengths[:, None]
+    ratios = np.where(present, np.maximum(far, floor) / np.maximum(near, floor), np.inf)
+    ratios[ratios == 1] += 10 * _MACHINE
+    high, middle = np.empty(len(near)), np.empty(len(near))
+    for length in np.unique(lengths):
+        alike = lengths == length
+        high[alike], middle[alike] = np.percentile(ratios[alike, :length], [95, 50], axis=1)
+    logs = np.log(np.where(present, ratios, 1.0))
+    kept = present & (ratios < (20 * (high - middle) + middle)[:, None])
+    n_used = kept.sum(axis=1)
+    used = np.where(kept, logs, 0.0)
+
+    def positive(dimensions: Floats) -> npt.NDArray[np.bool_]:
+        gap = 1.0 - np.exp(-dimensions[:, None] * used)
+        np.maximum(gap, 2 * _PRECISION, out=gap)
+        np.divide(1 - n2 + n1, gap, out=gap)
+        gap += n2 - 1.0
+        rises: npt.NDArray[np.bool_] = np.einsum("cp,cp->c", gap, used) - (n_used - 1) / dimensions > 0
+        return rises
+
+    low, top = np.full(len(near), _LOWEST), np.full(len(near), _HIGHEST)
+    positive_at_top = positive(top)
+    while (np.abs(low - top) > _PRECISION).any():
         center = (low + top) / 2
-        if (derivative(center) > 0) == positive_at_top:
-            top = center
-        else:
-            low = center
-    value = (low + top) / 2
-    decay = np.exp(-value * logs)
+        upper = positive(center) == positive_at_top
+        low, top = np.where(upper, low, center), np.where(upper, center, top)
+    value = np.where(n_used > 0, (low + top) / 2, np.nan)
+    decay = np.exp(-value[:, None] * logs)
     gap = np.maximum(1.0 - decay, _PRECISION)
-    information = len(logs) / value**2 + (n2 - n1 - 1) * float(((logs / gap) ** 2) @ decay)
-    return value, 1 / math.sqrt(information), len(used)
+    information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp->c", (logs / gap) ** 2, decay)
+    return value, 1 / np.sqrt(information), n_used

@@ -4,20 +4,17 @@ import math
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError
 from theodolite.dimension.dadapy import gride_as_dadapy
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.gride_likelihood import scores_at, slopes_at, solve
 from theodolite.dimension.likelihood import Errors, check_errors
 from theodolite.dimension.ratios import log_ratios, require_neighbors
 from theodolite.dimension.spread import pair_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
-Floats = npt.NDArray[np.float64]
 Convention = Literal["exact", "dadapy"]
-
-_STEPS = 60  # Newton needs about 5; the bisection it falls back to needs at most 60
 
 
 def gride(
@@ -88,33 +85,41 @@ def gride(
     [(1, 2, 2.9), (2, 4, 2.9), (4, 8, 3.1)]
     """
     reach = graph.distances.shape[1] if largest is None else largest
+    kind, scales = settings(reach, convention, errors)
+    require_neighbors(graph, reach, method="gride")
+    if convention == "dadapy":
+        return tuple(_dadapy(graph, n1) for n1 in scales)
+    return tuple(_exact(graph, n1, 2 * n1, kind) for n1 in scales)
+
+
+def settings(reach: int, convention: str, errors: str | None) -> tuple[Errors, list[int]]:
+    """Check the choices of GRIDE; return the kind of standard error and the nearer neighbor of each scale."""
     if reach < 2:
         raise ParameterError(f"gride compares neighbors 1 and 2 at least, but largest={reach}. Pass k=2 or more.")
-    require_neighbors(graph, reach, method="gride")
     if convention not in ("exact", "dadapy"):
         raise ParameterError(f'convention must be "exact" or "dadapy", not {convention!r}.')
     if convention == "dadapy" and errors == "neighbors":
         raise ParameterError(
             'errors="neighbors" is not what DADApy computes: pass errors=None with convention="dadapy".'
         )
-    kind: Errors = errors or ("fisher" if convention == "dadapy" else "neighbors")
+    kind = errors or ("fisher" if convention == "dadapy" else "neighbors")
     check_errors(kind)
-    scales = [2**power for power in range(int(reach).bit_length() - 1)]
-    if convention == "dadapy":
-        return tuple(_dadapy(graph, n1) for n1 in scales)
-    return tuple(_exact(graph, n1, 2 * n1, kind) for n1 in scales)
+    return ("fisher" if kind == "fisher" else "neighbors"), [2**power for power in range(int(reach).bit_length() - 1)]
 
 
 def _exact(graph: NeighborGraph, n1: int, n2: int, errors: Errors) -> DimensionEstimate:
     ratios = log_ratios(graph, n1, n2, method="gride")
     n_used = len(ratios.values)
-    value = solve(ratios.values, n1, n2)
-    scores, information = _score(ratios.values, value, n1, n2)
+    values, everyone = ratios.values[None, :], np.ones((1, n_used), dtype=np.bool_)
+    dimensions = solve(values, everyone, n1, n2)
+    value = float(dimensions[0])
+    scores, informations = scores_at(values, everyone, dimensions, n1, n2)
+    information = float(informations[0])
     if errors == "fisher":
         stderr = 1 / math.sqrt(information)
     else:
-        gradients = _slope(ratios.values, value, n1, n2) / value
-        variance = variance_of_sum(scores, graph, ratios.kept, weights=pair_weights(n1, n2), gradients=gradients)
+        gradients = slopes_at(values, dimensions, n1, n2)[0] / value
+        variance = variance_of_sum(scores[0], graph, ratios.kept, weights=pair_weights(n1, n2), gradients=gradients)
         stderr = math.sqrt(variance) / information
     return DimensionEstimate(
         value=value,
@@ -146,66 +151,3 @@ def _dadapy(graph: NeighborGraph, n1: int) -> DimensionEstimate:
         n_dropped=len(near) - n_used,
         n_dims=graph.n_dims,
     )
-
-
-def solve(values: Floats, n1: int, n2: int) -> float:
-    """Return the maximum-likelihood dimension of log ratios `values` `(n,)`, not all zero.
-
-    The equation solved is (N-1)/d + (n2-n1-1) sum(l / (1 - exp(-d l))) = (n2-1) sum(l): decreasing in d, from infinity
-    down to -n1 sum(l), so it has one root.
-    """
-    total = float(values.sum())
-    if n2 == n1 + 1:
-        return (len(values) - 1) / (n1 * total)
-    low, high = 0.0, math.inf
-    dimension = (_harmonic(n2) - _harmonic(n1)) * len(values) / total  # the mean of l under the model is this over d
-    for _ in range(_STEPS):
-        scores, information = _score(values, dimension, n1, n2)
-        slope = float(scores.sum()) - 1 / dimension  # the scores sum to N/d - ..., the equation has N-1
-        low, high = (dimension, high) if slope > 0 else (low, dimension)
-        step = slope / (dimension * information)  # Newton in ln d, where the curve is closer to a line
-        following = dimension * math.exp(max(-1.0, min(1.0, step)))
-        if not low < following < high:
-            following = (low + high) / 2 if high < math.inf else 2 * dimension
-        if abs(following - dimension) <= 1e-13 * dimension:
-            return following
-        dimension = following
-    return dimension
-
-
-def _score(values: Floats, dimension: float, n1: int, n2: int) -> tuple[Floats, float]:
-    """Return the derivative of each point's log-likelihood `(n,)` and minus the second derivative of their sum."""
-    inner = n2 - n1 - 1
-    if inner == 0:
-        return 1 / dimension - n1 * values, len(values) / dimension**2
-    gap = -np.expm1(-dimension * values)
-    decay = 1.0 - gap
-    tied = values == 0
-    if tied.any():
-        gap[tied] = 1.0
-    quotient = values / gap
-    if tied.any():
-        quotient[tied] = 1 / dimension
-    scores: Floats = 1 / dimension + inner * quotient - (n2 - 1) * values
-    information = len(values) / dimension**2 + inner * float((quotient * quotient) @ decay)
-    return scores, information
-
-
-def _slope(values: Floats, dimension: float, n1: int, n2: int) -> Floats:
-    """Return the derivative of each point's score by its log ratio, `(n,)`, negative."""
-    inner = n2 - n1 - 1
-    if inner == 0:
-        return np.full(len(values), -float(n1))
-    scaled = dimension * values
-    gap = -np.expm1(-scaled)
-    small = scaled < 1e-4  # the derivative of x / (1 - exp(-x)) is 1/2 + x/6 near 0
-    gap[small] = 1.0
-    rise = (1 - (1 + scaled) * np.exp(-scaled)) / (gap * gap)
-    rise[small] = 0.5 + scaled[small] / 6
-    slopes: Floats = inner * rise - (n2 - 1)
-    return slopes
-
-
-def _harmonic(n: int) -> float:
-    """Return 1 + 1/2 + ... + 1/(n-1)."""
-    return math.fsum(1 / i for i in range(1, n))

@@ -90,9 +90,10 @@ def mle(
     >>> round(estimate.value, 1), estimate.n_used, estimate.pointwise.shape
     (3.1, 1000, (1000,))
     """
-    _check(graph, k, aggregation, unbiased, errors)
+    check_settings(k, aggregation, unbiased, errors)
+    require_neighbors(graph, k, method="mle")
     distances = graph.distances[:, :k]
-    lids, inverse, kept = _local(distances, unbiased=unbiased)
+    lids, inverse, kept = local_dimensions(distances, unbiased=unbiased)
     require_spread(
         inverse[kept],
         n_points=len(distances),
@@ -105,6 +106,8 @@ def mle(
     weights = mean_weights(k)
 
     def spread(scores: Floats, gradients: Floats) -> float:
+        if not np.isfinite(scores).all():  # the median of points of which nearly half are equally far from all
+            return math.nan
         if errors == "fisher":
             return float(scores.std()) / math.sqrt(used)
         return math.sqrt(variance_of_sum(scores, graph, kept, weights=weights, gradients=gradients)) / used
@@ -135,14 +138,14 @@ def mle(
     )
 
 
-def _check(graph: NeighborGraph, k: int, aggregation: str, unbiased: bool, errors: str) -> None:
+def check_settings(k: int, aggregation: str, unbiased: bool, errors: str) -> None:
+    """Refuse settings that mean nothing."""
     smallest = 3 if unbiased else 2
     if k < smallest:
         raise ParameterError(
             f"mle needs k of at least {smallest}{' with unbiased=True' if unbiased else ''}, but k={k}: "
             "one distance makes no ratio."
         )
-    require_neighbors(graph, k, method="mle")
     if aggregation not in ("harmonic", "mean", "median"):
         raise ParameterError(f'aggregation must be "harmonic", "mean" or "median", not {aggregation!r}.')
     check_errors(errors)
@@ -154,7 +157,7 @@ def check_errors(errors: str) -> None:
         raise ParameterError(f'errors must be "neighbors" or "fisher", not {errors!r}.')
 
 
-def _local(distances: Floats, *, unbiased: bool) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+def local_dimensions(distances: Floats, *, unbiased: bool) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Return LID, 1/LID and where they are defined, each `(n,)`."""
     k = distances.shape[1]
     farthest = distances[:, -1:]
@@ -183,6 +186,7 @@ def _median_scores(values: Floats, median: float) -> tuple[Floats, Floats]:
             'Raise k, or pass aggregation="harmonic".'
         )
     width = min(0.25, 0.6 * len(values) ** -0.2)  # of the order that balances bias and variance of a density
-    low, high = np.quantile(values, [0.5 - width / 2, 0.5 + width / 2])
+    with np.errstate(invalid="ignore"):  # between infinite values
+        low, high = np.quantile(values, [0.5 - width / 2, 0.5 + width / 2])
     scores: Floats = (0.5 - (values <= median)) * (float(high - low) / width)
     return scores, np.full(len(values), -median)  # a change of all ln(LID) by e moves the median by e * median

@@ -29,11 +29,12 @@ import numpy.typing as npt
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+_PAIRS_AT_ONCE = 1 << 20  # 8 MiB of float64 for what neighbors add
 
 
-def variance_of_sum(
-    scores: Floats, graph: NeighborGraph, kept: npt.NDArray[np.bool_], *, weights: Floats, gradients: Floats
-) -> float:
+def variance_of_sum(scores: Floats, graph: NeighborGraph, kept: Flags, *, weights: Floats, gradients: Floats) -> float:
     """Estimate the variance of `sum(scores)` from one sample, allowing for shared neighbors.
 
     Parameters
@@ -62,19 +63,76 @@ def variance_of_sum(
     >>> variance_of_sum(scores, graph, all_rows, weights=np.zeros(2), gradients=np.ones(4))
     4.0
     """
-    centered = scores - scores.mean()
-    own = float(centered @ centered)
-    n_points = len(graph.rows)
-    influence = np.zeros(n_points)
-    nearest = graph.indices if kept.all() else graph.indices[kept]
+    every, slopes = np.zeros((1, len(kept))), np.zeros((1, len(kept)))
+    every[0, kept], slopes[0, kept] = scores, gradients
+    variance = variances_of_sums(
+        every,
+        kept[None, :],
+        graph.indices[None],
+        np.array([len(graph.rows)]),
+        weights=weights,
+        gradients=slopes,
+        numbers=graph.queries,
+    )
+    return float(variance[0])
+
+
+def variances_of_sums(
+    scores: Floats,
+    kept: Flags,
+    indices: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    *,
+    weights: Floats,
+    gradients: Floats,
+    numbers: npt.NDArray[np.int64] | None = None,
+) -> Floats:
+    """Do the same for many clouds, `(n_clouds,)`.
+
+    Parameters
+    ----------
+    scores, gradients : numpy.ndarray
+        `(n_clouds, n_rows)` float64; what is not `kept` does not matter.
+    kept : numpy.ndarray
+        `(n_clouds, n_rows)` bool, at least one in each cloud.
+    indices : numpy.ndarray
+        `(n_clouds, n_rows, k)` int64: neighbors in the same cloud; negative where absent.
+    lengths : numpy.ndarray
+        `(n_clouds,)` int64: points of each cloud.
+    weights : numpy.ndarray
+        `(k,)` as in `variance_of_sum`.
+    numbers : numpy.ndarray, optional
+        `(n_rows,)` the point that each row belongs to; by default row i is point i.
+
+    Returns
+    -------
+    numpy.ndarray
+        The variance of each sum.
+    """
+    n_clouds, n_rows, _ = indices.shape
+    n_points = int(lengths.max())
+    mean = np.where(kept, scores, 0.0).sum(axis=1) / kept.sum(axis=1)
+    centered = np.where(kept, scores - mean[:, None], 0.0)
+    own = np.einsum("cp,cp->c", centered, centered)
+    slopes = np.where(kept, gradients, 0.0)
+    influence = np.zeros((n_clouds, n_points))
     edges = np.flatnonzero(np.diff(weights, prepend=np.nan, append=np.nan) != 0)  # runs of equal weights
-    for start, stop in pairwise(edges):
-        added = np.repeat(weights[start] * gradients, stop - start)
-        influence += np.bincount(nearest[:, start:stop].ravel(), weights=added, minlength=n_points)
-    influence -= influence.mean()
-    influence[positions(graph, kept)] += centered
-    twice = float(gradients @ gradients) * float(weights @ weights)
-    return max(float(influence @ influence) - twice, own)
+    for start, stop in pairwise(edges.tolist()):
+        step = max(1, _PAIRS_AT_ONCE // (n_rows * (stop - start)))
+        for first in range(0, n_clouds, step):
+            some = slice(first, first + step)
+            whom = np.maximum(indices[some, :, start:stop], 0)
+            whom += n_points * np.arange(len(whom))[:, None, None]
+            added = np.repeat(weights[start] * slopes[some].ravel(), stop - start)
+            influence[some] += np.bincount(whom.ravel(), weights=added, minlength=len(whom) * n_points).reshape(
+                len(whom), n_points
+            )
+    present = np.arange(n_points) < lengths[:, None]
+    influence = np.where(present, influence - (influence.sum(axis=1) / lengths)[:, None], 0.0)
+    influence[:, np.arange(n_rows) if numbers is None else numbers] += centered
+    twice = np.einsum("cp,cp->c", slopes, slopes) * float(weights @ weights)
+    variances: Floats = np.maximum(np.einsum("cp,cp->c", influence, influence) - twice, own)
+    return variances
 
 
 def pair_weights(n1: int, n2: int) -> Floats:

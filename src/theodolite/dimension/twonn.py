@@ -14,6 +14,7 @@ from theodolite.dimension.spread import pair_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 Method = Literal["fit", "ml"]
 Convention = Literal["i/N", "(i-1)/N", "N-1", "N"]
 
@@ -87,7 +88,7 @@ def twonn(
     >>> print(twonn(neighbors(points, k=2)))
     2.89 ± 0.10 (twonn, neighbors 1 and 2, method=fit, discard=0.1, convention=i/N, 1000 points, 3 columns)
     """
-    share, rule = _settings(discard, method, convention)
+    share, rule = settings(discard, method, convention)
     check_errors(errors)
     ratios = log_ratios(graph, 1, 2, method="twonn")
     n_used = len(ratios.values)
@@ -98,11 +99,12 @@ def twonn(
     ascending = ratios.values[order]
     if not ascending[:n_keep].any():
         raise PointsError(f"twonn cannot read a dimension: the {n_keep} smallest of {n_used} ratios are all 1 (ties).")
-    scores, gradients = np.empty(n_used), np.empty(n_used)
-    if method == "fit":
-        value, scores[order], gradients[order] = _line(ascending, n_keep, start=1 if rule == "i/N" else 0)
-    else:
-        value, scores[order], gradients[order] = _censored(ascending, n_keep, less=1 if rule == "N-1" else 0)
+    if n_keep == n_used and method == "fit" and rule == "i/N":
+        raise PointsError(f"twonn discards nothing of {n_used} ratios, so its last ordinate is infinite: discard more.")
+    solver = line if method == "fit" else censored
+    found = solver(ascending[None, :], np.array([n_used]), np.array([n_keep]), rule)
+    value, scores, gradients = float(found[0][0]), np.empty(n_used), np.empty(n_used)
+    scores[order], gradients[order] = found[1][0], found[2][0]
     if errors == "neighbors":
         variance = variance_of_sum(scores, graph, ratios.kept, weights=pair_weights(1, 2), gradients=gradients / value)
     else:
@@ -121,7 +123,8 @@ def twonn(
     )
 
 
-def _settings(discard: float | None, method: str, convention: str | None) -> tuple[float, Convention]:
+def settings(discard: float | None, method: str, convention: str | None) -> tuple[float, Convention]:
+    """Check the choices of TwoNN; return the share that is discarded and the convention."""
     if method not in _CONVENTIONS:
         raise ParameterError(f'method must be "fit" or "ml", not {method!r}.')
     rules = _CONVENTIONS[method]
@@ -141,40 +144,59 @@ def _settings(discard: float | None, method: str, convention: str | None) -> tup
     return share, rule
 
 
-def _line(ascending: Floats, n_keep: int, *, start: int) -> tuple[float, Floats, Floats]:
-    """Return the slope through the origin, the influence of each ratio on it and its derivative, from sorted ln mu.
+def line(ascending: Floats, n_used: Counts, n_keep: Counts, rule: str) -> tuple[Floats, Floats, Floats]:
+    """Fit lines through the origin, one for each cloud.
 
+    Parameters
+    ----------
+    ascending : numpy.ndarray
+        `(n_clouds, n_points)` ln mu, sorted in each row; what lies beyond `n_used` does not matter.
+    n_used, n_keep : numpy.ndarray
+        `(n_clouds,)` ratios, and how many of the smallest are fitted.
+    rule : {"i/N", "(i-1)/N"}
+        The empirical distribution function.
+
+    Returns
+    -------
+    slopes : numpy.ndarray
+        `(n_clouds,)`, NaN where nothing kept is above 0.
+    influences, gradients : numpy.ndarray
+        `(n_clouds, n_points)` of each ratio on the slope, and the derivative of the influence by the ratio.
+
+    Notes
+    -----
     The slope is A/B with A = int_0^q y(u) x(u) du and B = int_0^q x(u)**2 du over the quantile function x(u). A value t
     shifts the distribution function by [t <= x] - F(x), hence the influence
     -1/B * int ([t <= x] - F) (y(F) - 2 s x) dx over the part that is kept.
     """
-    n_points = len(ascending)
-    if n_keep == n_points and start == 1:
-        raise PointsError(
-            f"twonn discards nothing of {n_points} ratios, so its last ordinate is infinite: discard more."
-        )
-    below = np.arange(start, start + n_keep) / n_points
-    x = ascending[:n_keep]
-    y = -np.log1p(-below)
-    squares = float(x @ x)
-    slope = float(x @ y) / squares
-    steps = np.diff(x, prepend=0.0)  # dx between order statistics, where F = 0, 1/n, 2/n, ...
-    share = np.arange(n_keep) / n_points
-    middle = x - steps / 2
+    places = np.arange(ascending.shape[1])
+    kept = places < n_keep[:, None]
+    share = np.where(kept, places / n_used[:, None], 0.0)
     rise = -np.log1p(-share)
-    weights = (rise - 2 * slope * middle) * steps
-    after = np.zeros(n_points)
-    after[: n_keep - 1] = weights[::-1].cumsum()[::-1][1:]  # the part of the integral at or beyond each value
-    influence = -(after - float(share @ weights)) * (n_points / squares)
-    gradients = np.zeros(n_points)
-    gradients[:n_keep] = (rise - 2 * slope * x) * (n_points / squares)
-    return slope, influence, gradients
+    y = rise if rule == "(i-1)/N" else -np.log1p(-np.where(kept, (places + 1) / n_used[:, None], 0.0))
+    x = np.where(kept, ascending, 0.0)
+    squares = np.einsum("cp,cp->c", x, x)
+    squares[squares == 0] = np.nan
+    slopes = np.einsum("cp,cp->c", x, y) / squares
+    steps = np.where(kept, np.diff(x, axis=1, prepend=0.0), 0.0)  # dx between order statistics, F = 0, 1/n, 2/n, ...
+    weights = (rise - 2 * slopes[:, None] * (x - steps / 2)) * steps
+    after = np.zeros_like(x)
+    after[:, :-1] = weights[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # the integral at or beyond each value
+    scale = (n_used / squares)[:, None]
+    influences = -(after - np.einsum("cp,cp->c", share, weights)[:, None]) * scale
+    gradients = np.where(kept, rise - 2 * slopes[:, None] * x, 0.0) * scale
+    return slopes, influences, gradients
 
 
-def _censored(ascending: Floats, n_keep: int, *, less: int) -> tuple[float, Floats, Floats]:
-    """Return the maximum-likelihood rate of ln mu with the largest censored, each one's influence, its derivative."""
-    clipped = np.minimum(ascending, ascending[n_keep - 1])
-    rate = (n_keep - less) / float(clipped.sum())
-    seen = np.arange(len(ascending)) < n_keep
-    scale = rate * len(ascending) / n_keep
-    return rate, (seen - rate * clipped) * scale, np.where(seen, -rate * scale, 0.0)
+def censored(ascending: Floats, n_used: Counts, n_keep: Counts, rule: str) -> tuple[Floats, Floats, Floats]:
+    """Fit rates of ln mu by maximum likelihood, the largest censored; arguments and results as in `line`."""
+    kept = np.arange(ascending.shape[1]) < n_keep[:, None]
+    last = np.take_along_axis(ascending, np.maximum(n_keep - 1, 0)[:, None], axis=1)
+    present = np.arange(ascending.shape[1]) < n_used[:, None]
+    clipped = np.where(present, np.minimum(ascending, last), 0.0)
+    totals = clipped.sum(axis=1)
+    totals[totals == 0] = np.nan
+    rates = (n_keep - (1 if rule == "N-1" else 0)) / totals
+    scale = (rates * n_used / np.maximum(n_keep, 1))[:, None]
+    rates_of = rates[:, None]
+    return rates, (kept - rates_of * clipped) * scale, np.where(kept, -rates_of * scale, 0.0)

@@ -1,0 +1,136 @@
+"""The value every estimator returns for many clouds, and what those estimators share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import ParameterError
+from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.neighborhoods.clouds import CloudNeighbors
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudDimensions:
+    """Intrinsic dimensions of many clouds, at one scale or several; entry by entry as in `DimensionEstimate`.
+
+    Attributes
+    ----------
+    value : numpy.ndarray
+        `(n_clouds, n_scales)` float64, dimensionless; NaN where a cloud fixes no dimension at that scale (the function
+        for one graph raises `PointsError` there).
+    stderr : numpy.ndarray
+        `(n_clouds, n_scales)` float64: standard errors; NaN where none is known.
+    radius : numpy.ndarray
+        `(n_clouds, n_scales)` float64: mean distance to neighbor `n2`, in the units of the points.
+    n_used, n_dropped : numpy.ndarray
+        `(n_clouds, n_scales)` int64: points the value rests on, and points left out.
+    n1, n2 : numpy.ndarray
+        `(n_scales,)` int64: the nearer and the farther neighbor that were compared.
+    method : str
+        Name of the estimator, such as `"gride"`.
+    params : Mapping[str, str | int | float | bool]
+        Every setting that decides the values, conventions included.
+    n_dims : int
+        Extrinsic dimension: the number of columns.
+
+    Examples
+    --------
+    >>> from theodolite.dimension import cloud_gride
+    >>> from theodolite.neighborhoods import cloud_neighbors
+    >>> found = cloud_gride(cloud_neighbors(np.random.default_rng(0).normal(size=(3, 500, 4)), k=8))
+    >>> found.value.shape, found.n2.tolist()
+    ((3, 3), [2, 4, 8])
+    >>> print(found.estimate(0, 2))
+    3.89 ± 0.10 (gride, neighbors 4 and 8, convention=exact, 500 points, 4 columns)
+    """
+
+    value: Floats
+    stderr: Floats
+    radius: Floats
+    n_used: Counts
+    n_dropped: Counts
+    n1: Counts
+    n2: Counts
+    method: str
+    params: Mapping[str, str | int | float | bool]
+    n_dims: int
+
+    @property
+    def n_clouds(self) -> int:
+        """Clouds measured."""
+        return int(self.value.shape[0])
+
+    def estimate(self, cloud: int, scale: int = 0) -> DimensionEstimate:
+        """Return one entry as the estimate of a single graph.
+
+        Parameters
+        ----------
+        cloud, scale : int
+            Row and column of the arrays.
+        """
+        n1, n2 = int(self.n1[scale]), int(self.n2[scale])
+        return DimensionEstimate(
+            value=float(self.value[cloud, scale]),
+            stderr=float(self.stderr[cloud, scale]),
+            method=self.method,
+            params={"n1": n1, "n2": n2, **self.params} if self.method == "gride" else self.params,
+            n1=n1,
+            n2=n2,
+            radius=float(self.radius[cloud, scale]),
+            n_used=int(self.n_used[cloud, scale]),
+            n_dropped=int(self.n_dropped[cloud, scale]),
+            n_dims=self.n_dims,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudRatios:
+    """ln(distance to neighbor n2 / distance to neighbor n1) of all points of all clouds.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        `(n_clouds, n_longest)` float64, at least 0; 0 where not `kept`.
+    kept : numpy.ndarray
+        `(n_clouds, n_longest)` bool: points with a positive distance to neighbor n1.
+    n_used : numpy.ndarray
+        `(n_clouds,)` how many are kept.
+    radius : numpy.ndarray
+        `(n_clouds,)` mean distance to neighbor n2 over the points kept; NaN where none is.
+    """
+
+    values: Floats
+    kept: Flags
+    n_used: Counts
+    radius: Floats
+
+
+def cloud_ratios(clouds: CloudNeighbors, n1: int, n2: int) -> CloudRatios:
+    """Return the log ratios of all points whose neighbor `n1` is at a positive distance."""
+    near, far = clouds.distances[:, :, n1 - 1], clouds.distances[:, :, n2 - 1]
+    kept = near > 0  # false for NaN, which fills what is absent
+    values = np.log(np.divide(far, near, out=np.ones_like(near), where=kept))
+    return CloudRatios(values=values, kept=kept, n_used=kept.sum(axis=1), radius=mean_where(far, kept))
+
+
+def mean_where(values: Floats, kept: Flags) -> Floats:
+    """Return the mean of what is kept in each row, `(n_clouds,)`; NaN where nothing is."""
+    counts = kept.sum(axis=1)
+    totals = np.where(kept, values, 0.0).sum(axis=1)
+    means: Floats = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return means
+
+
+def require_cloud_neighbors(clouds: CloudNeighbors, k: int, *, method: str) -> None:
+    """Refuse clouds that hold fewer than `k` neighbors for each point."""
+    if clouds.k < k:
+        raise ParameterError(
+            f"{method} compares {k} neighbors, but the clouds hold {clouds.k} for each point. "
+            f"Pass k={k} (or more) to cloud_neighbors()."
+        )
