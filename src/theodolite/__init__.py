@@ -12,7 +12,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite import bundled, dimension, tables
+    from theodolite import bundled, dimension, similarity, tables
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
@@ -35,7 +35,7 @@ _HOME = {
     "open_run": "theodolite.runs",
     "run": "theodolite.studies",
 }
-_ROOMS = ("bundled", "dimension", "tables")
+_ROOMS = ("bundled", "dimension", "similarity", "tables")
 
 __all__ = [
     "DimensionEstimate",
@@ -52,6 +52,7 @@ __all__ = [
     "neighbors",
     "open_run",
     "run",
+    "similarity",
     "tables",
 ]
 
