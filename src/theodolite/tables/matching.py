@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.tables.spelling import Spelling
+from theodolite.tables.spelling import Spelling, is_ideograph
 
 STAGES = ("exact", "spacing", "unicode", "compatibility", "case")
 """How two tokens were found to be the same, from certain to permissive; see `match_spellings`."""
@@ -145,7 +145,7 @@ def _guessed(side: dict[int, _Key], *, likely: bool) -> dict[int, _Key]:
 def _looks_like_word(content: bytes) -> bool:
     """Say whether a text begins with a letter or digit of a script that puts blanks between words."""
     first = content.decode("utf-8", "replace")[:1]
-    return first.isalnum() and not unicodedata.name(first, "").startswith("CJK ")
+    return first.isalnum() and not is_ideograph(first)
 
 
 def _as_it_is(content: bytes) -> bytes:

@@ -153,9 +153,14 @@ def _encode(text: str | bytes) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
+def is_ideograph(character: str) -> bool:
+    """Say whether a character is a CJK ideograph: written without blanks between words."""
+    return unicodedata.name(character, "").startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH"))
+
+
 def _stands_alone(content: bytes) -> bool:
     """Say whether a text begins with what is a word of its own with or without a blank before it."""
     first = content.decode("utf-8", "replace")[:1]
     if first.isascii():
         return not first.isalnum()
-    return unicodedata.category(first)[0] == "P" or unicodedata.name(first, "").startswith("CJK ")
+    return unicodedata.category(first)[0] == "P" or is_ideograph(first)
