@@ -1,20 +1,22 @@
 """The weights of a model folder or of one file: names of tensors, each found in its shard only when it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, UnsafeFileError
-from theodolite.tables.entries import TensorEntry, TensorFile, find_entry
+from theodolite.tables.entries import RowFile, StorageFile, TensorEntry, TensorFile, find_entry
 from theodolite.tables.json_file import read_json
 from theodolite.tables.npy_file import NpyFile
 from theodolite.tables.safetensors_file import SafetensorsFile
 from theodolite.tables.torch_file import TorchFile
 
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
-_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _TORCH_ENDINGS = (".bin", ".pt", ".pth")
+_ROWS_COMPARED = 64
+_FAR_ROWS_COMPARED = 8
 _NOT_WEIGHTS = {"training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth"}
 
 
@@ -55,12 +57,26 @@ class Checkpoint:
         The file of each tensor.
     opened : mapping of pathlib.Path to TensorFile
         Files that are already open.
+    folder : pathlib.Path, optional
+        Where config.json is, if that is not `place`.
+    opener : callable, optional
+        Opens a shard that is not on this machine.
     """
 
-    def __init__(self, place: Path, shards: Mapping[str, Path], opened: Mapping[Path, TensorFile]) -> None:
+    def __init__(
+        self,
+        place: Path,
+        shards: Mapping[str, Path],
+        opened: Mapping[Path, TensorFile],
+        *,
+        folder: Path | None = None,
+        opener: Callable[[Path], TensorFile] | None = None,
+    ) -> None:
         self.place = place
+        self.folder = folder or place
         self._shards = dict(shards)
         self._opened = dict(opened)
+        self._opener = opener or _open_shard
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,17 +129,33 @@ class Checkpoint:
         """Say whether two names stand for the same numbers of one torch file."""
         file = self._open(self._shards[one])
         together = self._shards[one] == self._shards[other]
-        return together and isinstance(file, TorchFile) and file.same_storage(one, other)
+        return together and isinstance(file, StorageFile) and file.same_storage(one, other)
+
+    def sample(self, one: str, other: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same rows of two matrices of one shape, spread over both: 64, or 8 where each is far away."""
+        files = [self._open(self._shards[name]) for name in (one, other)]
+        most = _FAR_ROWS_COMPARED if any(isinstance(file, RowFile) for file in files) else _ROWS_COMPARED
+        n_rows = self.entry(one).shape[0]
+        rows = torch.linspace(0, n_rows - 1, min(most, n_rows), dtype=torch.float64).long()
+        a, b = (
+            file.read_rows(name, rows) if isinstance(file, RowFile) else file.read(name)[rows]
+            for file, name in zip(files, (one, other), strict=True)
+        )
+        return a, b
 
     def _open(self, path: Path) -> TensorFile:
         if path not in self._opened:
-            if not path.is_file():
-                raise NotFoundError(
-                    f"The shard {path.name} is missing in {path.parent}: the index names it, but it is not there. "
-                    "Download the folder completely."
-                )
-            self._opened[path] = open_file(path)
+            self._opened[path] = self._opener(path)
         return self._opened[path]
+
+
+def _open_shard(path: Path) -> TensorFile:
+    if not path.is_file():
+        raise NotFoundError(
+            f"The shard {path.name} is missing in {path.parent}: the index names it, but it is not there. "
+            "Download the folder completely."
+        )
+    return open_file(path)
 
 
 def open_checkpoint(place: Path) -> Checkpoint:
@@ -141,23 +173,32 @@ def open_checkpoint(place: Path) -> Checkpoint:
     """
     if place.is_file():
         return _of_file(place, place)
-    for single, index in zip(_SINGLE, _INDEXES, strict=True):
-        if (place / single).is_file():
-            return _of_file(place, place / single)
-        if (place / index).is_file():
-            return _of_index(place, place / index)
-    found = sorted(
-        path
-        for path in place.iterdir()
-        if path.suffix in (".safetensors", *_TORCH_ENDINGS) and path.name not in _NOT_WEIGHTS and path.is_file()
-    )
-    safe = [path for path in found if path.suffix == ".safetensors"]
+    name = choose_weights([path.name for path in place.iterdir() if path.is_file()], place)
+    return _of_file(place, place / name) if name not in INDEXES else Checkpoint(place, read_index(place / name), {})
+
+
+def choose_weights(names: Collection[str], place: Path) -> str:
+    """Return which of the files of a folder holds its weights, or the index of those that do.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing of that kind, or more than one and nothing says which.
+    """
+    for single, index in zip(_SINGLE, INDEXES, strict=True):
+        if single in names:
+            return single
+        if index in names:
+            return index
+    endings = (".safetensors", *_TORCH_ENDINGS)
+    found = sorted(name for name in names if PurePosixPath(name).suffix in endings and name not in _NOT_WEIGHTS)
+    safe = [name for name in found if name.endswith(".safetensors")]
     for candidates in (safe, found):
         if len(candidates) == 1:
-            return _of_file(place, candidates[0])
+            return candidates[0]
     if found:
         raise NotFoundError(
-            f"{place} holds {len(found)} weight files ({', '.join(path.name for path in found[:4])}"
+            f"{place} holds {len(found)} weight files ({', '.join(found[:4])}"
             f"{', ...' if len(found) > 4 else ''}) and no index that joins them. Name one of them, not the folder."
         )
     raise NotFoundError(
@@ -171,8 +212,14 @@ def _of_file(place: Path, path: Path) -> Checkpoint:
     return Checkpoint(place, dict.fromkeys(file.entries, path), {path: file})
 
 
-def _of_index(place: Path, index: Path) -> Checkpoint:
-    """Read an index of shards and refuse names that lead out of the folder."""
+def read_index(index: Path) -> dict[str, Path]:
+    """Return the shard of each tensor, as a path beside the index.
+
+    Raises
+    ------
+    FormatError, UnsafeFileError
+        If the index is damaged, or names a file outside the folder.
+    """
     weight_map = read_json(index).get("weight_map")
     if (
         not isinstance(weight_map, dict)
@@ -186,4 +233,4 @@ def _of_index(place: Path, index: Path) -> Checkpoint:
                 f"{index} names the shard {shard!r}, which is not a plain file name inside the folder. "
                 "Do not trust this folder; get it again from its source."
             )
-    return Checkpoint(place, {name: place / shard for name, shard in weight_map.items()}, {})
+    return {name: index.parent / shard for name, shard in weight_map.items()}

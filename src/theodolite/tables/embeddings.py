@@ -13,7 +13,6 @@ from theodolite.tables.model_config import ModelConfig
 from theodolite.tables.skeleton import Skeleton, build_skeleton
 
 Which = Literal["input", "output"]
-_ROWS_COMPARED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def find_embeddings(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
     """
     found = _by_convention(checkpoint, config)
     if found is None:
-        found = _by_skeleton(checkpoint, config, build_skeleton(checkpoint.place))
+        found = _by_skeleton(checkpoint, config, build_skeleton(checkpoint.folder))
     return found
 
 
@@ -163,14 +162,13 @@ def _pair(
 
 
 def _equal(checkpoint: Checkpoint, one: str, other: str) -> bool:
-    """Compare two stored tables: the same storage, or the same numbers in 64 rows spread over the vocabulary."""
+    """Compare two stored tables: the same storage, or the same numbers in rows spread over the vocabulary."""
     a, b = checkpoint.entry(one), checkpoint.entry(other)
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if checkpoint.same_storage(one, other):
         return True
-    rows = torch.linspace(0, a.shape[0] - 1, min(_ROWS_COMPARED, a.shape[0]), dtype=torch.float64).long()
-    return torch.equal(checkpoint.read(one)[rows], checkpoint.read(other)[rows])
+    return torch.equal(*checkpoint.sample(one, other))
 
 
 def _check_rows(checkpoint: Checkpoint, name: str, config: ModelConfig) -> None:

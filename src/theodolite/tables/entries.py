@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -59,6 +59,22 @@ class TensorFile(Protocol):
 
     def read(self, name: str) -> torch.Tensor:
         """Return one tensor, memory-mapped where the format allows."""
+
+
+@runtime_checkable
+class StorageFile(Protocol):
+    """A file of which two names may stand for the same numbers."""
+
+    def same_storage(self, one: str, other: str) -> bool:
+        """Say whether two names stand for the same numbers in the file, as tied weights do."""
+
+
+@runtime_checkable
+class RowFile(Protocol):
+    """A file so far away that a few rows are better read alone."""
+
+    def read_rows(self, name: str, rows: torch.Tensor) -> torch.Tensor:
+        """Return some rows of one matrix."""
 
 
 def find_entry(entries: Mapping[str, TensorEntry], name: str, place: str) -> TensorEntry:

@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -40,6 +41,25 @@ _DTYPES = {
 _MOST_HEADER_BYTES = 100_000_000  # the limit of the format itself
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetensorsHeader:
+    """What the header of a safetensors file says, checked.
+
+    Attributes
+    ----------
+    entries : mapping of str to TensorEntry
+        Every tensor, in the order of the header.
+    begins : mapping of str to int
+        The byte of the file at which each tensor begins.
+    metadata : mapping of str to str
+        What the writer noted.
+    """
+
+    entries: Mapping[str, TensorEntry]
+    begins: Mapping[str, int]
+    metadata: Mapping[str, str]
+
+
 class SafetensorsFile:
     """The tensors of one safetensors file.
 
@@ -58,8 +78,10 @@ class SafetensorsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: Mapping[str, TensorEntry]
-        self.entries, self.metadata = _read_header(path)
+        with path.open("rb") as file:
+            header = read_header(path, file, path.stat().st_size)
+        self.entries: Mapping[str, TensorEntry] = header.entries
+        self.metadata = header.metadata
 
     def read(self, name: str) -> torch.Tensor:
         """Return one tensor, memory-mapped: its pages are read when they are used, no others."""
@@ -74,23 +96,38 @@ class SafetensorsFile:
         return tensor
 
 
-def _read_header(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
-    """Read and check the header: every tensor has a place of its own, and together they fill the file."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        if len(start) < 8:
-            raise FormatError(
-                f"{path} is {'empty' if size == 0 else 'truncated'}: {size} bytes are no safetensors file; that begins "
-                "with 8 bytes of length and a header. Copy or download it again."
-            )
-        length = int.from_bytes(start, "little")
-        if length > min(size - 8, _MOST_HEADER_BYTES):
-            raise FormatError(
-                f"{path} is truncated or no safetensors file: it claims a header of {length} bytes, but the file has "
-                f"{size} bytes and a header at most {_MOST_HEADER_BYTES}. Copy or download it again."
-            )
-        text = file.read(length)
+def read_header(path: Path, file: BinaryIO, size: int, *, most: int = _MOST_HEADER_BYTES) -> SafetensorsHeader:
+    """Read and check the header: every tensor has a place of its own, and together they fill the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The name of the file in messages and entries.
+    file : BinaryIO
+        Positioned at its beginning; only the header is read.
+    size : int
+        Bytes of the whole file.
+    most : int
+        Bytes that a header may have.
+
+    Raises
+    ------
+    FormatError
+        If the header does not describe exactly the bytes that follow it.
+    """
+    start = file.read(8)
+    if len(start) < 8:
+        raise FormatError(
+            f"{path} is {'empty' if size == 0 else 'truncated'}: {size} bytes are no safetensors file; that begins "
+            "with 8 bytes of length and a header. Copy or download it again."
+        )
+    length = int.from_bytes(start, "little")
+    if length > min(size - 8, most):
+        raise FormatError(
+            f"{path} is truncated or no safetensors file: it claims a header of {length} bytes, but the file has "
+            f"{size} bytes and a header at most {most}. Copy or download it again."
+        )
+    text = file.read(length)
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -118,7 +155,11 @@ def _read_header(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
             f"{path} is truncated or damaged: its header describes {end} bytes of tensors, but {size - 8 - length} "
             "follow it. Copy or download it again."
         )
-    return entries, metadata if isinstance(metadata, dict) else {}
+    return SafetensorsHeader(
+        entries=entries,
+        begins={name: 8 + length + begin for begin, _, name in places},
+        metadata=metadata if isinstance(metadata, dict) else {},
+    )
 
 
 def _read_entry(path: Path, name: str, value: Any) -> tuple[TensorEntry, int]:
