@@ -33,6 +33,8 @@ def display_token(text: str | bytes) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", errors="surrogateescape")
+    if text.isprintable():
+        return text
     return "".join(_visible(char, text, i) for i, char in enumerate(text))
 
 

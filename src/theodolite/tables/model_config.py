@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite.tables.json_file import read_json
+from theodolite.tables.quantised import name_quantisation
 
 CONFIG = "config.json"
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
@@ -32,6 +33,8 @@ class ModelConfig:
         Whether output and input embedding are one matrix; None where the config leaves it to the architecture.
     embedding_scale : float
         The factor that the model puts on the embedding before the first block; the table is the raw matrix.
+    quantisation : str or None
+        How the checkpoint is quantised, in a few words; None where it is not.
     """
 
     model_type: str
@@ -40,6 +43,7 @@ class ModelConfig:
     vocab_size: int | None
     ties: bool | None
     embedding_scale: float
+    quantisation: str | None = None
 
     @property
     def is_nested(self) -> bool:
@@ -64,7 +68,11 @@ def read_config(folder: Path) -> ModelConfig:
     FormatError
         If it is no JSON object.
     """
-    outer = read_json(folder / CONFIG)
+    return parse_config(read_json(folder / CONFIG))
+
+
+def parse_config(outer: dict[str, Any]) -> ModelConfig:
+    """Pick the parts that concern tables out of what config.json holds, or what another format says in its words."""
     text = outer
     for part in _TEXT_PARTS:
         if isinstance(text.get(part), dict):
@@ -81,6 +89,7 @@ def read_config(folder: Path) -> ModelConfig:
         vocab_size=_size(text.get("vocab_size", outer.get("vocab_size"))),
         ties=ties if isinstance(ties, bool) else None,
         embedding_scale=_scale(model_type, text),
+        quantisation=name_quantisation(outer),
     )
 
 

@@ -17,7 +17,9 @@ from theodolite.core.errors import ReferenceSyntaxError
 Scheme = Literal["bundled", "hub", "path"]
 
 SELECTOR_WORDS = {"input": "input", "embedding": "input", "output": "output", "unembedding": "output"}
-FILE_ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".npy")
+FILE_ENDINGS = (
+    ".safetensors", ".bin", ".pt", ".pth", ".npy", ".npz", ".gguf", ".txt", ".vec", ".gz", ".kv"
+)  # fmt: skip
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*):(.*)$", re.DOTALL)
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", re.ASCII)
