@@ -1,0 +1,61 @@
+"""Index files: which rows of a data set an experiment used."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from theodolite.core.errors import FormatError, NotFoundError
+
+
+def read_rows(path: str | Path) -> npt.NDArray[np.int64]:
+    r"""Read row numbers from a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        `.npy` (a flat array of whole numbers), `.json` (a list), or a text file with one number on each line.
+
+    Returns
+    -------
+    numpy.ndarray
+        Row numbers from 0, int64, in the order of the file.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    FormatError
+        If it holds anything but whole numbers from 0, or none.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "rows.txt"
+    >>> _ = file.write_text("0\n19\n22\n")
+    >>> read_rows(file)
+    array([ 0, 19, 22])
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {file} with row numbers. Check the path.")
+    try:
+        if file.suffix == ".npy":
+            found = np.load(file, allow_pickle=False)
+        elif file.suffix == ".json":
+            found = np.array(json.loads(file.read_text(encoding="utf-8")))
+        else:
+            found = np.array([int(line) for line in file.read_text(encoding="utf-8").split()])
+    except (ValueError, OSError, EOFError) as error:
+        raise FormatError(
+            f"{file} holds no row numbers: {' '.join(str(error).split())[:200]}. Needed is a flat .npy array, a JSON "
+            "list, or one number on each line."
+        ) from error
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not found.size or found.min() < 0:
+        raise FormatError(
+            f"{file} holds an array of shape {found.shape} and type {found.dtype}; needed are whole numbers from 0, "
+            "at least one, in one row."
+        )
+    rows: npt.NDArray[np.int64] = found.astype(np.int64)
+    return rows
