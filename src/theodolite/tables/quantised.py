@@ -1,8 +1,8 @@
-"""Quantised checkpoints: which scheme a table is stored in, what can be undone for certain, and what is refused by name.
+"""Quantised checkpoints: which scheme a table is stored in, what can be undone, and what is refused by name.
 
 Most schemes leave the embeddings alone, and those are read like any other tensor. An embedding in 8-bit floats with
 scales beside it (DeepSeek's blocks, compressed-tensors' rows) is multiplied out: that is all such a scheme does. Packed
-integers (GPTQ, AWQ, bitsandbytes, MXFP4) need code books and orders that differ between versions, and are not guessed at.
+integers (GPTQ, AWQ, bitsandbytes, MXFP4) need code books and orders that differ between versions: no guess is made.
 """
 
 import re
@@ -96,8 +96,8 @@ def dequantise(entry: TensorEntry, stored: torch.Tensor, scale: torch.Tensor) ->
         return result
     else:
         raise FormatError(
-            f"The tensor {entry} in {entry.file} has scales of shape {tuple(scale.shape)}; one number, one for each row, "
-            f"or {blocks[0]} x {blocks[1]} (blocks of {_BLOCK}) are understood. {_ADVICE}"
+            f"The tensor {entry} in {entry.file} has scales of shape {tuple(scale.shape)}; one number, one for each "
+            f"row, or {blocks[0]} x {blocks[1]} (blocks of {_BLOCK}) are understood. {_ADVICE}"
         )
     return stored.to(torch.float32) * factor
 
