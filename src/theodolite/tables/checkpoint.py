@@ -1,14 +1,19 @@
 """The weights of a model folder or of one file: names of tensors, each found in its shard only when it is asked for."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, UnsafeFileError
 from theodolite.tables.entries import RowFile, StorageFile, TensorEntry, TensorFile, find_entry
+from theodolite.tables.file_kind import open_by_content
+from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.json_file import read_json
 from theodolite.tables.npy_file import NpyFile
+from theodolite.tables.npz_file import NpzFile
+from theodolite.tables.quantised import dequantise, scale_name
 from theodolite.tables.safetensors_file import SafetensorsFile
 from theodolite.tables.torch_file import TorchFile
 
@@ -21,12 +26,12 @@ _NOT_WEIGHTS = {"training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler
 
 
 def open_file(path: Path) -> TensorFile:
-    """Open one file by its ending; only its header is read.
+    """Open one file, by its ending where that is certain and otherwise by its first bytes; only its header is read.
 
     Raises
     ------
     FormatError
-        If the ending is not one of .safetensors, .npy, .bin, .pt, .pth, or the file is not what its ending says.
+        If the file is not what its ending says, or nothing that is read.
     """
     ending = path.suffix.lower()
     try:
@@ -34,16 +39,15 @@ def open_file(path: Path) -> TensorFile:
             return SafetensorsFile(path)
         if ending == ".npy":
             return NpyFile(path)
-        if ending in _TORCH_ENDINGS:
-            return TorchFile(path)
+        if ending == ".npz":
+            return NpzFile(path)
+        if ending == ".gguf":
+            return GgufFile(path)
+        return open_by_content(path, is_torch=ending in _TORCH_ENDINGS)
     except OSError as error:
         if isinstance(error, NotFoundError):
             raise
         raise FormatError(f"{path} cannot be read: {error.strerror or error}.") from error
-    raise FormatError(
-        f"{path} has the ending {ending or '(none)'!r}, which is not read in this version. "
-        "Give a model folder, or a .safetensors, .bin, .pt, .pth or .npy file."
-    )
 
 
 class Checkpoint:
@@ -88,6 +92,11 @@ class Checkpoint:
         """The files that hold them, each once."""
         return tuple(dict.fromkeys(self._shards.values()))
 
+    @property
+    def only_file(self) -> TensorFile | None:
+        """The one file that holds all tensors; None where there are several."""
+        return self._open(self.files[0]) if len(self.files) == 1 else None
+
     def __contains__(self, name: object) -> bool:
         """Say whether there is a tensor of this name."""
         return name in self._shards
@@ -110,19 +119,22 @@ class Checkpoint:
                 f"The index of {self.place} says that {name!r} is in {file.path.name}, but it is not there. "
                 "Index and shards do not belong together: download the folder again."
             )
-        return file.entries[name]
+        entry = file.entries[name]
+        return entry if scale_name(entry, self) is None else replace(entry, dequantised="float32")
 
     def entries(self) -> dict[str, TensorEntry]:
         """Return all entries; opens every shard (headers only)."""
         return {name: self.entry(name) for name in self._shards}
 
     def read(self, name: str) -> torch.Tensor:
-        """Return one tensor, memory-mapped where its file allows."""
-        self.entry(name)
-        return self._open(self._shards[name]).read(name)
+        """Return one tensor, memory-mapped where its file allows; 8-bit floats are multiplied by their scales."""
+        entry = self.entry(name)
+        stored = self._open(self._shards[name]).read(name)
+        scale = scale_name(entry, self)
+        return stored if scale is None else dequantise(entry, stored, self.read(scale))
 
     def format_of(self, name: str) -> str:
-        """Return the format of the file that holds a tensor: "safetensors", "torch" or "npy"."""
+        """Return the format of the file that holds a tensor: "safetensors", "torch", "gguf", "word2vec text", ..."""
         return self._open(self._shards[name]).format
 
     def same_storage(self, one: str, other: str) -> bool:
@@ -138,7 +150,7 @@ class Checkpoint:
         n_rows = self.entry(one).shape[0]
         rows = torch.linspace(0, n_rows - 1, min(most, n_rows), dtype=torch.float64).long()
         a, b = (
-            file.read_rows(name, rows) if isinstance(file, RowFile) else file.read(name)[rows]
+            file.read_rows(name, rows) if isinstance(file, RowFile) else self.read(name)[rows]
             for file, name in zip(files, (one, other), strict=True)
         )
         return a, b

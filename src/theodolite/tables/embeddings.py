@@ -9,6 +9,7 @@ from theodolite.core.errors import FormatError, NotFoundError
 from theodolite.tables.checkpoint import Checkpoint
 from theodolite.tables.conventions import CONVENTIONS
 from theodolite.tables.entries import TensorEntry, list_tables
+from theodolite.tables.gguf_file import INPUT, OUTPUT, WITHOUT_HEAD, GgufFile
 from theodolite.tables.model_config import ModelConfig
 from theodolite.tables.skeleton import Skeleton, build_skeleton
 
@@ -79,10 +80,32 @@ def find_embeddings(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
     FormatError
         If neither way finds a matrix of the right size.
     """
+    if isinstance(checkpoint.only_file, GgufFile):
+        return _of_gguf(checkpoint, config)
     found = _by_convention(checkpoint, config)
     if found is None:
         found = _by_skeleton(checkpoint, config, build_skeleton(checkpoint.folder))
     return found
+
+
+def _of_gguf(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
+    """Return the tables of a GGUF file, which are called alike in every architecture; without a head they are tied."""
+    if INPUT not in checkpoint:
+        tables = list_tables(checkpoint.entries().values())
+        raise FormatError(f"{checkpoint.place} has no {INPUT}, the input embedding of a GGUF model. {tables}")
+    _check_rows(checkpoint, INPUT, config)
+    missing = ""
+    if OUTPUT not in checkpoint and config.model_type.startswith(WITHOUT_HEAD):
+        missing = f"a model of the kind {config.model_type} ends without a head over the vocabulary"
+    tied = OUTPUT not in checkpoint and not missing
+    return Embeddings(
+        input=INPUT,
+        output=None if missing else INPUT if tied else OUTPUT,
+        tied=tied,
+        scale=config.embedding_scale,
+        found_by="convention",
+        missing=missing,
+    )
 
 
 def _by_convention(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings | None:

@@ -7,9 +7,11 @@ from typing import Any
 from theodolite.core.errors import FormatError, NotFoundError
 from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
 from theodolite.tables.embeddings import Embeddings, find_embeddings
+from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.load import COUNTS, choose, read_config_of, vocabulary_for
 from theodolite.tables.reference import Reference
 from theodolite.tables.source import locate
+from theodolite.tables.wordvector_file import WordVectorFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,11 @@ class Inspection:
     place : str
         The folder or file.
     format : str
-        "safetensors", "torch" or "npy".
+        "safetensors", "torch", "npy", "npz", "gguf", "word2vec text", "word2vec binary", "glove text" or "fasttext".
     model_type, architecture : str or None
-        From config.json.
+        From config.json, or from the metadata of a GGUF file.
+    quantisation : str or None
+        How config.json says that the checkpoint is quantised; None where it does not.
     tensors : tuple of TensorSummary
         Every tensor, in the order of the file.
     input, output : str or None
@@ -81,6 +85,7 @@ class Inspection:
     format: str
     model_type: str | None
     architecture: str | None
+    quantisation: str | None
     tensors: tuple[TensorSummary, ...]
     input: str | None
     output: str | None
@@ -132,10 +137,13 @@ def describe(reference: str | Path | Reference) -> Inspection:
     source = locate(parsed)
     checkpoint = open_checkpoint(source.place)
     entries = checkpoint.entries()
-    config = read_config_of(source)
+    config = read_config_of(source, checkpoint)
+    own = checkpoint.only_file
     notes: list[str] = []
     embeddings = None
-    if config is not None and (source.place.is_dir() or len(entries) > 1):
+    if isinstance(own, WordVectorFile):
+        notes.append("Each row has a word of its own; the words are read together with the vectors.")
+    elif config is not None and (source.place.is_dir() or len(entries) > 1 or isinstance(own, GgufFile)):
         try:
             embeddings = find_embeddings(checkpoint, config)
             if embeddings.missing:
@@ -145,7 +153,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
     choice = vocabulary = None
     try:
         choice = choose(source, checkpoint, config)
-        vocabulary = vocabulary_for(source, choice, config, entries[choice.tensor].shape[0])
+        vocabulary = vocabulary_for(source, checkpoint, choice, config, entries[choice.tensor].shape[0])
     except (FormatError, NotFoundError) as error:
         if parsed.selector is not None and parsed.selector not in ("input", "output"):
             raise
@@ -161,6 +169,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
         format=_format(checkpoint),
         model_type=None if config is None else config.model_type,
         architecture=None if config is None or not config.architectures else config.architectures[0],
+        quantisation=None if config is None else config.quantisation,
         tensors=tuple(
             TensorSummary(
                 name=entry.name,

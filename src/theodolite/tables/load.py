@@ -10,12 +10,17 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
 from theodolite.tables.embeddings import Which, find_embeddings
 from theodolite.tables.entries import check_table, hash_tensor, list_tables
+from theodolite.tables.gguf_file import GgufFile
+from theodolite.tables.in_memory import InMemory, table_in_memory
 from theodolite.tables.model_config import CONFIG, ModelConfig, read_config
 from theodolite.tables.npy_file import ARRAY
+from theodolite.tables.quantised import refuse_packed, refuse_quantised
 from theodolite.tables.reference import SELECTOR_WORDS, Reference
 from theodolite.tables.source import Source, locate
 from theodolite.tables.table import Rows, Table
 from theodolite.tables.vocabulary import Vocabulary, read_vocabulary
+from theodolite.tables.word_reference import first_rows, read_word_table
+from theodolite.tables.wordvector_file import VECTORS, WordVectorFile
 
 COUNTS = "token_counts.npy"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -46,19 +51,29 @@ class Choice:
     found_by: str
 
 
-def load_table(reference: str | Path | Reference, *, which: str | None = None, rows: Rows = "all") -> Table:
+def load_table(
+    reference: str | Path | Reference | InMemory,
+    *,
+    which: str | None = None,
+    rows: Rows = "all",
+    limit: int | None = None,
+) -> Table:
     """Read one table; of the weights, only the bytes of that tensor.
 
     Parameters
     ----------
-    reference : str, pathlib.Path or Reference
+    reference : str, pathlib.Path, Reference, or an object in memory
         `[scheme:]location[@revision][#selector]`: `bundled:pocket-128@step512#output`, a model folder,
-        `weights.safetensors#wte.weight`, `pytorch_model.bin#name`, `array.npy`.
+        `weights.safetensors#wte.weight`, `pytorch_model.bin#name`, `array.npy`, `arrays.npz#name`, `model.gguf#output`,
+        `glove.txt`, `vectors.bin#first50000`. Or a tensor, an array, a `torch.nn.Module`, or word vectors of gensim.
     which : str, optional
         "input" (or "embedding"), "output" (or "unembedding"), or the name of a tensor: the same as `#selector`. Without
         either, the input embedding.
     rows : {"all", "tokenizer", "trimmed"}
         Which rows to keep, see `Table.select`.
+    limit : int, optional
+        Take only the first so many stored rows. Files of word vectors have the most frequent words first, and are read
+        no further.
 
     Returns
     -------
@@ -77,7 +92,7 @@ def load_table(reference: str | Path | Reference, *, which: str | None = None, r
     UnsafeFileError
         If a file could only be read by running code that is in it.
     ParameterError
-        If `which` contradicts the reference, or `rows` needs a tokenizer that is not there.
+        If `which` contradicts the reference, `rows` needs a tokenizer that is not there, or `limit` is not positive.
 
     Examples
     --------
@@ -88,6 +103,10 @@ def load_table(reference: str | Path | Reference, *, which: str | None = None, r
     >>> table.n_tokens, table.n_dims, table.which
     (3, 3, 'array')
     """
+    if limit is not None and limit < 1:
+        raise ParameterError(f"limit={limit} rows leave no table. Give a positive number, or None for all rows.")
+    if not isinstance(reference, str | Path | Reference):
+        return first_rows_of(table_in_memory(reference, which=which), limit).select(rows)
     parsed = Reference.parse(reference)
     if which is not None:
         wanted = SELECTOR_WORDS.get(which.lower(), which)
@@ -99,13 +118,16 @@ def load_table(reference: str | Path | Reference, *, which: str | None = None, r
         parsed = parsed.select(wanted)
     source = locate(parsed)
     checkpoint = open_checkpoint(source.place)
-    config = read_config_of(source)
+    if isinstance(checkpoint.only_file, WordVectorFile):
+        return read_word_table(parsed, checkpoint.only_file, limit).select(rows)
+    config = read_config_of(source, checkpoint)
     choice = choose(source, checkpoint, config)
     entry = checkpoint.entry(choice.tensor)
+    refuse_quantised(entry, checkpoint)
     check_table(entry)
     points = checkpoint.read(choice.tensor)
     n_rows = entry.shape[0]
-    vocabulary = vocabulary_for(source, choice, config, n_rows)
+    vocabulary = vocabulary_for(source, checkpoint, choice, config, n_rows)
     counts = _read_counts(source, n_rows) if vocabulary is not None else None
     known = None if vocabulary is None else np.array(sorted(i for i in vocabulary.pieces if i < n_rows), dtype=np.int64)
     table = Table(
@@ -141,11 +163,18 @@ def load_table(reference: str | Path | Reference, *, which: str | None = None, r
         },
         vocabulary=vocabulary,
     )
-    return table.select(rows)
+    return first_rows_of(table, limit).select(rows)
 
 
-def read_config_of(source: Source) -> ModelConfig | None:
-    """Read the config.json that belongs to a source; None where there is none."""
+def first_rows_of(table: Table, limit: int | None) -> Table:
+    """Return the first `limit` rows of a table."""
+    return table if limit is None or limit >= table.n_tokens else table.take(np.arange(limit))
+
+
+def read_config_of(source: Source, checkpoint: Checkpoint) -> ModelConfig | None:
+    """Read what the weights say about their model, or the config.json that belongs to them; None where nothing does."""
+    if isinstance(checkpoint.only_file, GgufFile):
+        return checkpoint.only_file.config
     folder = source.companion(CONFIG)
     return None if folder is None else read_config(folder)
 
@@ -161,14 +190,19 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
         If nothing says which of several matrices is meant.
     """
     selector = source.reference.selector
+    own = checkpoint.only_file
+    if isinstance(own, WordVectorFile):
+        first_rows(source.reference)
+        return Choice(tensor=VECTORS, which=VECTORS, tied=None, scale=1.0, found_by="only matrix")
     if selector is not None and (selector in checkpoint or selector not in ("input", "output")):
         name = checkpoint.entry(selector).name
         tied, scale = None, 1.0
         return Choice(tensor=name, which=name, tied=tied, scale=scale, found_by="name")
-    whole = source.place.is_dir() or len(checkpoint.names) > 1
+    whole = source.place.is_dir() or len(checkpoint.names) > 1 or isinstance(own, GgufFile)
     if config is not None and whole:
-        found = find_embeddings(checkpoint, config)
         which: Which = "output" if selector == "output" else "input"
+        refuse_packed(which, checkpoint.names, source.place)
+        found = find_embeddings(checkpoint, config)
         name = found.name(which, checkpoint)
         scale = found.scale if which == "input" else 1.0
         return Choice(tensor=name, which=which, tied=found.tied, scale=scale, found_by=found.found_by)
@@ -189,15 +223,19 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
     )
 
 
-def vocabulary_for(source: Source, choice: Choice, config: ModelConfig | None, n_rows: int) -> Vocabulary | None:
+def vocabulary_for(
+    source: Source, checkpoint: Checkpoint, choice: Choice, config: ModelConfig | None, n_rows: int
+) -> Vocabulary | None:
     """Read the tokenizer if the rows of the chosen tensor are its tokens.
 
     That is so for an input or output embedding, and for a tensor named by hand with as many rows as the vocabulary.
     """
-    folder = source.companion(*TOKENIZER_FILES)
-    if folder is None or source.place.suffix == ".npy":
-        return None
     if choice.which not in ("input", "output") and (config is None or config.vocab_size != n_rows):
+        return None
+    if isinstance(checkpoint.only_file, GgufFile):
+        return checkpoint.only_file.vocabulary
+    folder = source.companion(*TOKENIZER_FILES)
+    if folder is None or source.place.suffix in (".npy", ".npz") or choice.which == VECTORS:
         return None
     return read_vocabulary(folder)
 
