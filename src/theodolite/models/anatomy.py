@@ -209,6 +209,9 @@ def _readout(module: Any, normed: torch.Tensor, logits: Any) -> Readout | None:
         scale=float(scale if scale else 1.0) / float(divisor if divisor else 1.0),
         softcap=float(softcap) if softcap else None,
     )
+    weight = getattr(head, "weight", None)
+    if weight is None or weight.shape[-1] != normed.shape[-1]:
+        return None
     with torch.no_grad():
         raw = head(normed)
     if raw.shape != logits.shape:

@@ -10,8 +10,8 @@ import torch
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, UnsafeFileError
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.quiet import quiet
+from theodolite.tables.model_folder import model_folder
 from theodolite.tables.reference import Reference
-from theodolite.tables.source import Source, locate
 
 DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]
 
@@ -54,9 +54,10 @@ def load_model(
     NotFoundError
         If there is no such model, or its folder holds no weights.
     ParameterError
-        If `dtype` or `device` is unknown, or the reference names a tensor or a file.
+        If `dtype` or `device` is unknown, or the reference names a tensor.
     FormatError
-        If config or weights are damaged or incomplete, or the model returns no hidden states.
+        If the reference is a file, config or weights are damaged or incomplete, or the model returns no hidden
+        states.
     UnsafeFileError
         If the model needs code from its folder and `trust_remote_code` is off.
 
@@ -80,11 +81,10 @@ def load_model(
         )
     if dtype not in get_args(DType):
         raise ParameterError(f"dtype={dtype!r} is not known. Choose one of {', '.join(get_args(DType))}.")
-    source = locate(parsed)
-    folder = _model_folder(parsed, source.place)
+    folder = _checked_folder(parsed, model_folder(parsed))
     with quiet():
         module = _load(folder, _settings(folder, dtype, device, trust_remote_code), trust_remote_code)
-        tokenizer = _tokenizer(source, trust_remote_code)
+        tokenizer = _tokenizer(folder, trust_remote_code)
     if "device_map" not in (placement := _placement(folder, dtype, device)):
         module = module.to(placement["device"])
     return LanguageModel.of(
@@ -99,12 +99,8 @@ def load_model(
     )
 
 
-def _model_folder(reference: Reference, folder: Path) -> Path:
+def _checked_folder(reference: Reference, folder: Path) -> Path:
     """Check that a folder holds a model: config and weights."""
-    if not folder.is_dir():
-        raise ParameterError(
-            f"{reference} is a file, but a model folder is needed (config.json, weights, tokenizer). Give its folder."
-        )
     if not (folder / "config.json").is_file():
         raise NotFoundError(f"{folder} has no config.json, so it is no model folder. Give the folder that has one.")
     weights = [path.name for pattern in _WEIGHTS for path in folder.glob(pattern)]
@@ -227,11 +223,12 @@ def _refuse_foreign_code(folder: Path, trust_remote_code: bool) -> None:
         )
 
 
-def _tokenizer(source: Source, trust_remote_code: bool) -> Any:
-    """Load the tokenizer that lies beside the model; None where there is none."""
+def _tokenizer(place: Path, trust_remote_code: bool) -> Any:
+    """Load the tokenizer of a model; that of a checkpoint may lie in the model folder above. None where there is none."""
     import transformers  # noqa: PLC0415
 
-    folder = source.companion(*_TOKENIZER)
+    places = [place, place.parent] if (place.parent / "config.json").is_file() else [place]
+    folder = next((at for at in places if any((at / name).is_file() for name in _TOKENIZER)), None)
     if folder is None:
         return None
     try:

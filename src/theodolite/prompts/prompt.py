@@ -48,8 +48,8 @@ class Prompts:
 
     Examples
     --------
-    >>> prompts = Prompts(items=(Prompt(text="To be", name="a", row=0), Prompt(text="Or not", name="b", row=2)),
-    origin={}) >>> prompts.select([2]).texts
+    >>> items = (Prompt(text="To be", name="a", row=0), Prompt(text="Or not", name="b", row=2))
+    >>> Prompts(items=items, origin={}).select([2]).texts
     ('Or not',)
     """
 

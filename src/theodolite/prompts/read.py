@@ -53,9 +53,9 @@ def read_prompts(
     NotFoundError
         If file or folder do not exist, or the folder holds no `.txt` file.
     FormatError
-        If a file is not UTF-8 or not valid JSON (the line is named), a record has no such field, or nothing holds text.
+        If a file is not UTF-8 or not valid JSON (the line is named), a record has no such field, or there is no text.
     ParameterError
-        If rows do not exist, or `source` is neither a path nor texts.
+        If rows do not exist.
 
     Examples
     --------
@@ -189,6 +189,8 @@ def _prompts(records: Iterable[Record], *, field: str, label: str | None, stem: 
         text = values[field]
         if not isinstance(text, str) and text is not None:
             raise FormatError(f"{where} holds a {type(text).__name__} in {field!r}, where a text is needed.")
+        if text and any("\ud800" <= character <= "\udfff" for character in text):
+            raise FormatError(f"{where} holds half of a surrogate pair, which is no character. Save it as UTF-8 again.")
         name = next((values[key] for key in _NAMES if values.get(key) is not None), f"{stem}-{row}")
         own = values.get("label")
         origin = values.get("source")
