@@ -15,7 +15,6 @@ from theodolite.tables.npy_file import NpyFile
 from theodolite.tables.npz_file import NpzFile
 from theodolite.tables.quantised import dequantise, scale_name
 from theodolite.tables.safetensors_file import SafetensorsFile
-from theodolite.tables.torch_file import TorchFile
 
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")

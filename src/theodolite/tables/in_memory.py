@@ -115,8 +115,8 @@ def _of_module(module: torch.nn.Module, which: str | None) -> Table:
     found = wanted or "input"
     name = next((name for name, tensor in parameters.items() if tensor is weight), found)
     points = _check(name, weight.detach())
-    config = getattr(module, "config", None)
-    facts = config.to_dict() if callable(getattr(config, "to_dict", None)) else {}
+    describe_config = getattr(getattr(module, "config", None), "to_dict", None)
+    facts = describe_config() if callable(describe_config) else {}
     provenance = _provenance(module, points, name, tied, which=found)
     if facts:
         parsed = parse_config(facts)
