@@ -1,6 +1,6 @@
 """Which tensors of a checkpoint are the input and the output embedding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from theodolite.tables.entries import TensorEntry, list_tables
 from theodolite.tables.gguf_file import INPUT, OUTPUT, WITHOUT_HEAD, GgufFile
 from theodolite.tables.model_config import ModelConfig
 from theodolite.tables.skeleton import Skeleton, build_skeleton
+from theodolite.tables.surroundings import UNKNOWN, Surroundings, known_surroundings
 
 Which = Literal["input", "output"]
 
@@ -34,6 +35,8 @@ class Embeddings:
         Whose word this is.
     missing : str
         Why `input` or `output` is None, in a sentence.
+    surroundings : Surroundings
+        What stands between the tables and the blocks.
     """
 
     input: str | None
@@ -42,6 +45,7 @@ class Embeddings:
     scale: float
     found_by: Literal["convention", "transformers"]
     missing: str = ""
+    surroundings: Surroundings = UNKNOWN
 
     def name(self, which: Which, checkpoint: Checkpoint) -> str:
         """Return the name of one of the two.
@@ -83,9 +87,13 @@ def find_embeddings(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
     if isinstance(checkpoint.only_file, GgufFile):
         return _of_gguf(checkpoint, config)
     found = _by_convention(checkpoint, config)
-    if found is None:
-        found = _by_skeleton(checkpoint, config, build_skeleton(checkpoint.folder))
-    return found
+    if found is not None:
+        known = known_surroundings(CONVENTIONS[config.model_type], checkpoint.names, config.logit_scale)
+        return replace(found, surroundings=known)
+    skeleton = build_skeleton(checkpoint.folder)
+    found = _by_skeleton(checkpoint, config, skeleton)
+    norm = skeleton.norm_on_disk(checkpoint.names)
+    return replace(found, surroundings=Surroundings(final_norm=norm, logit_scale=config.logit_scale))
 
 
 def _of_gguf(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:

@@ -11,6 +11,7 @@ from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.load import COUNTS, choose, read_config_of, vocabulary_for
 from theodolite.tables.reference import Reference
 from theodolite.tables.source import locate
+from theodolite.tables.surroundings import UNKNOWN, FinalNorm
 from theodolite.tables.wordvector_file import WordVectorFile
 
 
@@ -62,6 +63,13 @@ class Inspection:
         Whether they are one matrix.
     embedding_scale : float
         The factor that the model puts on the input embedding.
+    final_norm : FinalNorm or None
+        The norm between the last block and the output embedding; None where there is none, or it is not known.
+    logit_scale : float
+        The factor between the product of a state with a row of the output embedding and the logit.
+    before_blocks, after_blocks : tuple of str or None
+        Modules between input embedding and first block, and between final norm and output embedding; None where they
+        are not known.
     selected : str or None
         The tensor that `load_table` would read.
     n_bytes_read : int
@@ -91,6 +99,10 @@ class Inspection:
     output: str | None
     tied: bool | None
     embedding_scale: float
+    final_norm: FinalNorm | None
+    logit_scale: float
+    before_blocks: tuple[str, ...] | None
+    after_blocks: tuple[str, ...] | None
     selected: str | None
     n_bytes_read: int
     n_bytes_total: int
@@ -163,6 +175,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
     if choice is not None and vocabulary is not None:
         n_rows = entries[choice.tensor].shape[0]
         n_padded = n_rows - sum(1 for token_id in vocabulary.pieces if token_id < n_rows)
+    around = UNKNOWN if embeddings is None else embeddings.surroundings
     return Inspection(
         reference=str(parsed),
         place=str(source.place),
@@ -185,6 +198,10 @@ def describe(reference: str | Path | Reference) -> Inspection:
         output=None if embeddings is None else embeddings.output,
         tied=None if embeddings is None else embeddings.tied,
         embedding_scale=1.0 if embeddings is None else embeddings.scale,
+        final_norm=around.final_norm,
+        logit_scale=around.logit_scale,
+        before_blocks=around.before_blocks,
+        after_blocks=around.after_blocks,
         selected=None if choice is None else choice.tensor,
         n_bytes_read=0 if choice is None else entries[choice.tensor].n_bytes,
         n_bytes_total=sum(entry.n_bytes for entry in entries.values()),

@@ -17,6 +17,7 @@ from theodolite.tables.npy_file import ARRAY
 from theodolite.tables.quantised import refuse_packed, refuse_quantised
 from theodolite.tables.reference import SELECTOR_WORDS, Reference
 from theodolite.tables.source import Source, locate
+from theodolite.tables.surroundings import UNKNOWN, Surroundings
 from theodolite.tables.table import Rows, Table
 from theodolite.tables.vocabulary import Vocabulary, read_vocabulary
 from theodolite.tables.word_reference import first_rows, read_word_table
@@ -40,6 +41,8 @@ class Choice:
         Whether input and output embedding are one matrix; None where that is not known.
     scale : float
         The factor that the model puts on the input embedding.
+    surroundings : Surroundings
+        What stands between the tables and the blocks, where that is known.
     found_by : str
         "name", "convention", "transformers" or "only matrix".
     """
@@ -49,6 +52,7 @@ class Choice:
     tied: bool | None
     scale: float
     found_by: str
+    surroundings: Surroundings = UNKNOWN
 
 
 def load_table(
@@ -159,6 +163,7 @@ def load_table(
             "model_type": None if config is None else config.model_type,
             "architecture": None if config is None or not config.architectures else config.architectures[0],
             "embedding_scale": choice.scale,
+            **choice.surroundings.as_dict(),
             "tokenizer": None if vocabulary is None else str(vocabulary.file),
         },
         vocabulary=vocabulary,
@@ -205,7 +210,14 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
         found = find_embeddings(checkpoint, config)
         name = found.name(which, checkpoint)
         scale = found.scale if which == "input" else 1.0
-        return Choice(tensor=name, which=which, tied=found.tied, scale=scale, found_by=found.found_by)
+        return Choice(
+            tensor=name,
+            which=which,
+            tied=found.tied,
+            scale=scale,
+            found_by=found.found_by,
+            surroundings=found.surroundings,
+        )
     if checkpoint.names == (ARRAY,) and selector is None:
         return Choice(tensor=ARRAY, which=ARRAY, tied=None, scale=1.0, found_by="only matrix")
     tables = [entry for entry in checkpoint.entries().values() if entry.is_table]

@@ -13,6 +13,7 @@ _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config",
 _HEADS = ("ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForPreTraining", "ForConditionalGeneration", "WithLMHeadModel")
 _GEMMA_LIKE = ("gemma", "recurrent_gemma", "t5gemma", "vaultgemma", "paligemma")
 _MULTIPLIERS = ("embedding_multiplier", "scale_emb")
+_T5_LIKE = ("t5", "longt5", "umt5", "switch_transformers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class ModelConfig:
         The factor that the model puts on the embedding before the first block; the table is the raw matrix.
     quantisation : str or None
         How the checkpoint is quantised, in a few words; None where it is not.
+    logit_scale : float
+        The factor between the product of a state with a row of the output embedding and the logit.
     """
 
     model_type: str
@@ -44,6 +47,7 @@ class ModelConfig:
     ties: bool | None
     embedding_scale: float
     quantisation: str | None = None
+    logit_scale: float = 1.0
 
     @property
     def is_nested(self) -> bool:
@@ -90,6 +94,7 @@ def parse_config(outer: dict[str, Any]) -> ModelConfig:
         ties=ties if isinstance(ties, bool) else None,
         embedding_scale=_scale(model_type, text),
         quantisation=name_quantisation(outer),
+        logit_scale=_logit_scale(model_type, text),
     )
 
 
@@ -98,10 +103,27 @@ def _scale(model_type: str, config: dict[str, Any]) -> float:
     width = _size(config.get("hidden_size", config.get("d_model")))
     if width and (model_type.startswith(_GEMMA_LIKE) or config.get("scale_embedding") is True):
         return math.sqrt(width)
-    for key in _MULTIPLIERS:
-        if isinstance(config.get(key), int | float) and not isinstance(config[key], bool):
-            return float(config[key])
+    return next((factor for key in _MULTIPLIERS if (factor := _factor(config.get(key)))), 1.0)
+
+
+def _logit_scale(model_type: str, config: dict[str, Any]) -> float:
+    """Return the factor on the logits, as transformers' models of these types apply it."""
+    width = _size(config.get("hidden_size", config.get("d_model"))) or 1
+    if model_type in _T5_LIKE:
+        scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False)
+        return 1.0 / math.sqrt(width) if scaled else 1.0
+    if model_type.startswith("granite") and (divisor := _factor(config.get("logits_scaling"))):
+        return 1.0 / divisor
+    if model_type.startswith("cohere"):
+        return _factor(config.get("logit_scale")) or 1.0
+    if model_type.startswith("minicpm") and (base := _factor(config.get("dim_model_base"))):
+        return base / width
     return 1.0
+
+
+def _factor(value: Any) -> float:
+    """Return a number other than 0, or 0 for anything else."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def _text(value: Any) -> str:

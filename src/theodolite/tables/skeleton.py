@@ -10,7 +10,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import torch
 from theodolite.core.errors import FormatError
 from theodolite.tables.json_file import read_json
 from theodolite.tables.model_config import CONFIG
+from theodolite.tables.surroundings import FinalNorm, ask_for_norm
 
 _MOST_LAYERS = 256
 _COUNTS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers")
@@ -39,6 +40,8 @@ class Skeleton:
         Whether the model makes both one parameter.
     scale : float
         The factor that the embedding module puts on its rows.
+    norm : FinalNorm or None
+        The final norm under the model's own names.
     to_model : callable
         Translates the name of a tensor on disk to the model's own name.
     """
@@ -48,11 +51,22 @@ class Skeleton:
     outputs: tuple[str, ...]
     ties: bool
     scale: float
+    norm: FinalNorm | None
     to_model: Callable[[str], str]
 
     def on_disk(self, names: Iterable[str], wanted: tuple[str, ...]) -> list[str]:
         """Return those names on disk that the model would load into one of the parameters `wanted`."""
         return [name for name in names if self.to_model(name) in wanted]
+
+    def norm_on_disk(self, names: Iterable[str]) -> FinalNorm | None:
+        """Return the final norm under its names on disk; None where the weights it has are not there."""
+        if self.norm is None:
+            return None
+        there = {self.to_model(name): name for name in names}
+        weight, bias = (None if part is None else there.get(part) for part in (self.norm.weight, self.norm.bias))
+        if weight is None and self.norm.weight is not None:
+            return None
+        return replace(self.norm, weight=weight, bias=bias)
 
 
 def build_skeleton(folder: Path) -> Skeleton:
@@ -173,6 +187,7 @@ def _ask(model: Any) -> Skeleton:
         outputs=outputs,
         ties=ties,
         scale=scale,
+        norm=ask_for_norm(model),
         to_model=_translation(model),
     )
 
