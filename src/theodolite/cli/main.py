@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
+from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
 from theodolite.core.visible import visible
 
@@ -38,6 +39,8 @@ app = App(
 for _name, _where, _help in (
     ("survey", "survey:survey", "Survey models (the main job); alone, the bundled family."),
     ("dimension", "survey:dimension", "Dimension of embedding tables, with nulls and hub checks."),
+    ("training", "training:training", "Dimension along training, beside random tables and the loss."),
+    ("layers", "layers:layers", "Token clouds of prompts, layer by layer."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
@@ -52,7 +55,7 @@ for _name, _where, _help in (
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = _run(sys.argv[1:])
+        code = _run(spread(sys.argv[1:]))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output left, as `theodolite ls | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 STUDIES = {
     "dimension": "theodolite.studies.dimension",
+    "layers": "theodolite.studies.layers",
     "survey": "theodolite.studies.survey",
+    "training": "theodolite.studies.training",
 }
 
 

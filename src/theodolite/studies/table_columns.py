@@ -35,6 +35,7 @@ MEASURES = {
     "norm": "Euclidean length of a row: quantiles (x is the quantile) or, with a token, one row",
     "norm_histogram": "rows whose length lies in the bin that starts at x; params holds the width",
     "lid_histogram": "points whose local dimension lies in the bin that starts at x; params holds the width",
+    "loss": "validation loss at a training step, in nats per token",
     "hubness": "how unevenly rows serve as neighbors: max (times the mean), skewness, short_share (share of all "
     "neighbor places taken by the shortest 1 % of rows)",
     "hub": "how often the token is among the k nearest of others, over the mean k",

@@ -5,7 +5,7 @@ standard errors of their difference, taken as if the two were independent; readi
 this is cautious.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
@@ -16,6 +16,7 @@ import polars as pl
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.table_config import COVARIANCE, MEASURED, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.training_drops import early_drops
 
 _KATAIWA = "Kataiwa et al. 2025 (arXiv 2503.02142)"
 _AGAINST_A_NULL = f"after {_KATAIWA}, against a null"
@@ -31,15 +32,11 @@ _FAR = 0.5
 """A dimension is far below its null if it is below this share of it."""
 _FLAT = 1.5
 """Largest over smallest reading of a curve over scales that one number still describes."""
-_AT_NULL = 0.2
-"""A first checkpoint is untrained if it reads its null to within this share."""
-_EARLY = 0.25
-"""Share of the steps by which half of an early fall is done."""
 _SURE = 5.0
 """Standard errors that a difference must exceed before it counts."""
 _MAIN = "main"
 _SERIES = 3
-"""Checkpoints, or widths, that a series needs."""
+"""Widths that a series needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def find(frame: pl.DataFrame) -> list[Finding]:
         *_hub(frame, headline),
         *_one_number(dimensions),
         *_below_nulls(dimensions),
-        *_early_drop(headline),
+        *early_drops(frame),
         *_growth(headline),
     ]
 
@@ -218,42 +215,6 @@ def _below_nulls(dimensions: pl.DataFrame) -> Iterator[Finding]:
                 evidence=f"TwoNN reads {measured}, a Gaussian table of the same covariance {same_covariance}.",
                 subject=subject,
             )
-
-
-def _early_drop(headline: pl.DataFrame) -> Iterator[Finding]:
-    """Test whether most of the fall of the dimension along training happens early."""
-    series = headline.filter(pl.col("step").is_not_null())
-    for (model, which), rows in series.group_by("model", "which", maintain_order=True):
-        measured = rows.filter(pl.col("condition") == MEASURED).sort("step")
-        steps = measured["step"].to_list()
-        if len(steps) < _SERIES:
-            continue
-        curve = [Reading(value, stderr) for value, stderr in measured.select("value", "stderr").rows()]
-        first, last = curve[0], curve[-1]
-        null = _reading(rows.filter(pl.col("step") == steps[0]), _GAUSSIAN)
-        half, most = (
-            _first_step(steps, curve, first.value + share * (last.value - first.value)) for share in (0.5, 0.9)
-        )
-        verdict: Verdict = "not supported"
-        if null is None or abs(first.value - null.value) > _AT_NULL * null.value:
-            verdict = "undecided"
-        elif last.below(first) and last.value < _FAR * first.value and half <= _EARLY * steps[-1]:
-            verdict = "supported"
-        against = "" if null is None else f" (a Gaussian table of the same size reads {null})"
-        yield Finding(
-            id="early-drop",
-            claim="The dimension drops fast early in training.",
-            source=_KATAIWA,
-            verdict=verdict,
-            evidence=f"TwoNN goes from {first} at step {steps[0]}{against} to {last} at step {steps[-1]}; half of the "
-            f"fall is done by step {half}, nine tenths by step {most}.",
-            subject=f"{model} {which}",
-        )
-
-
-def _first_step(steps: Sequence[int], curve: Sequence[Reading], level: float) -> int:
-    """Return the first step at which the curve is down to a level."""
-    return next((step for step, one in zip(steps, curve, strict=True) if one.value <= level), steps[-1])
 
 
 def _growth(headline: pl.DataFrame) -> Iterator[Finding]:

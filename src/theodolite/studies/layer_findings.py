@@ -1,0 +1,288 @@
+"""What the numbers of a layer study say, in sentences with a verdict.
+
+The rules are listed in `docs/layers.md`. Prompts are the unit of evidence: a mean over prompts counts as higher than
+another if the paired difference over prompts exceeds five of its standard errors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import polars as pl
+
+from theodolite.core.number_format import format_value
+from theodolite.statistics import correlation
+from theodolite.studies.finding import Finding, Verdict
+from theodolite.studies.layer_summary import MODEL, correlations
+from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
+
+VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
+HEADLINE_SCALE = 4
+"""The outer neighbor of GRIDE that the paper's second version shows."""
+_SURE = 5.0
+_SIGNIFICANT = 0.01
+_FEW_PROMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A paired difference over prompts: its mean and the standard error of that mean."""
+
+    value: float
+    stderr: float
+
+    def __str__(self) -> str:
+        return format_value(self.value, self.stderr)
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is not zero by more than five standard errors."""
+        return abs(self.value) > _SURE * self.stderr
+
+
+def headline(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the dimensions that stand for the clouds: GRIDE at neighbors 2 and 4, else what is there of it.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The study's table.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows of one estimator at one scale; all positions where they were measured, else the first of each type.
+    """
+    rows = frame.filter(pl.col("measure") == "dimension")
+    for column, wanted in (("positions", "all"), ("method", "gride"), ("scale", HEADLINE_SCALE)):
+        there = rows[column].drop_nulls().unique().sort()
+        rows = rows.filter(pl.col(column) == (wanted if wanted in there else there.first()))
+    return rows
+
+
+def find(frame: pl.DataFrame) -> list[Finding]:
+    """Return the findings of a layer study.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The study's table.
+
+    Returns
+    -------
+    list of Finding
+        For each model: whether the dimension peaks inside, whether it goes with the loss, whether shuffling raises
+        dimension and cosine, whether neighbors are kept from layer to layer, whether the logits' dimension goes with
+        the entropy and with that of the last layer.
+    """
+    found: list[Finding] = []
+    for _, rows in frame.group_by(MODEL, maintain_order=True):
+        dimensions = headline(rows)
+        found += [
+            *_peak(rows, dimensions),
+            *_loss(rows, dimensions),
+            *_shuffled(rows, dimensions),
+            *_kept_neighbors(rows),
+            *_logits(rows),
+        ]
+    return found
+
+
+def _finding(rows: pl.DataFrame, id: str, claim: str, verdict: Verdict, evidence: str) -> Finding:
+    model, revision = rows.select("model", "revision").row(0)
+    subject = model if revision == "main" else f"{model}@{revision}"
+    n_prompts = rows.filter(pl.col("control") == STRUCTURED)["prompt_row"].n_unique()
+    if n_prompts < _FEW_PROMPTS and verdict != "not applicable":
+        verdict, evidence = "undecided", f"{n_prompts} prompts are too few to tell. {evidence}"
+    return Finding(id=id, claim=claim, source=VISWANATHAN, verdict=verdict, evidence=evidence, subject=subject)
+
+
+def _peak(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether the mean dimension rises from the first block to a peak and falls to the last."""
+    layers = _by_layer(dimensions.filter((pl.col("control") == STRUCTURED) & (pl.col("layer") > 0)))
+    if len(layers) < 3:
+        return
+    means = {layer: values["value"].mean() for layer, values in layers.items()}
+    first, last = min(layers), max(layers)
+    peak = max(means, key=lambda layer: means[layer])
+    rise, fall = (_paired(layers[peak], layers[end]) for end in (first, last))
+    verdict: Verdict = "undecided"
+    if peak not in (first, last) and rise.sure and fall.sure:
+        verdict = "supported"
+    elif peak in (first, last) and _paired(layers[peak], layers[last if peak == first else first]).sure:
+        verdict = "not supported"
+    evidence = (
+        f"{_scale_name(dimensions)} of the cloud, mean over prompts: {format_value(means[first])} in layer {first}, "
+        f"{format_value(means[peak])} at its highest in layer {peak}, {format_value(means[last])} in layer {last}; the "
+        f"highest is above the first by {rise} and above the last by {fall}."
+    )
+    yield _finding(rows, "peak-inside", "The dimension of the token cloud peaks in inner layers.", verdict, evidence)
+
+
+def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether prompts of higher dimension have a higher loss, in every layer."""
+    facts = rows.filter(pl.col("measure").is_in(["loss", "n_types", "n_tokens"]))
+    found = correlations(pl.concat([dimensions, facts]).filter(pl.col("layer").is_null() | (pl.col("layer") > 0)))
+    pearson = found.filter((pl.col("quantity") == "loss") & (pl.col("statistic") == "pearson"))
+    pearson = pearson.filter(pl.col("value").is_finite())
+    if pearson.is_empty():
+        return
+    sure = pearson.filter(pl.col("p_value") < _SIGNIFICANT)
+    positive, negative = sure.filter(pl.col("value") > 0).height, sure.filter(pl.col("value") < 0).height
+    verdict: Verdict = "undecided"
+    if positive > pearson.height / 2 and not negative:
+        verdict = "supported"
+    elif negative > positive:
+        verdict = "not supported"
+    best = pearson.sort("value").row(-1, named=True)
+    held = pearson.filter((pl.col("partial_p") < _SIGNIFICANT) & (pl.col("partial") > 0)).height
+    evidence = (
+        f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
+        f"{pearson['value'].min():.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
+        f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
+        f"layers, and in {held} where the numbers of tokens and of distinct tokens are held fixed."
+    )
+    claim = "Prompts whose cloud has a higher dimension have a higher loss."
+    yield _finding(rows, "dimension-loss", claim, verdict, evidence)
+
+
+def _shuffled(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether the most thorough shuffle that was run raises dimension and cosine."""
+    control = _most_shuffled(rows)
+    if control is None:
+        return
+    name, chosen = control
+    structured = pl.col("control") == STRUCTURED
+    cosines = rows.filter((pl.col("measure") == "mean_cosine") & (pl.col("method") == "with_diagonal"))
+    cosines = cosines.filter(pl.col("positions") == dimensions["positions"].first())
+    for id, claim, measured, what in (
+        (
+            "shuffle-dimension",
+            "Shuffling a prompt's tokens raises the dimension of its cloud.",
+            dimensions,
+            _scale_name(dimensions),
+        ),
+        ("shuffle-cosine", "Shuffling a prompt's tokens raises the mean cosine of its cloud.", cosines, "mean cosine"),
+    ):
+        inner = measured.filter(pl.col("layer") > 0)
+        before, after = _by_layer(inner.filter(structured)), _by_layer(inner.filter(chosen))
+        changes = {layer: _paired(after[layer], before[layer]) for layer in before if layer in after}
+        if not changes:
+            continue
+        up = [layer for layer, one in changes.items() if one.sure and one.value > 0]
+        down = [layer for layer, one in changes.items() if one.sure and one.value < 0]
+        verdict: Verdict = "undecided"
+        if len(up) > len(changes) / 2:
+            verdict = "supported"
+        elif len(down) > len(up):
+            verdict = "not supported"
+        largest = max(changes, key=lambda layer: abs(changes[layer].value))
+        evidence = (
+            f"{what[0].upper()}{what[1:]} under {name} less that of the prompt itself: higher in {len(up)} and lower "
+            f"in {len(down)} of {len(changes)} layers by more than five standard errors; the largest change, "
+            f"{changes[largest]}, is in layer {largest}."
+        )
+        yield _finding(rows, id, claim, verdict, evidence)
+
+
+def _kept_neighbors(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether consecutive layers share more neighbors the deeper they are, and fewer again at the last."""
+    overlaps = rows.filter(
+        (pl.col("measure") == "overlap")
+        & (pl.col("control") == STRUCTURED)
+        & (pl.col("layer_to") == pl.col("layer") + 1)
+    )
+    overlaps = overlaps.filter(pl.col("positions") == overlaps["positions"].first())
+    shown = overlaps.filter(pl.col("scale") == min(10, overlaps["scale"].max() or 0))
+    layers = _by_layer(shown)
+    if len(layers) < 3:
+        return
+    means = {layer: values["value"].mean() for layer, values in layers.items()}
+    first, last = min(layers), max(layers)
+    best = max(means, key=lambda layer: means[layer])
+    rise, fall = (_paired(layers[best], layers[end]) for end in (first, last))
+    verdict: Verdict = "undecided"
+    if best not in (first, last) and rise.sure and fall.sure:
+        verdict = "supported"
+    elif best in (first, last) and (fall if best == first else rise).sure:
+        verdict = "not supported"
+    k, n_tokens = shown["scale"].first(), shown["n_used"].mean()
+    evidence = (
+        f"Overlap of the {k} nearest from one layer to the next, mean over prompts: {means[first]:.2f} from layer "
+        f"{first}, {means[best]:.2f} at its highest from layer {best}, {means[last]:.2f} from layer {last} "
+        f"(chance {k / (n_tokens - 1):.2f})."
+    )
+    claim = "Neighbors are kept from layer to layer in the depth of the model, less so at its ends."
+    yield _finding(rows, "kept-neighbors", claim, verdict, evidence)
+
+
+def _logits(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether the dimension of the logits goes with the contextual entropy and with that of the last layer."""
+    structured = rows.filter(pl.col("control") == STRUCTURED)
+    logits = headline(
+        structured.filter(pl.col("measure") == "logit_dimension").with_columns(pl.lit("dimension").alias("measure"))
+    ).select("prompt_row", pl.col("value").log().alias("logits"))
+    entropy = structured.filter((pl.col("measure") == "entropy") & (pl.col("method") == "model"))
+    loss = structured.filter(pl.col("measure") == "loss").select("prompt_row", pl.col("value").alias("loss"))
+    dimensions = headline(structured)
+    last = dimensions.filter(pl.col("layer") == dimensions["layer"].max())
+    joined = (
+        logits.join(entropy.select("prompt_row", pl.col("value").alias("entropy")), on="prompt_row")
+        .join(last.select("prompt_row", pl.col("value").log().alias("last")), on="prompt_row")
+        .join(loss, on="prompt_row")
+    )
+    if joined.height < 3:
+        return
+    pairs: tuple[tuple[str, str, str, str], ...] = (
+        ("logits-entropy", "The dimension of the logits goes with the contextual entropy.", "logits", "entropy"),
+        ("logits-last-layer", "The dimension of the logits goes with that of the last layer.", "logits", "last"),
+        ("entropy-loss", "The contextual entropy of a prompt goes with its loss.", "entropy", "loss"),
+    )
+    for id, claim, x, y in pairs:
+        one = correlation(joined[x].to_numpy(), joined[y].to_numpy())
+        verdict: Verdict = "undecided"
+        if one.low > 0 and one.p_value < _SIGNIFICANT:
+            verdict = "supported"
+        elif one.high < 0 and one.p_value < _SIGNIFICANT:
+            verdict = "not supported"
+        evidence = (
+            f"Pearson correlation over {one.n} prompts {one.value:.2f}, 95 % interval {one.low:.2f} to {one.high:.2f}."
+        )
+        yield _finding(rows, id, claim, verdict, evidence)
+
+
+def _most_shuffled(rows: pl.DataFrame) -> tuple[str, pl.Expr] | None:
+    """Return the most thorough shuffle of the run: of all tokens, else the highest level; None without one."""
+    if FULL_SHUFFLE in rows["control"]:
+        return "a permutation of all tokens", pl.col("control") == FULL_SHUFFLE
+    levels = rows.filter(pl.col("control") == "block_shuffle")["level"]
+    if levels.is_empty():
+        return None
+    highest: Any = levels.max()
+    return f"block shuffling at level {highest:g}", (pl.col("control") == "block_shuffle") & (
+        pl.col("level") == highest
+    )
+
+
+def _by_layer(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    """Return prompt and value for each layer; repeats of a control are averaged."""
+    each = rows.group_by("layer", "prompt_row", maintain_order=True).agg(pl.col("value").mean())
+    return {
+        int(layer): part for (layer,), part in each.sort("layer", "prompt_row").group_by("layer", maintain_order=True)
+    }  # type: ignore[call-overload]
+
+
+def _paired(first: pl.DataFrame, second: pl.DataFrame) -> Difference:
+    """Return the mean over prompts of first less second, of the prompts that both have."""
+    both = first.join(second, on="prompt_row", suffix="_second")
+    apart = both["value"] - both["value_second"]
+    spread: Any = apart.std()
+    return Difference(float(apart.mean()), spread / sqrt(len(apart)) if spread is not None else float("inf"))  # type: ignore[arg-type]
+
+
+def _scale_name(dimensions: pl.DataFrame) -> str:
+    method, n1, n2 = dimensions.select("method", "n1", "scale").row(0)
+    return (
+        f"GRIDE dimension (neighbors {n1} and {n2})" if method == "gride" else f"{method} dimension (to neighbor {n2})"
+    )

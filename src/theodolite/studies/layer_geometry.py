@@ -1,0 +1,203 @@
+"""The geometry of one prompt's clouds, layer by layer: every measure of the layer study that needs only the states."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from theodolite.core.errors import PointsError
+from theodolite.dimension import (
+    CloudDimensions,
+    cloud_ess,
+    cloud_gride,
+    cloud_mle,
+    cloud_tle,
+    cloud_twonn,
+    participation_ratio,
+)
+from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
+from theodolite.similarity import (
+    cloud_angles,
+    cloud_cosines,
+    cloud_overlaps,
+    graph_statistics,
+    norms,
+)
+from theodolite.studies.layer_rows import Row, RowMaker
+from theodolite.studies.layers_config import Config
+
+
+def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
+    """Measure the clouds of one prompt, one for each layer.
+
+    Parameters
+    ----------
+    states : torch.Tensor
+        `(n_layers + 1, n_tokens, n_dims)`, layer 0 the embedding output.
+    make : RowMaker
+        Makes rows that say which prompt, control and positions.
+    config : Config
+        Which estimators at which scales.
+
+    Returns
+    -------
+    list of dict
+        Rows of all layers. Copies of a token are one point of layer 0, where they coincide.
+
+    Raises
+    ------
+    PointsError
+        If a layer above the embedding keeps too few distinct points for the neighbors asked for.
+    """
+    n_layers = len(states) - 1
+    rows = []
+    for layer, found in enumerate(cloud_cosines(states)):
+        rows += [
+            make.row("mean_cosine", found.mean, method="with_diagonal", layer=layer, n_used=found.n_points),
+            make.row("sd_cosine", found.std, method="with_diagonal", layer=layer, n_used=found.n_points),
+            make.row("mean_cosine", found.off_mean, method="without_diagonal", layer=layer, n_used=found.n_points),
+        ]
+    for layer in range(n_layers + 1):
+        lengths = norms(states[layer])
+        rows += [
+            make.row("norm", lengths.mean, method="mean", layer=layer, n_used=lengths.n_points),
+            make.row("norm", lengths.std, method="sd", layer=layer, n_used=lengths.n_points),
+        ]
+        rows += _spectrum(states[layer], make.having(layer=layer))
+    rows += _embedding(states[:1], make, config)
+    rows += _neighborhoods(states[1:], make, config)
+    return rows
+
+
+def measure_logits(logits: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
+    """Measure the dimension of the cloud of logits.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        `(n_tokens, n_vocabulary)`.
+    make, config
+        As in `measure_layers`.
+
+    Returns
+    -------
+    list of dict
+        One row for each estimator and scale.
+    """
+    found = cloud_neighbors(logits[None], k=min(config.k, len(logits) - 1))
+    return [
+        row
+        for estimates in _estimates(found, logits[None], config)
+        for row in _dimension_rows(estimates, make, (None,), "logit_dimension", found)
+    ]
+
+
+def _spectrum(points: torch.Tensor, make: RowMaker) -> list[Row]:
+    try:
+        estimate = participation_ratio(points)
+    except PointsError:  # all tokens in one place: no direction has any variance
+        return []
+    return [make.row("participation_ratio", estimate.value, stderr=estimate.stderr, n_used=estimate.n_used)]
+
+
+def _embedding(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
+    """Measure layer 0 by itself: copies of a token coincide there, so it has fewer points and may hold fewer scales."""
+    n_points = len(torch.unique(states[0], dim=0))
+    if n_points < 3:
+        return []
+    found = cloud_neighbors(states, k=min(config.k, n_points - 1))
+    return [
+        row
+        for estimates in _estimates(found, states, config)
+        for row in _dimension_rows(estimates, make, (0,), "dimension", found)
+    ]
+
+
+def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
+    """Measure layers 1 to L: dimensions, angles, the shape of the neighbor graph, and the overlap between layers."""
+    found = cloud_neighbors(states, k=config.k)
+    layers = range(1, len(states) + 1)
+    rows = []
+    for estimates in _estimates(found, states, config):
+        rows += _dimension_rows(estimates, make, layers, "dimension", found)
+    for layer, angles in zip(layers, cloud_angles(found, states), strict=True):
+        rows.append(
+            make.row(
+                "angle",
+                angles.mean,
+                stderr=angles.stderr,
+                layer=layer,
+                n_used=angles.n_used,
+                n_dropped=angles.n_dropped,
+            )
+        )
+    k_values = range(1, config.overlap_k + 1)
+    for cloud, layer in enumerate(layers):
+        shape = graph_statistics(
+            found.graph(cloud), k_values=[k for k in (*_DOUBLING, config.overlap_k) if k in k_values]
+        )
+        for k, reciprocity, transitivity in zip(shape.k_values, shape.reciprocity, shape.transitivity, strict=True):
+            rows.append(make.row("reciprocity", reciprocity, layer=layer, scale=int(k)))
+            rows.append(make.row("transitivity", transitivity, layer=layer, scale=int(k)))
+    for (first, second), overlap in cloud_overlaps(found, pairs=config.pairs, k_values=k_values).items():
+        for k, value, stderr in zip(overlap.k_values, overlap.values, overlap.stderr, strict=True):
+            rows.append(
+                make.row(
+                    "overlap",
+                    value,
+                    stderr=float(stderr),
+                    layer=layers[first],
+                    layer_to=layers[second],
+                    scale=int(k),
+                    n_used=overlap.n_points,
+                )
+            )
+    return rows
+
+
+def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> Iterator[CloudDimensions]:
+    """Yield what each estimator reads on all clouds at once; those that need more neighbors than there are, nothing."""
+    if "gride" in config.estimators:
+        yield cloud_gride(found, convention=config.convention, errors="fisher")
+    if "twonn" in config.estimators:
+        yield cloud_twonn(found, errors="fisher")
+    if "mle" in config.estimators and config.mle_k <= found.k:
+        yield cloud_mle(found, k=config.mle_k, errors="fisher")
+    if "ess" in config.estimators and config.ess_k <= found.k:
+        yield cloud_ess(found, clouds, k=config.ess_k)
+    if "tle" in config.estimators and config.tle_k <= found.k:
+        yield cloud_tle(found, clouds, k=config.tle_k)
+
+
+def _dimension_rows(
+    estimates: CloudDimensions,
+    make: RowMaker,
+    layers: Sequence[int | None],
+    measure: str,
+    found: CloudNeighbors,
+) -> list[Row]:
+    rows = []
+    for cloud, layer in enumerate(layers):
+        for scale in range(estimates.value.shape[1]):
+            value = estimates.value[cloud, scale]
+            if np.isnan(value):
+                continue
+            rows.append(
+                make.row(
+                    measure,
+                    value,
+                    method=estimates.method,
+                    stderr=float(estimates.stderr[cloud, scale]),
+                    layer=layer,
+                    n1=int(estimates.n1[scale]),
+                    scale=int(estimates.n2[scale]),
+                    radius=float(estimates.radius[cloud, scale]),
+                    n_used=int(estimates.n_used[cloud, scale]),
+                    n_dropped=int(estimates.n_dropped[cloud, scale] + found.n_duplicates[cloud]),
+                    extrinsic=found.n_dims,
+                )
+            )
+    return rows
+
+
+_DOUBLING = (1, 2, 4, 8, 16)

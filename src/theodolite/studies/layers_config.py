@@ -1,0 +1,163 @@
+"""Settings of the layer study, and the ways a prompt is disturbed (light: no torch, no polars)."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, get_args
+
+from theodolite.core.errors import ParameterError
+
+STRUCTURED = "structured"
+BLOCK_SHUFFLE = "block_shuffle"
+FULL_SHUFFLE = "full_shuffle"
+RANDOM_VOCABULARY = "random_vocabulary"
+WORD_REPLACEMENT = "word_replacement"
+
+Positions = Literal["all", "first"]
+Estimator = Literal["gride", "twonn", "mle", "ess", "tle"]
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+Convention = Literal["exact", "dadapy"]
+SpecialTokens = Literal["none", "outside", "inside"]
+LastLayer = Literal["post_norm", "pre_norm"]
+Pairs = Literal["consecutive", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the layer study.
+
+    Attributes
+    ----------
+    references : tuple of str
+        Models whose layers to measure.
+    prompts : str
+        A file (jsonl, json, parquet, txt), a folder of text files, or `examples` for the prompts that ship with the
+        package.
+    field : str
+        Where a record of a jsonl or parquet file holds its text.
+    index : str or None
+        A file (.npy, .txt, .json) with the row numbers of the prompts to take.
+    limit : int or None
+        Take the first prompts only, once the short ones are left out.
+    n_tokens : int or None
+        Cut each prompt to its first tokens; None for 1024, or the model's context where that is shorter.
+    minimum : int
+        Leave out prompts with fewer tokens than this; what was left out is listed. A dimension of a few hundred points
+        is not to be trusted below some 200.
+    also_under : tuple of str
+        Further models under whose tokenizers a prompt must reach the minimum too.
+    special_tokens : {"none", "outside", "inside"}
+        The model's own marks around a prompt: none; given to the model but left out of the cloud; in the cloud.
+    positions : tuple of str
+        Which tokens make the cloud: `all`, or the `first` of each token type, because copies of a token are each
+        other's nearest neighbors.
+    last_layer : {"post_norm", "pre_norm"}
+        The last layer behind the final norm, as transformers returns it, or before.
+    dtype : str
+        Precision of the model: float32, bfloat16, float16, or `stored`.
+    device : str
+        Where the model runs: `auto`, `cpu`, `cuda`, `split` over all devices.
+    batch : int
+        Prompts in one forward pass; halved where memory does not suffice.
+    shuffles : tuple of int
+        Levels S of block shuffling: 4^S blocks are permuted (0: the prompt itself, which is always measured).
+    full_shuffles : int
+        Independent permutations of all tokens of a prompt.
+    random_vocabularies : int
+        Prompts of distinct random tokens.
+    replaced : tuple of float
+        Shares of words to replace by random words of the same prompts.
+    controlled : int or None
+        Disturb only the first prompts; None for all.
+    encoder : str or None
+        A model whose last layer says how much a disturbed prompt still resembles its original (greedy matching of
+        tokens, as BERTScore does); BLEU says it without one.
+    estimators : tuple of str
+        Estimators of the dimension: gride, twonn, mle, and the slower ess and tle.
+    k : int
+        Neighbors to find for each token; GRIDE is measured at every doubling scale within.
+    mle_k, ess_k, tle_k : int
+        Neighbors of these estimators.
+    overlap_k : int
+        Overlap between layers is measured for 1 to this many neighbors.
+    pairs : {"consecutive", "all"}
+        Between which layers to measure the overlap.
+    convention : {"exact", "dadapy"}
+        GRIDE as derived, or digit for digit as the authors' library computes it.
+    logits : bool
+        Measure the logits too: their dimension, surprisal and contextual entropy.
+    lens : str or None
+        `logit` for the entropy of each layer read through the output head, or the folder of a tuned lens.
+    shown : int
+        Prompts of which every token's surprisal is kept, for the prompt view of the report.
+    block : int
+        Prompts in a unit of work.
+    seed : int
+        Changes every random draw.
+    trust_remote_code : bool
+        Run code that a model brings with it. Recorded in the run.
+    """
+
+    references: tuple[str, ...] = ()
+    _: KW_ONLY
+    prompts: str = "examples"
+    field: str = "text"
+    index: str | None = None
+    limit: int | None = None
+    n_tokens: int | None = None
+    minimum: int = 128
+    also_under: tuple[str, ...] = ()
+    special_tokens: SpecialTokens = "none"
+    positions: tuple[Positions, ...] = ("all", "first")
+    last_layer: LastLayer = "post_norm"
+    dtype: str = "float32"
+    device: str = "auto"
+    batch: int = 8
+    shuffles: tuple[int, ...] = ()
+    full_shuffles: int = 0
+    random_vocabularies: int = 0
+    replaced: tuple[float, ...] = ()
+    controlled: int | None = None
+    encoder: str | None = None
+    estimators: tuple[Estimator, ...] = ("gride", "twonn", "mle")
+    k: int = 64
+    mle_k: int = 20
+    ess_k: int = 10
+    tle_k: int = 20
+    overlap_k: int = 31
+    pairs: Pairs = "consecutive"
+    convention: Convention = "exact"
+    logits: bool = True
+    lens: str | None = None
+    shown: int = 3
+    block: int = 8
+    seed: int = 0
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no unit could run with."""
+        if not self.references:
+            raise ParameterError("Nothing to measure: name at least one model, such as bundled:pocket-128.")
+        if self.k < 2:
+            raise ParameterError(f"k={self.k} is too small: the scales begin with neighbors 1 and 2. Take k >= 2.")
+        needed = max(
+            (getattr(self, name) for name in ("mle_k", "ess_k", "tle_k") if name[:3] in self.estimators), default=2
+        )
+        if needed > self.k:
+            raise ParameterError(f"An estimator needs {needed} neighbors, but k={self.k}. Raise k to {needed}.")
+        if not 1 <= self.overlap_k <= self.k:
+            raise ParameterError(f"overlap_k={self.overlap_k} must lie between 1 and k={self.k}.")
+        if self.n_tokens is not None and self.n_tokens < self.minimum:
+            raise ParameterError(
+                f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
+            )
+        if self.minimum <= self.k:
+            raise ParameterError(f"minimum={self.minimum} tokens cannot have k={self.k} neighbors each. Lower k.")
+        if any(level < 0 for level in self.shuffles):
+            raise ParameterError(f"shuffles={min(self.shuffles)} is no level: take 0, 1, 2, ... up to log4(n_tokens).")
+        if any(not 0 <= rate <= 1 for rate in self.replaced):
+            raise ParameterError("replaced holds shares of words: take numbers from 0 to 1.")
+        for name in ("limit", "controlled", "block", "batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")
+        if not self.positions:
+            raise ParameterError('positions is empty: take "all", "first" or both.')
