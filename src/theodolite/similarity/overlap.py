@@ -11,11 +11,10 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods.clouds import CloudNeighbors
 from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.similarity.positions import positions_in
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-_RANKS_PER_CHUNK = 1 << 21  # 4 MiB of int16 ranks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,17 +263,11 @@ def common_counts(first: Indices, second: Indices, *, n_ids: int) -> npt.NDArray
     """
     n_points, largest = first.shape
     counts = np.empty((n_points, largest), dtype=np.int16)
-    step = max(1, min(n_points, _RANKS_PER_CHUNK // n_ids))
-    ranks = np.full((step, n_ids), largest, dtype=np.int16)
-    place = np.arange(largest, dtype=np.int16)
-    for start in range(0, n_points, step):
-        chunk = slice(start, min(start + step, n_points))
-        each = np.arange(chunk.stop - start)[:, None]
-        ranks[each, second[chunk]] = place
-        later = np.maximum(ranks[each, first[chunk]], place)
-        ranks[each, second[chunk]] = largest
-        cells = (each * largest + later)[later < largest]
-        arrivals = np.bincount(cells, minlength=len(each) * largest).reshape(-1, largest)
+    ranks = np.arange(largest, dtype=np.int16)
+    for chunk, places in positions_in(first, second, n_ids=n_ids):
+        later = np.maximum(places, ranks)
+        cells = (np.arange(len(places))[:, None] * largest + later)[later < largest]
+        arrivals = np.bincount(cells, minlength=len(places) * largest).reshape(-1, largest)
         counts[chunk] = arrivals.cumsum(axis=1)
     return counts
 
