@@ -141,7 +141,9 @@ def _parse(path: Path, data: mmap.mmap) -> GgufHeader:
     if version not in _VERSIONS:
         swapped = int.from_bytes(version.to_bytes(4, "big"), "little")
         problem = "big-endian" if swapped in _VERSIONS else f"of version {version}"
-        raise FormatError(f"{path} is a GGUF file {problem}; little-endian files of version 2 and 3 are read.")
+        raise FormatError(
+            f"{path} is a GGUF file {problem}, or damaged; little-endian ones of version 2 and 3 are read."
+        )
     n_tensors, n_values = cursor.count(24), cursor.count(12)
     metadata: dict[str, Any] = {}
     for _ in range(n_values):
