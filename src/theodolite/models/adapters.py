@@ -17,6 +17,7 @@ from theodolite.core.seeds import generator_from, seed_from
 from theodolite.models.adapters_table import embedding_layer
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.quiet import quiet
+from theodolite.tables import Reference
 
 Alpha = Literal["sqrt", "r", "2r"]
 
@@ -196,6 +197,10 @@ def save_adapter(model: LanguageModel, tuned: TunedEmbedding, folder: Path) -> N
     with _frozen(model), _adapter(model, name, rank=tuned.rank, alpha=tuned.alpha, seed=0) as layer:
         layer.lora_embedding_A[_ADAPTER].data.copy_(tuned.factors[0].T / layer.scaling[_ADAPTER])
         layer.lora_embedding_B[_ADAPTER].data.copy_(tuned.factors[1].T)
+        parsed = Reference.parse(model.provenance["reference"])
+        config = layer.owner.peft_config[_ADAPTER]
+        config.base_model_name_or_path = parsed.location if parsed.scheme == "hub" else str(parsed)
+        config.revision = parsed.revision
         with quiet():
             layer.owner.save_pretrained(folder, save_embedding_layers=False)
 
@@ -301,7 +306,6 @@ def _adapter(model: LanguageModel, name: str, *, rank: int, alpha: Alpha, seed: 
         lora_dropout=0.0,
         bias="none",
         task_type="CAUSAL_LM",
-        base_model_name_or_path=model.provenance["reference"],
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's advice on tied tables, which are handled here
