@@ -22,6 +22,17 @@ _LLAMA = {
 }
 _BERT = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
 _MOE = {"num_local_experts": 2, "num_experts": 2, "moe_intermediate_size": 8, "num_experts_per_tok": 1}
+_DEEPSEEK = {
+    **_LLAMA,
+    "q_lora_rank": 8,
+    "kv_lora_rank": 8,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 8,
+    "n_routed_experts": 2,
+    "moe_intermediate_size": 8,
+    "num_experts_per_tok": 1,
+}
 _BART = {
     "d_model": 16,
     "encoder_layers": 1,
@@ -52,21 +63,10 @@ TAIL: dict[str, tuple[Any, dict[str, Any]]] = {
     "bart": (SEQ2SEQ, _BART),
     "bloom": (CAUSAL, {"hidden_size": 16, "n_layer": 2, "n_head": 2}),
     "cohere": (CAUSAL, _LLAMA),
-    "deepseek_v2": (
-        CAUSAL,
-        {
-            **_LLAMA,
-            "q_lora_rank": 8,
-            "kv_lora_rank": 8,
-            "qk_nope_head_dim": 8,
-            "qk_rope_head_dim": 8,
-            "v_head_dim": 8,
-            "n_routed_experts": 2,
-            "moe_intermediate_size": 8,
-            "num_experts_per_tok": 1,
-            "topk_method": "greedy",
-        },
-    ),
+    "cohere2": (CAUSAL, _LLAMA),
+    "deberta": (MASKED, {**_BERT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "deepseek_v2": (CAUSAL, {**_DEEPSEEK, "topk_method": "greedy"}),
+    "deepseek_v3": (CAUSAL, {**_DEEPSEEK, "n_group": 1, "topk_group": 1, "n_shared_experts": 1}),
     "deberta-v2": (MASKED, {**_BERT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
     "distilbert": (MASKED, {"dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 2}),
     "albert": (MASKED, {**_BERT, "embedding_size": 8}),
@@ -77,12 +77,14 @@ TAIL: dict[str, tuple[Any, dict[str, Any]]] = {
     "gpt_neo": (CAUSAL, {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "attention_types": [[["global"], 2]]}),
     "gpt_oss": (CAUSAL, {**_LLAMA, "num_local_experts": 2, "num_experts_per_tok": 1}),
     "gptj": (CAUSAL, {"n_embd": 16, "n_layer": 2, "n_head": 2, "rotary_dim": 4}),
-    "granite": (CAUSAL, {**_LLAMA, "embedding_multiplier": 12.0}),
+    "granite": (CAUSAL, {**_LLAMA, "embedding_multiplier": 12.0, "logits_scaling": 8.0}),
+    "llama4_text": (CAUSAL, {**_LLAMA, "num_local_experts": 2, "intermediate_size_mlp": 24, "num_experts_per_tok": 1}),
     "mamba": (CAUSAL, {"hidden_size": 16, "num_hidden_layers": 2, "state_size": 4}),
     "mamba2": (
         CAUSAL,
         {"hidden_size": 16, "num_hidden_layers": 2, "state_size": 4, "num_heads": 4, "head_dim": 8, "n_groups": 1},
     ),
+    "minicpm3": (CAUSAL, {**_LLAMA, "scale_emb": 12, "dim_model_base": 4, "q_lora_rank": 8, "kv_lora_rank": 8}),
     "mistral": (CAUSAL, _LLAMA),
     "mixtral": (CAUSAL, {**_LLAMA, **_MOE}),
     "modernbert": (MASKED, {**_BERT, "pad_token_id": 0}),

@@ -44,6 +44,10 @@ def _show(found: "Inspection", output: Output) -> None:
         "rows without a token": None if found.n_padded is None else f"{found.n_padded:,}",
         "special tokens": None if found.n_vocabulary is None else str(len(found.special_tokens)),
         "scaled in the model": None if found.embedding_scale == 1 else f"by {found.embedding_scale:g}",
+        "logits scaled": None if found.logit_scale == 1 else f"by {found.logit_scale:g}",
+        "before the blocks": ", ".join(found.before_blocks or ()) or None,
+        "final norm": _norm(found),
+        "after the final norm": ", ".join(found.after_blocks or ()) or None,
         "would read": f"{_bytes(found.n_bytes_read)} of {_bytes(found.n_bytes_total)} ({found.selected or 'nothing'})",
     }
     output.lines([f"{name}: {fact}" for name, fact in facts.items() if fact is not None])
@@ -59,6 +63,14 @@ def _show(found: "Inspection", output: Output) -> None:
     )
     if len(found.tensors) > len(shown):
         output.say(f"{len(found.tensors) - len(shown)} smaller tensors are not shown; --json lists all.")
+
+
+def _norm(found: "Inspection") -> str | None:
+    norm = found.final_norm
+    if norm is None:
+        return None
+    offset = f", {norm.offset:g} + weight" if norm.offset else ""
+    return f"{norm.weight or 'without weights'} ({norm.kind}{offset})"
 
 
 def _bytes(number: int) -> str:

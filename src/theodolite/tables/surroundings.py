@@ -110,8 +110,9 @@ def ask_for_norm(model: Any) -> FinalNorm | None:
         parent = model.get_submodule(name.rpartition(".")[0])
         if any(isinstance(child, torch.nn.ModuleList) for child in parent.children()):
             found.append((name, module))
-    if len(found) > 1:
-        found = [one for one in found if "decoder" in one[0]] or [one for one in found if "language" in one[0]]
+    for word in ("decoder", "language", "text"):
+        if len(found) > 1:
+            found = [one for one in found if word in one[0]] or found
     if len(found) != 1:
         return None
     name, module = found[0]
@@ -132,7 +133,7 @@ def _try_out(module: Any) -> tuple[NormKind, float]:
     """Run a norm on numbers to see whether it takes the mean away, and what it adds to its weight."""
     norm = copy.deepcopy(module).to_empty(device="cpu").float()
     weight, bias = getattr(norm, "weight", None), getattr(norm, "bias", None)
-    width = len(weight) if weight is not None else int(norm.normalized_shape[-1])
+    width = len(weight) if weight is not None else int(getattr(norm, "normalized_shape", (8,))[-1])
     points = torch.linspace(1.0, 3.0, width)[None]
     with torch.no_grad():
         if bias is not None:
