@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite.core.errors import FormatError, NotFoundError
-from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
+from theodolite.tables.checkpoint import Checkpoint
 from theodolite.tables.embeddings import Embeddings, find_embeddings
 from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.load import COUNTS, choose, read_config_of, vocabulary_for
@@ -147,7 +147,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
     """
     parsed = Reference.parse(reference)
     source = locate(parsed)
-    checkpoint = open_checkpoint(source.place)
+    checkpoint = source.open()
     entries = checkpoint.entries()
     config = read_config_of(source, checkpoint)
     own = checkpoint.only_file
@@ -178,7 +178,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
     around = UNKNOWN if embeddings is None else embeddings.surroundings
     return Inspection(
         reference=str(parsed),
-        place=str(source.place),
+        place=str(checkpoint.place),
         format=_format(checkpoint),
         model_type=None if config is None else config.model_type,
         architecture=None if config is None or not config.architectures else config.architectures[0],

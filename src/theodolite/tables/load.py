@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
-from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
+from theodolite.tables.checkpoint import Checkpoint
 from theodolite.tables.embeddings import Which, find_embeddings
 from theodolite.tables.entries import check_table, hash_tensor, list_tables
 from theodolite.tables.gguf_file import GgufFile
@@ -121,7 +121,7 @@ def load_table(
             )
         parsed = parsed.select(wanted)
     source = locate(parsed)
-    checkpoint = open_checkpoint(source.place)
+    checkpoint = source.open()
     if isinstance(checkpoint.only_file, WordVectorFile):
         return read_word_table(parsed, checkpoint.only_file, limit).select(rows)
     config = read_config_of(source, checkpoint)
@@ -149,6 +149,7 @@ def load_table(
             "reference": str(parsed),
             "scheme": parsed.scheme,
             "revision": parsed.revision,
+            **source.origin,
             "folder": str(source.place if source.place.is_dir() else source.place.parent),
             "file": str(entry.file),
             "format": checkpoint.format_of(choice.tensor),
@@ -206,7 +207,7 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
     whole = source.place.is_dir() or len(checkpoint.names) > 1 or isinstance(own, GgufFile)
     if config is not None and whole:
         which: Which = "output" if selector == "output" else "input"
-        refuse_packed(which, checkpoint.names, source.place)
+        refuse_packed(which, checkpoint.names, checkpoint.place)
         found = find_embeddings(checkpoint, config)
         name = found.name(which, checkpoint)
         scale = found.scale if which == "input" else 1.0
@@ -226,11 +227,11 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
     asked = f"the {selector} embedding" if selector else "the table"
     if source.place.is_dir():
         raise NotFoundError(
-            f"{source.place} has no {CONFIG}, so nothing says which tensor is {asked}. Put it beside the weights. "
+            f"{checkpoint.place} has no {CONFIG}, so nothing says which tensor is {asked}. Put it beside the weights. "
             f"{list_tables(checkpoint.entries().values())}"
         )
     raise FormatError(
-        f"Nothing says which tensor of {source.place} is {asked}: there is no {CONFIG} beside it. "
+        f"Nothing says which tensor of {checkpoint.place} is {asked}: there is no {CONFIG} beside it. "
         f"{list_tables(checkpoint.entries().values())}"
     )
 

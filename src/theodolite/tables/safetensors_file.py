@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -39,6 +39,13 @@ _DTYPES = {
     "F4": (4, "float4_e2m1fn_x2"),
 }
 _MOST_HEADER_BYTES = 100_000_000  # the limit of the format itself
+
+
+class Readable(Protocol):
+    """Something that gives its bytes one after the other."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes, fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +103,14 @@ class SafetensorsFile:
         return tensor
 
 
-def read_header(path: Path, file: BinaryIO, size: int, *, most: int = _MOST_HEADER_BYTES) -> SafetensorsHeader:
+def read_header(path: Path, file: Readable, size: int, *, most: int = _MOST_HEADER_BYTES) -> SafetensorsHeader:
     """Read and check the header: every tensor has a place of its own, and together they fill the file.
 
     Parameters
     ----------
     path : pathlib.Path
         The name of the file in messages and entries.
-    file : BinaryIO
+    file : Readable
         Positioned at its beginning; only the header is read.
     size : int
         Bytes of the whole file.

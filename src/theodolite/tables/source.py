@@ -1,11 +1,14 @@
-"""From a reference to a folder or file on this machine."""
+"""From a reference to where its tables are."""
 
 import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from theodolite.core.errors import NotFoundError, ReferenceSyntaxError
+from theodolite.tables.checkpoint import Checkpoint, open_checkpoint
 from theodolite.tables.model_config import CONFIG
 from theodolite.tables.reference import Reference
 
@@ -26,11 +29,27 @@ class Source:
     companions : tuple of pathlib.Path
         Folders where config.json, the tokenizer and token counts may be, nearest first. For a checkpoint inside a
         model folder, the model folder is the second.
+    opener : callable or None
+        Opens weights that are elsewhere; None where they are at `place`.
+    origin : mapping of str to Any
+        What results should say about where this is from: repository and commit of a model on the Hub.
     """
 
     reference: Reference
     place: Path
     companions: tuple[Path, ...]
+    opener: Callable[[], Checkpoint] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def open(self) -> Checkpoint:
+        """Return the weights; only headers are read.
+
+        Raises
+        ------
+        NotFoundError, FormatError, UnsafeFileError
+            As `open_checkpoint`.
+        """
+        return open_checkpoint(self.place) if self.opener is None else self.opener()
 
     def companion(self, *names: str) -> Path | None:
         """Return the nearest folder that holds one of these files."""
@@ -46,13 +65,16 @@ def locate(reference: Reference) -> Source:
     Raises
     ------
     NotFoundError
-        If it does not exist on this machine; for Hub references, which this version does not read, the message says
-        how to download the model.
+        If it does not exist.
+    RemoteError
+        If the Hub cannot be reached, or refuses.
     ReferenceSyntaxError
         If a file is given a revision, or a revision is a path.
     """
     if reference.scheme == "hub":
-        raise NotFoundError(_about_hub(reference))
+        from theodolite.tables.hub_source import locate_on_hub  # noqa: PLC0415 (local tables need no HTTP client)
+
+        return locate_on_hub(reference)
     if reference.scheme == "bundled":
         from theodolite import bundled  # noqa: PLC0415 (keeps `import theodolite.tables` free of package data)
 
@@ -115,14 +137,3 @@ def _near(place: Path) -> str:
     if close:
         return f" Did you mean {' or '.join(str(place.parent / name) for name in close)}?"
     return " Check the path; a model on the Hub is written hub:owner/name."
-
-
-def _about_hub(reference: Reference) -> str:
-    """Say how to get a model from the Hub, and that the name may have been meant as a path or a bundled model."""
-    revision = f" --revision {reference.revision}" if reference.revision else ""
-    folder = reference.location.split("/")[-1]
-    return (
-        f"{reference} names a model on the Hugging Face Hub (a name that is no path here), and this version of "
-        f"theodolite does not read from the Hub. Download it with `hf download {reference.location}{revision} "
-        f"--local-dir {folder}` and pass ./{folder}. A bundled model is written bundled:NAME."
-    )

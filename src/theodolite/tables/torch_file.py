@@ -3,7 +3,7 @@
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 
 from theodolite.core.errors import FormatError, UnsafeFileError
 from theodolite.tables.entries import TensorEntry, find_entry
+from theodolite.tables.torch_pickle import flatten
 
 _MOST_PICKLE_BYTES = 256_000_000  # names and shapes; real ones stay under a few MB
-_LONE = "tensor"
-_ZIP = b"PK\x03\x04"
+
+ZIP_START = b"PK\x03\x04"
 
 
 class TorchFile:
@@ -43,10 +44,7 @@ class TorchFile:
         self.path = path
         self.memory_mapped = _is_zip(path)
         content = _load(path, mmap=self.memory_mapped)
-        self._tensors: dict[str, torch.Tensor] = {}
-        _collect(content, "", self._tensors)
-        if not self._tensors:
-            raise FormatError(f"{path} holds no tensors but a {type(content).__name__}. Give a saved state dict.")
+        self._tensors: dict[str, torch.Tensor] = flatten(path, content, torch.Tensor)
         self.entries: Mapping[str, TensorEntry] = {
             name: TensorEntry(
                 name=name,
@@ -76,14 +74,28 @@ def _is_zip(path: Path) -> bool:
         start = file.read(4)
     if not start:
         raise FormatError(f"{path} is empty: 0 bytes are no torch file. Copy or download it again.")
-    if start != _ZIP:
+    if start != ZIP_START:
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise FormatError(f"{path} is truncated or damaged: {error}. Copy or download it again.") from error
+    check_members(path, members, size)
+    return True
+
+
+def check_members(path: Path, members: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Refuse a zip that would unpack something, claims more than it holds, or was not written by torch.
+
+    Raises
+    ------
+    UnsafeFileError, FormatError
+        With what was found.
+    """
+    pickled = False
     for member in members:
+        pickled = pickled or member.filename.endswith("data.pkl")
         if member.compress_type != zipfile.ZIP_STORED:
             raise UnsafeFileError(
                 f"{path} holds the compressed member {member.filename!r} ({member.compress_size} bytes that unpack to "
@@ -94,9 +106,8 @@ def _is_zip(path: Path) -> bool:
                 f"{path} claims a member {member.filename!r} of {member.file_size} bytes in a file of {size}. "
                 "Save the weights again with torch.save or as safetensors."
             )
-    if not any(member.filename.endswith("data.pkl") for member in members):
+    if not pickled:
         raise FormatError(f"{path} is a zip file but not one that torch.save wrote: it has no data.pkl.")
-    return True
 
 
 def _load(path: Path, *, mmap: bool) -> Any:
@@ -127,17 +138,6 @@ def _load(path: Path, *, mmap: bool) -> Any:
             f"{path} is truncated, damaged or no torch file: {_first_line(str(error)) or type(error).__name__}. "
             "Copy or download it again."
         ) from error
-
-
-def _collect(value: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
-    """Gather the tensors of nested dicts under dotted names; the usual wrappers leave no prefix."""
-    if isinstance(value, torch.Tensor):
-        tensors[prefix or _LONE] = value
-    elif isinstance(value, dict) and prefix.count(".") < 16:
-        wrapped = set(value) & {"state_dict", "model_state_dict"} if not prefix else set()
-        for key, inner in value.items():
-            if isinstance(key, str):
-                _collect(inner, "" if key in wrapped else f"{prefix}.{key}" if prefix else key, tensors)
 
 
 def _named_global(text: str) -> str:

@@ -1,0 +1,200 @@
+"""Stretches of a remote file that are kept on this machine: each with its checksum, whole or not there.
+
+A finished stretch is `<begin>-<end>.bin` beside `<begin>-<end>.json` (checksum, identity of the file, what it is).
+While it is fetched it is `<begin>-<end>.part`, which a later try goes on with if the file is still the same.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+from theodolite.core.errors import RemoteError
+from theodolite.core.hashing import hash_file
+from theodolite.core.progress import Progress, Silent, tracked
+from theodolite.tables.hub_request import ChangedError, Stretch
+from theodolite.tables.hub_settings import CACHE_VARIABLE
+
+_NAME = re.compile(r"^(\d+)-(\d+)\.bin$")
+_MUST_REMAIN = 64_000_000  # bytes of disk that are left free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A stretch that is there whole.
+
+    Attributes
+    ----------
+    begin, end : int
+        First byte in the remote file, and the one after the last.
+    path : pathlib.Path
+        Where its bytes are.
+    etag : str or None
+        Identity of the remote file they are from.
+    """
+
+    begin: int
+    end: int
+    path: Path
+    etag: str | None
+
+
+class Stretches:
+    """What is kept of one remote file.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A folder of this file alone; made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._checked: set[Path] = set()
+
+    def find(self, begin: int, end: int) -> Kept | None:
+        """Return a stretch that covers these bytes and is as it was written, or None; a damaged one is removed."""
+        for path in sorted(self.folder.glob("*.bin")):
+            named = _NAME.match(path.name)
+            if named and int(named[1]) <= begin and end <= int(named[2]):
+                kept = self._verified(path, int(named[1]), int(named[2]))
+                if kept:
+                    return kept
+        return None
+
+    def fetch(self, stretch: Stretch, end: int, *, what: str, progress: Progress | None = None) -> Kept:
+        """Bring a stretch here, going on with what an earlier try left.
+
+        Raises
+        ------
+        RemoteError
+            As `Stretch.receive`, or if the disk is too full. What was received stays for a later try, unless the file
+            changed meanwhile.
+        """
+        begin = stretch.at
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{begin}-{end}.bin"
+        with WeakFileLock(self.folder / f"{begin}-{end}.lock"):
+            there = self._verified(path, begin, end)
+            if there:
+                return there
+            with tracked(progress or Silent(), end - begin, what) as bar:
+                part = self._receive(stretch, path.with_suffix(".part"), end, bar)
+            stated = {"begin": begin, "end": end, "sha256": hash_file(part), "etag": stretch.etag, "what": what}
+            write_json(path.with_suffix(".json"), stated)
+            part.replace(path)
+            _remove(part.with_suffix(".tag"))
+        return Kept(begin=begin, end=end, path=path, etag=stretch.etag)
+
+    def clear(self) -> None:
+        """Remove everything that is kept of the file."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _receive(self, stretch: Stretch, part: Path, end: int, bar: Progress) -> Path:
+        """Write the stretch to `part`, beginning where an earlier try stopped."""
+        tag = part.with_suffix(".tag")
+        had = part.stat().st_size if part.exists() else 0
+        said = tag.read_text("utf-8") if tag.exists() else ""
+        if not 0 < had <= end - stretch.at or not said or stretch.etag not in (None, said):
+            had = 0
+        _check_space(self.folder, end - stretch.at - had)
+        try:
+            with part.open("r+b" if had else "wb") as file:
+                file.seek(had)
+                bar.advance(had)
+                if had:
+                    stretch.etag = said
+                    stretch.at += had
+
+                def write(chunk: bytes) -> None:
+                    if file.tell() == 0:
+                        tag.write_text(stretch.etag or "", "utf-8")
+                    file.write(chunk)
+                    bar.advance(len(chunk))
+
+                stretch.receive(write)
+                file.flush()
+                os.fsync(file.fileno())
+        except ChangedError:
+            _remove(part, tag)
+            raise
+        except RemoteError:
+            raise
+        except OSError as error:
+            _remove(part, tag)
+            raise RemoteError(
+                f"{part.parent} cannot be written: {error.strerror or error}. Set {CACHE_VARIABLE} to a folder on "
+                "another disk."
+            ) from error
+        return part
+
+    def _verified(self, path: Path, begin: int, end: int) -> Kept | None:
+        """Return the stretch of a path if its bytes are those that were written."""
+        stated = read_json(path.with_suffix(".json"))
+        if stated is None or not path.exists():
+            return None
+        same_size = path.stat().st_size == end - begin
+        if same_size and (path in self._checked or stated.get("sha256") == hash_file(path)):
+            self._checked.add(path)
+            etag = stated.get("etag")
+            return Kept(begin=begin, end=end, path=path, etag=etag if isinstance(etag, str) else None)
+        _remove(path, path.with_suffix(".json"))
+        return None
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the place of `path` when all went well, and is removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        _remove(temporary)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a small object, whole or not at all."""
+    with written(path) as temporary:
+        temporary.write_text(json.dumps(value), "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return a small object of the cache; None where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot hold."""
+    free = shutil.disk_usage(folder).free
+    if needed > free - _MUST_REMAIN:
+        raise RemoteError(
+            f"{needed:,} bytes are to be fetched, but the disk of {folder} has {free:,} left. Free some, or set "
+            f"{CACHE_VARIABLE} to a folder on another disk."
+        )
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def git_identity(path: Path, *, lfs: bool) -> str:
+    """Return what the Hub calls the content of a file: sha256 for large files, git's own sha1 for small ones."""
+    if lfs:
+        return hash_file(path)
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
