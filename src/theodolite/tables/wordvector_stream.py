@@ -9,7 +9,7 @@ from typing import IO
 
 from theodolite.core.errors import FormatError, UnsafeFileError
 
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 100  # text shrinks to a half or a third, float32 hardly at all
 _SMALL = 1 << 26
