@@ -1,5 +1,6 @@
 """Aligned tables seen as unit rows, and the sums over all pairs of their cosines."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,12 +9,13 @@ import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.core.points import Points
+from theodolite.core.points import Points, clean_points
 from theodolite.similarity.directions import norms_of
 
 Floats = npt.NDArray[np.float64]
 
 FEWEST = 4  # the moments of the permutation null divide by n - 3
+_SAFE = 60  # squares of squares of numbers below 2**60 are far from overflow, even in sums
 _NUMBERS_PER_BLOCK = 1 << 21  # 16 MiB of float64: large products, little memory
 
 
@@ -96,24 +98,39 @@ def aligned_unit_rows(tables: Sequence[Points], *, center: bool) -> tuple[list[U
         If rows are not finite, or fewer than 4 are left.
     """
     read = [_unit_rows(table, center=center) for table in tables]
-    lengths = [rows.n_points for rows in read]
-    if len(set(lengths)) > 1:
-        raise ParameterError(
-            f"Tables must hold the same tokens row by row, but they have {', '.join(map(str, lengths))} rows. "
-            "Align them first."
-        )
-    directed = np.ones(lengths[0], dtype=bool)
+    n_given = require_equal_rows(read)
+    directed = np.ones(n_given, dtype=bool)
     for table in read:
         directed &= (table.scales > 0).cpu().numpy()
     kept = np.flatnonzero(directed)
     if len(kept) < FEWEST:
         raise PointsError(
             f"Comparing cosines needs at least {FEWEST} rows with a direction in every table, but {len(kept)} of "
-            f"{lengths[0]} are left."
+            f"{n_given} are left."
         )
-    if len(kept) < lengths[0]:
+    if len(kept) < n_given:
         read = [table.keep(torch.from_numpy(directed)) for table in read]
-    return read, kept, lengths[0] - len(kept)
+    return read, kept, n_given - len(kept)
+
+
+def centered_rows(points: Points) -> UnitRows:
+    """Read a table as rows about their mean, all multiplied by one power of two so that no square overflows."""
+    values = clean_points(points, duplicates="keep").values
+    _, exponent = math.frexp(float(values.abs().max()))
+    values = torch.ldexp(values, torch.tensor(-exponent, device=values.device)) if abs(exponent) > _SAFE else values
+    ones = torch.ones(len(values), dtype=torch.float64, device=values.device)
+    return UnitRows(values=values, shift=_mean_row(values), scales=ones)
+
+
+def require_equal_rows(tables: Sequence[UnitRows]) -> int:
+    """Return the number of rows that all tables have, or refuse."""
+    lengths = [table.n_points for table in tables]
+    if len(set(lengths)) > 1:
+        raise ParameterError(
+            f"Tables must hold the same tokens row by row, but they have {', '.join(map(str, lengths))} rows. "
+            "Align them first."
+        )
+    return lengths[0]
 
 
 def cross(first: UnitRows, second: UnitRows, order: npt.NDArray[np.int64] | None = None) -> torch.Tensor:
@@ -168,11 +185,14 @@ def _unit_rows(points: Points, *, center: bool) -> UnitRows:
                 "Centering needs rows of comparable size, but some are beyond 1e140 or below 1e-140. "
                 "Scale the table, or leave these rows out."
             )
-        shift = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
-        whole = UnitRows(values=values, shift=None, scales=torch.ones_like(norms))
-        for block in blocks(whole, whole):
-            shift += whole.take(block).sum(dim=0)
-        shift /= max(1, len(values))
-        moved = UnitRows(values=values, shift=shift, scales=whole.scales)
+        shift = _mean_row(values)
+        moved = UnitRows(values=values, shift=shift, scales=torch.ones_like(norms))
         norms = torch.cat([torch.linalg.vector_norm(moved.take(block), dim=1) for block in blocks(moved, moved)])
     return UnitRows(values=values, shift=shift, scales=torch.where(norms > 0, 1.0 / norms, 0.0))
+
+
+def _mean_row(values: torch.Tensor) -> torch.Tensor:
+    total = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
+    for start in range(0, len(values), _NUMBERS_PER_BLOCK):
+        total += values[start : start + _NUMBERS_PER_BLOCK].sum(dim=0, dtype=torch.float64)
+    return total / max(1, len(values))
