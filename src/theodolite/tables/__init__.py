@@ -12,7 +12,7 @@ from theodolite.tables.load import load_table
 from theodolite.tables.matching import STAGES, Pairs, match_spellings
 from theodolite.tables.model_folder import model_folder
 from theodolite.tables.reference import Reference
-from theodolite.tables.revisions import expand, training_step
+from theodolite.tables.revisions import expand, select_revisions, step_of, training_step
 from theodolite.tables.spelling import Spelling, spell, unreachable_ids
 from theodolite.tables.table import Rows, Table
 
@@ -34,7 +34,9 @@ __all__ = [
     "match_spellings",
     "match_tables",
     "model_folder",
+    "select_revisions",
     "spell",
+    "step_of",
     "training_step",
     "unreachable_ids",
 ]
