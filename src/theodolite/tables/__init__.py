@@ -7,6 +7,9 @@
 
 from theodolite.tables.alignment import Alignment, align, match_tables
 from theodolite.tables.display import display_token
+from theodolite.tables.hub_cache import CachedModel, cache_size, cached_models, clear_cache
+from theodolite.tables.hub_progress import reporting_to
+from theodolite.tables.hub_settings import cache_folder
 from theodolite.tables.inspection import Inspection, TensorSummary, describe
 from theodolite.tables.load import load_table
 from theodolite.tables.matching import STAGES, Pairs, match_spellings
@@ -19,6 +22,7 @@ from theodolite.tables.table import Rows, Table
 __all__ = [
     "STAGES",
     "Alignment",
+    "CachedModel",
     "Inspection",
     "Pairs",
     "Reference",
@@ -27,6 +31,10 @@ __all__ = [
     "Table",
     "TensorSummary",
     "align",
+    "cache_folder",
+    "cache_size",
+    "cached_models",
+    "clear_cache",
     "describe",
     "display_token",
     "expand",
@@ -34,6 +42,7 @@ __all__ = [
     "match_spellings",
     "match_tables",
     "model_folder",
+    "reporting_to",
     "select_revisions",
     "spell",
     "step_of",

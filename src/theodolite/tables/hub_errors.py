@@ -75,7 +75,8 @@ def explain(error: Exception, asked: Asked) -> TheodoliteError:
         return _by_status(error.response.status_code, asked)
     return RemoteError(
         f"The Hub at {host(asked.endpoint)} could not be reached for {asked} ({type(error).__name__}). Check the "
-        "connection and HF_ENDPOINT; with HF_HUB_OFFLINE=1, what was read before is read from the cache."
+        "connection and HF_ENDPOINT; with HF_HUB_OFFLINE=1, what was read before is read from the cache. If a folder "
+        "of this machine was meant: there is none of this name here."
     )
 
 

@@ -4,7 +4,6 @@ import io
 from pathlib import Path, PurePosixPath
 
 from theodolite.core.errors import FormatError
-from theodolite.core.progress import Progress
 from theodolite.tables.hub_errors import Asked, offline
 from theodolite.tables.hub_request import Stretch
 from theodolite.tables.hub_settings import is_offline
@@ -94,7 +93,7 @@ class RemoteFile:
                 return block[begin - start : end - start]
         return None
 
-    def fetch(self, begin: int, end: int, *, what: str, progress: Progress | None = None) -> Kept:
+    def fetch(self, begin: int, end: int, *, what: str) -> Kept:
         """Bring bytes `begin` to `end` to this machine, unless they are here.
 
         Raises
@@ -109,7 +108,7 @@ class RemoteFile:
             raise offline(self.asked, f"its {what} ({end - begin:,} bytes) is not there")
         if kept is None:
             stretch = Stretch(self.asked, self._url, begin, end, size=self.size, etag=self._etag, commit=self._commit)
-            kept = self._stretches.fetch(stretch, end, what=f"{what} of {self.asked}", progress=progress)
+            kept = self._stretches.fetch(stretch, end, what=f"{what} of {self.asked}")
         self._etag = self._etag or kept.etag
         return kept
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
 from theodolite.core.errors import FormatError, NotFoundError, RemoteError
+from theodolite.tables.hub_disk import git_identity, written
 from theodolite.tables.hub_errors import Asked, offline
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_patience import TIMEOUT, ask
 from theodolite.tables.hub_request import WHOLE_FILE, Stretch
 from theodolite.tables.hub_settings import host, is_offline
-from theodolite.tables.hub_stretches import git_identity, written
 
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _COMPANIONS = ("config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")

@@ -13,11 +13,11 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
 
 from theodolite.core.errors import NotFoundError, ReferenceSyntaxError, RemoteError
+from theodolite.tables.hub_disk import read_json, write_json
 from theodolite.tables.hub_errors import Asked, NoRevisionError, offline
 from theodolite.tables.hub_model import COMMIT, HubFile, HubModel, is_plain
 from theodolite.tables.hub_patience import TIMEOUT, ask
 from theodolite.tables.hub_settings import cache_folder, endpoint, host, is_offline
-from theodolite.tables.hub_stretches import read_json, write_json
 from theodolite.tables.reference import Reference
 
 _REMEMBERED = 300  # seconds for which a process takes a branch to stand still

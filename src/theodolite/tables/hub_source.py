@@ -7,7 +7,6 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from theodolite.core.errors import FormatError, NotFoundError
-from theodolite.core.progress import Progress
 from theodolite.tables.checkpoint import INDEXES, Checkpoint, choose_weights, open_file, read_index
 from theodolite.tables.entries import TensorFile
 from theodolite.tables.hub_model import HubModel
@@ -38,9 +37,9 @@ def locate_on_hub(reference: Reference) -> Source:
     try:
         model = resolve(reference)
     except NotFoundError:
-        if is_offline() and (downloaded := _downloaded(reference)):
-            origin = {"repository": reference.location, "commit": downloaded.name}
-            return Source(reference=reference, place=downloaded, companions=(downloaded,), origin=origin)
+        if is_offline() and (there := downloaded(reference)):
+            origin = {"repository": reference.location, "commit": there.name}
+            return Source(reference=reference, place=there, companions=(there,), origin=origin)
         raise
     folder = model.bring_companions()
     return Source(
@@ -52,7 +51,7 @@ def locate_on_hub(reference: Reference) -> Source:
     )
 
 
-def open_on_hub(model: HubModel, progress: Progress | None = None) -> Checkpoint:
+def open_on_hub(model: HubModel) -> Checkpoint:
     """Return the weights of a model on the Hub: names from its index or header, numbers when they are read.
 
     Raises
@@ -63,7 +62,7 @@ def open_on_hub(model: HubModel, progress: Progress | None = None) -> Checkpoint
         If the index or a header is damaged or leads elsewhere.
     """
     place = model.place
-    opener = partial(_open, model, progress)
+    opener = partial(_open, model)
     name = choose_weights(model.files, place)
     if name in INDEXES:
         shards = {tensor: place / path.name for tensor, path in read_index(model.bring(name)).items()}
@@ -74,7 +73,7 @@ def open_on_hub(model: HubModel, progress: Progress | None = None) -> Checkpoint
     )
 
 
-def _open(model: HubModel, progress: Progress | None, path: Path) -> TensorFile:
+def _open(model: HubModel, path: Path) -> TensorFile:
     """Open one file of weights, from huggingface_hub's cache where it is there whole."""
     name = path.name
     if name not in model.files:
@@ -89,13 +88,13 @@ def _open(model: HubModel, progress: Progress | None, path: Path) -> TensorFile:
         return open_file(whole)
     remote = model.remote(name)
     try:
-        return _READERS[path.suffix](remote, progress)
+        return _READERS[path.suffix](remote)
     except FormatError:
         remote.forget()
         raise
 
 
-def _downloaded(reference: Reference) -> Path | None:
-    """Return the folder into which huggingface_hub downloaded the model earlier."""
+def downloaded(reference: Reference) -> Path | None:
+    """Return the folder into which huggingface_hub downloaded a model earlier; None where it did not."""
     found = try_to_load_from_cache(reference.location, CONFIG, revision=reference.revision)
     return Path(found).parent if isinstance(found, str) else None

@@ -4,22 +4,18 @@ A finished stretch is `<begin>-<end>.bin` beside `<begin>-<end>.json` (checksum,
 While it is fetched it is `<begin>-<end>.part`, which a later try goes on with if the file is still the same.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
 from theodolite.core.errors import RemoteError
 from theodolite.core.hashing import hash_file
-from theodolite.core.progress import Progress, Silent, tracked
+from theodolite.tables.hub_disk import read_json, write_json
+from theodolite.tables.hub_progress import Counter, counted
 from theodolite.tables.hub_request import ChangedError, Stretch
 from theodolite.tables.hub_settings import CACHE_VARIABLE
 
@@ -70,7 +66,7 @@ class Stretches:
                     return kept
         return None
 
-    def fetch(self, stretch: Stretch, end: int, *, what: str, progress: Progress | None = None) -> Kept:
+    def fetch(self, stretch: Stretch, end: int, *, what: str) -> Kept:
         """Bring a stretch here, going on with what an earlier try left.
 
         Raises
@@ -86,8 +82,8 @@ class Stretches:
             there = self._verified(path, begin, end)
             if there:
                 return there
-            with tracked(progress or Silent(), end - begin, what) as bar:
-                part = self._receive(stretch, path.with_suffix(".part"), end, bar)
+            with counted(end - begin, what) as counter:
+                part = self._receive(stretch, path.with_suffix(".part"), end, counter)
             stated = {"begin": begin, "end": end, "sha256": hash_file(part), "etag": stretch.etag, "what": what}
             write_json(path.with_suffix(".json"), stated)
             part.replace(path)
@@ -98,7 +94,7 @@ class Stretches:
         """Remove everything that is kept of the file."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _receive(self, stretch: Stretch, part: Path, end: int, bar: Progress) -> Path:
+    def _receive(self, stretch: Stretch, part: Path, end: int, counter: Counter) -> Path:
         """Write the stretch to `part`, beginning where an earlier try stopped."""
         tag = part.with_suffix(".tag")
         had = part.stat().st_size if part.exists() else 0
@@ -109,7 +105,7 @@ class Stretches:
         try:
             with part.open("r+b" if had else "wb") as file:
                 file.seek(had)
-                bar.advance(had)
+                counter.add(had)
                 if had:
                     stretch.etag = said
                     stretch.at += had
@@ -118,7 +114,7 @@ class Stretches:
                     if file.tell() == 0:
                         tag.write_text(stretch.etag or "", "utf-8")
                     file.write(chunk)
-                    bar.advance(len(chunk))
+                    counter.add(len(chunk))
 
                 stretch.receive(write)
                 file.flush()
@@ -150,33 +146,6 @@ class Stretches:
         return None
 
 
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Give a temporary path that takes the place of `path` when all went well, and is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        _remove(temporary)
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a small object, whole or not at all."""
-    with written(path) as temporary:
-        temporary.write_text(json.dumps(value), "utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a small object of the cache; None where it is missing or damaged."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _check_space(folder: Path, needed: int) -> None:
     """Refuse to begin what the disk cannot hold."""
     free = shutil.disk_usage(folder).free
@@ -190,11 +159,3 @@ def _check_space(folder: Path, needed: int) -> None:
 def _remove(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
-
-
-def git_identity(path: Path, *, lfs: bool) -> str:
-    """Return what the Hub calls the content of a file: sha256 for large files, git's own sha1 for small ones."""
-    if lfs:
-        return hash_file(path)
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

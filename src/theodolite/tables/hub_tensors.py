@@ -9,7 +9,6 @@ from typing import cast
 import torch
 
 from theodolite.core.errors import FormatError
-from theodolite.core.progress import Progress
 from theodolite.tables.entries import TensorEntry, find_entry
 from theodolite.tables.hub_file import MOST_HEADER, RemoteFile
 from theodolite.tables.safetensors_file import read_header
@@ -43,8 +42,6 @@ class RemoteTensors:
         What its header says.
     spans : mapping of str to Span
         Where each tensor is.
-    progress : Progress, optional
-        Told of the bytes of each tensor as they come.
     """
 
     format = "safetensors"
@@ -54,13 +51,11 @@ class RemoteTensors:
         file: RemoteFile,
         entries: Mapping[str, TensorEntry],
         spans: Mapping[str, Span],
-        progress: Progress | None = None,
     ) -> None:
         self.path: Path = file.place
         self.entries = entries
         self._file = file
         self._spans = spans
-        self._progress = progress
 
     def read(self, name: str) -> torch.Tensor:
         """Return one tensor, mapped from the cache; fetched first if it is not there."""
@@ -68,7 +63,7 @@ class RemoteTensors:
         span = self._span(name)
         if span.begin == span.end:
             return torch.empty(entry.shape, dtype=_dtype(entry))
-        kept = self._file.fetch(span.begin, span.end, what=f"tensor {name}", progress=self._progress)
+        kept = self._file.fetch(span.begin, span.end, what=f"tensor {name}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns that it may have to copy
             stored = torch.from_file(str(kept.path), shared=False, size=kept.path.stat().st_size, dtype=torch.uint8)
@@ -102,8 +97,6 @@ class RemoteSafetensors(RemoteTensors):
     ----------
     file : RemoteFile
         The file. Only its header is fetched.
-    progress : Progress, optional
-        Told of the bytes of each tensor as they come.
 
     Raises
     ------
@@ -111,7 +104,7 @@ class RemoteSafetensors(RemoteTensors):
         If the header does not describe exactly the bytes that follow it.
     """
 
-    def __init__(self, file: RemoteFile, progress: Progress | None = None) -> None:
+    def __init__(self, file: RemoteFile) -> None:
         header = read_header(file.place, file.open(), file.size, most=MOST_HEADER)
         spans = {
             name: Span(
@@ -121,7 +114,7 @@ class RemoteSafetensors(RemoteTensors):
             )
             for name, entry in header.entries.items()
         }
-        super().__init__(file, header.entries, spans, progress)
+        super().__init__(file, header.entries, spans)
 
 
 def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:

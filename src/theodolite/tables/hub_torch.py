@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 
 from theodolite.core.errors import FormatError, TheodoliteError, UnsafeFileError
-from theodolite.core.progress import Progress
 from theodolite.tables.entries import TensorEntry
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_tensors import RemoteTensors, Span
@@ -25,8 +24,6 @@ class RemoteTorch(RemoteTensors):
     ----------
     file : RemoteFile
         The file. Only its directory and its pickle are fetched.
-    progress : Progress, optional
-        Told of the bytes of each tensor as they come.
 
     Raises
     ------
@@ -38,7 +35,7 @@ class RemoteTorch(RemoteTensors):
 
     format = "torch"
 
-    def __init__(self, file: RemoteFile, progress: Progress | None = None) -> None:
+    def __init__(self, file: RemoteFile) -> None:
         if file.size < 4 or file.read_at(0, 4) != ZIP_START:
             raise FormatError(_about_old(file))
         self._members = _directory(file)
@@ -61,7 +58,7 @@ class RemoteTorch(RemoteTensors):
             )
             for name, tensor in state.items()
         }
-        super().__init__(file, entries, {}, progress)
+        super().__init__(file, entries, {})
 
     def same_storage(self, one: str, other: str) -> bool:
         """Say whether two names stand for the same numbers in the file, as tied weights do."""

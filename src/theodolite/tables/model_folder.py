@@ -13,17 +13,21 @@ def model_folder(reference: str | Path | Reference) -> Path:
     Parameters
     ----------
     reference : str, pathlib.Path or Reference
-        `bundled:pocket-128`, a model folder, `./model@checkpoint-500`. A selector is ignored: the whole model is meant.
+        `bundled:pocket-128`, a model folder, `./model@checkpoint-500`, `hub:owner/name@revision`. A selector is
+        ignored: the whole model is meant.
 
     Returns
     -------
     pathlib.Path
-        A folder with config.json and weights. The checkpoints of a bundled model hold its tables only.
+        A folder with config.json and weights. The checkpoints of a bundled model hold its tables only. A model on the
+        Hub is downloaded whole into huggingface_hub's cache, in one format of weights.
 
     Raises
     ------
     NotFoundError
         If the model or its revision does not exist.
+    RemoteError
+        If the Hub cannot be reached, or refuses.
     FormatError
         If the reference names one file.
 
@@ -33,6 +37,10 @@ def model_folder(reference: str | Path | Reference) -> Path:
     ['.safetensors']
     """
     parsed = Reference.parse(reference)
+    if parsed.scheme == "hub":
+        from theodolite.tables.hub_snapshot import bring_model  # noqa: PLC0415 (local models need no HTTP client)
+
+        return bring_model(parsed)
     place = locate(parsed.select(None)).place
     if not place.is_dir():
         raise FormatError(f"{parsed} is one file, but a model to run is a folder. Give the folder that holds it.")
