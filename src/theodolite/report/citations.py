@@ -58,6 +58,23 @@ _SOURCES = (
         number="2503.02142",
         year=2025,
     ),
+    _arxiv(
+        "lee2025",
+        "Lee, Weber, Viégas and Wattenberg 2025",
+        authors="Lee, Andrew and Weber, Melanie and Vi{\\'e}gas, Fernanda and Wattenberg, Martin",
+        title="Shared Global and Local Geometry of Language Model Embeddings",
+        number="2503.21073",
+        year=2025,
+    ),
+    _arxiv(
+        "viswanathan2025",
+        "Viswanathan et al. 2025",
+        authors="Viswanathan, Karthik and Gardinazzi, Yuri and Panerai, Giada and Cazzaniga, Alberto and "
+        "Biagetti, Matteo",
+        title="The Geometry of Tokens in Internal Representations of Large Language Models",
+        number="2501.10573",
+        year=2025,
+    ),
     _arxiv("quemy2026", "Quemy 2026", authors="Quemy", title="", number="2608.29702", year=2026),
     _published(
         "facco2017",

@@ -69,7 +69,7 @@ def gather(findings: Sequence[Finding]) -> list[Claim]:
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.id, finding.claim, finding.source), []).append(finding)
-    names = short_names({finding.subject.rpartition(" ")[0] for finding in findings} - {""})
+    names = short_names({_model_of(finding.subject) for finding in findings} - {""})
     return [_claim(group, names) for group in groups.values()]
 
 
@@ -96,5 +96,11 @@ def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
 
 
 def _short_subject(subject: str, names: dict[str, str]) -> str:
+    model = _model_of(subject)
+    return f"{names[model]}{subject.removeprefix(model)}" if model in names else subject
+
+
+def _model_of(subject: str) -> str:
+    """Return the model of a subject: what stands before the table, or all of it where no table is named."""
     model, _, which = subject.rpartition(" ")
-    return f"{names[model]} {which}" if model in names else subject
+    return model or (which if ":" in which or "/" in which else "")

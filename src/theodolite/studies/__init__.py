@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 STUDIES = {
     "dimension": "theodolite.studies.dimension",
+    "rank": "theodolite.studies.rank",
     "layers": "theodolite.studies.layers",
     "survey": "theodolite.studies.survey",
     "training": "theodolite.studies.training",

@@ -65,7 +65,7 @@ def _checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
     parsed = Reference.parse(name)
     patterns = config.revisions if parsed.revision is None else (parsed.revision,)
     found = dict.fromkeys(
-        one for pattern in patterns for one in expand(replace(parsed, revision=pattern), points=config.points)
+        one for pattern in patterns for one in expand(replace(parsed, revision=pattern))
     )
     if len(found) < _FEWEST:
         raise NotFoundError(

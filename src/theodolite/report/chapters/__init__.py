@@ -7,7 +7,9 @@ from theodolite.report.chapter import Chapter
 
 CHAPTERS = {
     "dimension": "theodolite.report.chapters.tables",
+    "layers": "theodolite.report.chapters.layers",
     "survey": "theodolite.report.chapters.tables",
+    "training": "theodolite.report.chapters.training",
 }
 
 

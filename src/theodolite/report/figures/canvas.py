@@ -114,7 +114,7 @@ def house_style() -> Iterator[None]:
 
 
 def panels(
-    layout: Layout, n_panels: int, *, height: float = 2.9, columns: int = 2, stacked: bool = True
+    layout: Layout, n_panels: int, *, height: float = 2.9, columns: int = 2, stacked: bool = True, shared: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with its panels side by side, or stacked where the layout is narrow.
 
@@ -130,6 +130,8 @@ def panels(
         Most panels in a row of the wide layout.
     stacked : bool
         Whether the narrow layout puts one panel in a row.
+    shared : bool
+        Whether all panels have the same vertical axis.
 
     Returns
     -------
@@ -139,7 +141,7 @@ def panels(
     n_columns = 1 if layout == "narrow" and stacked else min(columns, n_panels)
     n_rows = -(-n_panels // n_columns)
     figure = Figure(figsize=(WIDTHS[layout], height * n_rows + 0.55), layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+    grid = figure.subplots(n_rows, n_columns, sharey=shared, squeeze=False)
     axes = [one for row in grid for one in row]
     for unused in axes[n_panels:]:
         unused.remove()

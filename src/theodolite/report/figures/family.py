@@ -44,3 +44,8 @@ class FigureFamily:
     title: Callable[[pl.DataFrame], str]
     caption: Callable[[pl.DataFrame], str]
     sources: tuple[str, ...]
+
+
+def always(text: str) -> Callable[[pl.DataFrame], str]:
+    """Return a title that is the same for every frame."""
+    return lambda _: text

@@ -1,0 +1,74 @@
+"""Curves over layers: what most figures of a layer study are."""
+
+from collections.abc import Sequence
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from theodolite.report.figures import canvas
+
+
+def over_layers(
+    data: pl.DataFrame,
+    *,
+    series: str,
+    names: Sequence[str],
+    ylabel: str,
+    layout: canvas.Layout,
+    reference: pl.DataFrame | None = None,
+    from_zero: bool = True,
+) -> Figure:
+    """Draw curves over layers, a panel for each model, with a band of one standard deviation over prompts.
+
+    Parameters
+    ----------
+    data : polars.DataFrame
+        Columns `name`, `layer`, `value`, `sd` and the one called `series`.
+    series : str
+        Column that tells curves apart.
+    names : sequence of str
+        Its values in the order of the legend.
+    ylabel : str
+        What is measured.
+    layout : {"wide", "narrow"}
+        Panels side by side or stacked.
+    reference : polars.DataFrame, optional
+        Same columns: drawn thin and dotted in the colour of its series, as a chance level is.
+    from_zero : bool
+        Whether the vertical axis begins at zero.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With a legend below.
+    """
+    looks = canvas.Look.of(list(names))
+    labels = data["name"].unique(maintain_order=True).to_list()
+    with canvas.house_style():
+        figure, panels = canvas.panels(layout, len(labels))
+        for axes, label in zip(panels, labels, strict=True):
+            own = data.filter(pl.col("name") == label)
+            for name in names:
+                _curve(axes, own.filter(pl.col(series) == name).sort("layer"), looks[name])
+                if reference is not None:
+                    level = reference.filter((pl.col("name") == label) & (pl.col(series) == name)).sort("layer")
+                    axes.plot(level["layer"], level["value"], color=looks[name].color, linestyle=":", linewidth=0.9)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_title(label)
+            axes.set_xlabel("layer")
+        if from_zero:
+            canvas.from_zero(panels)
+        for axes in panels if layout == "narrow" else panels[::2]:
+            axes.set_ylabel(ylabel)
+        if len(names) > 1:
+            canvas.legend_below(figure, canvas.series_handles(looks), layout)
+    return figure
+
+
+def _curve(axes: Axes, curve: pl.DataFrame, look: canvas.Look) -> None:
+    x, y = curve["layer"].to_numpy(), curve["value"].to_numpy()
+    spread = curve["sd"].fill_null(0.0).fill_nan(0.0).to_numpy()
+    axes.fill_between(x, y - spread, y + spread, color=look.color, alpha=canvas.BAND / 2, linewidth=0)
+    axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)

@@ -1,0 +1,136 @@
+"""The headline of a layer study: one line for each model and way of disturbing the prompts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from theodolite.core.number_format import format_count, format_range, format_value
+from theodolite.report.chapter import Summary
+from theodolite.report.chapters.layers.rows import control_label
+from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
+from theodolite.report.selection import short_names
+from theodolite.studies.finding import Finding
+from theodolite.studies.layer_findings import HEADLINE_SCALE
+from theodolite.studies.layers_config import STRUCTURED
+
+_HEADINGS = {
+    "n_prompts": "prompts",
+    "first": "layer 1",
+    "peak": "highest",
+    "peak_layer": "in layer",
+    "last": "last layer",
+    "correlation": "with loss",
+    "cosine": "mean cosine, last",
+    "overlap": "overlap (k = 10)",
+    "loss": "loss (nats)",
+}
+
+
+def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
+    """Arrange the profiles as one line for each model and condition.
+
+    Parameters
+    ----------
+    summary : sequence of mapping
+        Rows of the JSON output.
+    findings : sequence of Finding
+        Not used: the profiles say it in numbers.
+
+    Returns
+    -------
+    HeadlineTable
+        Without rows where no dimension was measured.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in summary:
+        model = row["model"] if row["revision"] in (None, "main") else f"{row['model']}@{row['revision']}"
+        groups.setdefault((str(model), control_label(row["control"], row["level"])), []).append(row)
+    names = short_names({model for model, _ in groups})
+    rows = [_row(names[model], model, condition, group) for (model, condition), group in groups.items()]
+    kept = [row for row in rows if row is not None]
+    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in kept)}
+    return HeadlineTable(columns, tuple(kept))
+
+
+def opening(table: HeadlineTable) -> list[str]:
+    """Say in words where the dimension peaks and how it goes with the loss.
+
+    Parameters
+    ----------
+    table : HeadlineTable
+        The headline.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty without rows.
+    """
+    own = [row for row in table.rows if row.which == control_label(STRUCTURED, None)]
+    if not own:
+        return []
+    peaks = [row.cells["peak"].value or 0.0 for row in own]
+    models = own[0].name if len(own) == 1 else f"{len(own)} models"
+    peak = own[0].cells["peak"].text if len(own) == 1 else format_range(min(peaks), max(peaks))
+    where = f" in layer {own[0].cells['peak_layer'].text}" if len(own) == 1 else ""
+    count = own[0].cells["n_prompts"].text
+    return [f"The token clouds of {count} prompts in {models} reach a mean dimension of {peak}{where}."]
+
+
+def _row(name: str, model: str, condition: str, rows: Sequence[Mapping[str, Any]]) -> HeadlineRow | None:
+    positions = "all" if any(row["positions"] == "all" for row in rows) else "first"
+    here = [row for row in rows if row["positions"] in (positions, None)]
+    gride = [
+        row for row in here if row["measure"] == "dimension" and row["method"] == "gride" and (row["layer"] or 0) > 0
+    ]
+    scales = {row["scale"] for row in gride}
+    scale = HEADLINE_SCALE if HEADLINE_SCALE in scales else min(scales, default=None)
+    profile = {row["layer"]: row for row in gride if row["scale"] == scale}
+    if not profile:
+        return None
+    peak = max(profile, key=lambda layer: profile[layer]["value"])
+    last = max(profile)
+    cosines = {row["layer"]: row for row in _of(here, "mean_cosine") if row["method"] == "with_diagonal"}
+    overlaps = [row["value"] for row in _of(here, "overlap") if row["scale"] == min(10, _largest(here))]
+    with_loss = [
+        row["value"]
+        for row in _of(here, "pearson")
+        if row["params"]["with"] == "loss"
+        and row["params"]["of"] == "dimension"
+        and row["method"] == "gride"
+        and row["scale"] == scale
+        and (row["layer"] or 0) > 0
+    ]
+    cells = {
+        "n_prompts": Cell(format_count(profile[last]["n_prompts"]), profile[last]["n_prompts"]),
+        "first": _number(profile[min(profile)]),
+        "peak": _number(profile[peak]),
+        "peak_layer": Cell(format_count(peak), peak),
+        "last": _number(profile[last]),
+        "correlation": _range(with_loss),
+        "cosine": _number(cosines.get(max(cosines, default=-1))),
+        "overlap": _range(overlaps),
+        "loss": _number(next(iter(_of(here, "loss")), None)),
+    }
+    return HeadlineRow(
+        name=name, revision="", which=condition, reference=model, cells=cells, share=None, doubtful=False, notes=()
+    )
+
+
+def _of(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["measure"] == measure]
+
+
+def _largest(rows: Sequence[Mapping[str, Any]]) -> int:
+    return max((row["scale"] for row in _of(rows, "overlap")), default=0)
+
+
+def _number(row: Mapping[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(format_value(None))
+    return Cell(format_value(row["value"], row["stderr"]), row["value"])
+
+
+def _range(values: Sequence[float]) -> Cell:
+    finite = [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
+    if not finite:
+        return Cell(format_value(None))
+    return Cell(f"{min(finite):.2f} to {max(finite):.2f}", max(finite))

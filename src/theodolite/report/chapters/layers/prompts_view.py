@@ -1,0 +1,175 @@
+"""The prompt view: what each prompt is like, and the tokens of a few of them coloured by surprisal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
+
+from theodolite.core.number_format import format_count, format_value
+from theodolite.report.chapter import Section, table_section
+from theodolite.report.chapters.layers.rows import main_positions, prepared, structured
+from theodolite.report.headline import Cell
+from theodolite.report.visible_text import Piece, token_pieces
+from theodolite.studies.layer_findings import headline
+
+_SURPRISING = (0.5, 1.5, 3.0, 5.0, 7.5)
+"""Nats from which on a token is of the next class; the last class holds one chance in 1,800 and less."""
+_HEADINGS = ["model", "prompt", "label", "tokens", "distinct", "loss", "entropy", "highest dimension", "in layer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """A token of a shown prompt.
+
+    Attributes
+    ----------
+    pieces : tuple of Piece
+        The token made visible.
+    level : int
+        Class of its surprisal, 0 for the least.
+    surprisal : str
+        In words, for the pointer.
+    """
+
+    pieces: tuple[Piece, ...]
+    level: int
+    surprisal: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPrompt:
+    """A prompt with its tokens and its profile.
+
+    Attributes
+    ----------
+    name : str
+        Of the prompt.
+    model : str
+        Short name.
+    facts : str
+        Loss and dimension in a line.
+    profile : str
+        Points of a line over layers, in a box of 100 by 30, for the template to draw; empty without dimensions.
+    tokens : tuple of ShownToken
+        In their order.
+    """
+
+    name: str
+    model: str
+    facts: str
+    profile: str
+    tokens: tuple[ShownToken, ...]
+
+
+def prompt_sections(frame: pl.DataFrame) -> list[Section]:
+    """Return the sections about single prompts.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a layer study.
+
+    Returns
+    -------
+    list of Section
+        All prompts as a table; the shown ones with their tokens.
+    """
+    facts = structured(prepared(frame, "loss", "entropy", "n_tokens", "n_types"))
+    dimensions = _dimensions(frame)
+    found = []
+    lines = _lines(facts, dimensions)
+    if lines:
+        found.append(
+            table_section(
+                id="prompts",
+                nav="Prompts",
+                title="Prompts",
+                headings=_HEADINGS,
+                lines=lines,
+                fold=f"{len(lines)} prompts as written, each with its loss and its highest dimension",
+            )
+        )
+    shown = _shown(structured(prepared(frame, "surprisal")), dimensions, facts)
+    if shown:
+        content = {"prompts": shown, "classes": _classes()}
+        found.append(Section(id="tokens", nav="Tokens", template="prompts.html.j2", content=content))
+    return found
+
+
+def _dimensions(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the headline dimension of each prompt as written at each layer above the embedding."""
+    rows = structured(prepared(frame, "dimension")).filter(pl.col("layer") > 0)
+    return rows if rows.is_empty() else main_positions(headline(rows)).sort("name", "prompt_row", "layer")
+
+
+def _lines(facts: pl.DataFrame, dimensions: pl.DataFrame) -> list[list[Cell]]:
+    lines = []
+    profiles = dict(dimensions.group_by("name", "prompt_row", maintain_order=True))
+    for (label, row), own in facts.group_by("name", "prompt_row", maintain_order=True):
+        values = dict(own.select("measure", "value").iter_rows())
+        profile = profiles.get((label, row))
+        peak = None if profile is None else profile.sort("value", descending=True).row(0, named=True)
+        lines.append(
+            [
+                Cell(str(label)),
+                Cell(str(own["prompt"][0])),
+                Cell(str(own["label"][0] or "")),
+                *(Cell(format_count(values.get(name)), values.get(name)) for name in ("n_tokens", "n_types")),
+                *(Cell(format_value(values.get(name)), values.get(name)) for name in ("loss", "entropy")),
+                Cell("–") if peak is None else Cell(format_value(peak["value"], peak["stderr"]), peak["value"]),
+                Cell("–") if peak is None else Cell(format_count(peak["layer"]), peak["layer"]),
+            ]
+        )
+    return lines
+
+
+def _shown(surprisal: pl.DataFrame, dimensions: pl.DataFrame, facts: pl.DataFrame) -> list[ShownPrompt]:
+    found = []
+    for (label, row), own in surprisal.group_by("name", "prompt_row", maintain_order=True):
+        here = (pl.col("name") == label) & (pl.col("prompt_row") == row)
+        profile = dimensions.filter(here).sort("layer")
+        loss = facts.filter(here & (pl.col("measure") == "loss"))["value"]
+        found.append(
+            ShownPrompt(
+                name=str(own["prompt"][0]),
+                model=str(label),
+                facts=f"loss {format_value(loss[0])} nats" if len(loss) else "",
+                profile=_points(profile["value"].to_list()),
+                tokens=tuple(
+                    ShownToken(_pieces(token), _level(value), f"{value:.1f} nats")
+                    for token, value in own.sort("position").select("token", "value").iter_rows()
+                ),
+            )
+        )
+    return found
+
+
+def _points(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return ""
+    top = max(values)
+    return " ".join(
+        f"{100 * place / (len(values) - 1):.1f},{30 - 28 * value / top:.1f}" for place, value in enumerate(values)
+    )
+
+
+def _pieces(token: str) -> tuple[Piece, ...]:
+    """Split a token as lists of tokens do, but let blanks be blanks: this is running text."""
+    return tuple(
+        Piece(piece.text.replace("␣", " "), piece.escaped and piece.text.strip("␣") != "")
+        for piece in token_pieces(token)
+    )
+
+
+def _level(surprisal: float) -> int:
+    return sum(surprisal >= edge for edge in _SURPRISING)
+
+
+def _classes() -> list[str]:
+    edges = [f"{edge:g}" for edge in _SURPRISING]
+    return [
+        f"below {edges[0]}",
+        *(f"{low} to {high}" for low, high in pairwise(edges)),
+        f"{edges[-1]} nats and more",
+    ]

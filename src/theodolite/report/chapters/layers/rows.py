@@ -1,0 +1,126 @@
+"""Which rows of a layer study a figure shows, averaged over prompts and named for people."""
+
+import polars as pl
+
+from theodolite.report.selection import short_names
+from theodolite.studies.layer_summary import profiles
+from theodolite.studies.layers_columns import COLUMNS
+from theodolite.studies.layers_config import (
+    BLOCK_SHUFFLE,
+    FULL_SHUFFLE,
+    RANDOM_VOCABULARY,
+    STRUCTURED,
+    WORD_REPLACEMENT,
+)
+
+_TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
+_CONTROL_ORDER = (STRUCTURED, BLOCK_SHUFFLE, WORD_REPLACEMENT, FULL_SHUFFLE, RANDOM_VOCABULARY)
+POSITIONS = {"all": "all tokens", "first": "first of each token type"}
+
+
+def prepared(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
+    """Return the rows of some measures that hold a finite number, with the column `name`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a layer study; columns may be missing.
+    *measures : str
+        Which measures; all where none is named.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `COLUMNS`, then `name`: the short name of the model.
+    """
+    missing = [pl.lit(None).alias(name) for name in COLUMNS if name not in frame.columns]
+    frame = frame.with_columns(missing).select(
+        [pl.col(name).cast(_TYPES[column.dtype], strict=False) for name, column in COLUMNS.items()]
+    )
+    if measures:
+        frame = frame.filter(pl.col("measure").is_in(list(measures)))
+    frame = frame.filter(pl.col("value").is_finite())
+    model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
+    frame = frame.with_columns(model.fill_null(pl.col("model")).alias("name"))
+    names = short_names(frame["name"].unique().drop_nulls().to_list())
+    return frame.with_columns(pl.col("name").replace_strict(names, default=pl.col("name"), return_dtype=pl.String))
+
+
+def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
+    """Return the mean of some measures over prompts, one row for each place and scale.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a layer study.
+    *measures : str
+        Which measures.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `theodolite.studies.layer_summary.profiles`, with the columns `name` and `condition`, the control in words.
+    """
+    rows = prepared(frame, *measures)
+    labels = rows.select("model", "revision", "name").unique()
+    means = profiles(rows.drop("name")).join(labels, on=["model", "revision"], how="left", nulls_equal=True)
+    conditions = [control_label(*one) for one in means.select("control", "level").iter_rows()]
+    return means.with_columns(pl.Series("condition", conditions, dtype=pl.String))
+
+
+def control_label(control: str, level: float | None) -> str:
+    """Return the words for a way of disturbing a prompt.
+
+    Parameters
+    ----------
+    control : str
+        Value of the column `control`.
+    level : float or None
+        Value of the column `level`.
+
+    Returns
+    -------
+    str
+        Such as `blocks permuted, S = 2`.
+
+    Examples
+    --------
+    >>> control_label("block_shuffle", 2.0), control_label("structured", None)
+    ('blocks permuted, S = 2', 'as written')
+    """
+    if control == BLOCK_SHUFFLE:
+        return f"blocks permuted, S = {level:g}"
+    if control == WORD_REPLACEMENT:
+        return f"{level:.0%} of words replaced"
+    return {STRUCTURED: "as written", FULL_SHUFFLE: "all tokens permuted", RANDOM_VOCABULARY: "random tokens"}.get(
+        control, control
+    )
+
+
+def conditions_in(rows: pl.DataFrame) -> list[str]:
+    """Return the conditions in a frame: the prompts as they are, then ever more disturbed ones."""
+    found = rows.select("control", "level", "condition").unique().rows()
+    known = {name: place for place, name in enumerate(_CONTROL_ORDER)}
+    return [one[2] for one in sorted(found, key=lambda one: (known.get(one[0], len(known)), one[1] or 0.0, one[2]))]
+
+
+def main_positions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows of all positions where there are some, else those of the first of each token type."""
+    there = rows["positions"].drop_nulls().unique().to_list()
+    return rows.filter(pl.col("positions") == ("all" if "all" in there else "first")) if there else rows
+
+
+def structured(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the prompts as they are."""
+    return rows.filter(pl.col("control") == STRUCTURED)
+
+
+def prompts_behind(rows: pl.DataFrame) -> str:
+    """Say how many prompts and tokens the means rest on; empty without rows."""
+    if rows.is_empty():
+        return ""
+    low, high = rows["n_prompts"].min(), rows["n_prompts"].max()
+    tokens = rows["n_used"].drop_nulls()
+    count = f"{low}" if low == high else f"{low} to {high}"
+    of = f" of {tokens.min():.0f} to {tokens.max():.0f} tokens" if len(tokens) else ""  # type: ignore[str-format]
+    return f"n\u00a0=\u00a0{count} prompts{of}."

@@ -1,0 +1,110 @@
+"""What else changes along training: participation ratio, lengths, the hub of short rows, the loss."""
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from theodolite.core.number_format import format_count
+from theodolite.report.figures import canvas
+from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.wording import joined, tables_named
+from theodolite.report.selection import is_measured, prepared
+
+_PANELS = {
+    "participation_ratio": "participation ratio",
+    "norm": "median length of a row",
+    "short_share": "neighbor places taken\nby the shortest 1 % of rows",
+    "loss": "validation loss (nats per token)",
+}
+
+
+def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what is measured beside the dimension at each training step.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a training study.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each point of a curve; `quantity` is participation_ratio, norm (the median), short_share or loss.
+        Models with three checkpoints at least.
+    """
+    rows = prepared(frame).filter(is_measured() & pl.col("step").is_not_null())
+    chosen = rows.filter(
+        pl.col("measure").is_in(["participation_ratio", "loss"])
+        | ((pl.col("measure") == "norm") & (pl.col("method") == "quantile") & (pl.col("x") == 0.5))
+        | ((pl.col("measure") == "hubness") & (pl.col("method") == "short_share"))
+    ).with_columns(
+        pl.when(pl.col("measure") == "hubness").then(pl.lit("short_share")).otherwise("measure").alias("quantity")
+    )
+    chosen = chosen.filter(pl.col("step").n_unique().over("label", "which", "quantity") >= 3)
+    return chosen.select("label", "which", "quantity", "step", "value", "stderr").sort(
+        "quantity", "label", "which", "step"
+    )
+
+
+def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw participation ratio, row length, hub share and loss against the training step.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a training study.
+    layout : {"wide", "narrow"}
+        Panels side by side or stacked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no model has three checkpoints.
+    """
+    data = companions_data(frame)
+    shown = [quantity for quantity in _PANELS if quantity in data["quantity"]]
+    if not shown:
+        return None
+    series = data.with_columns(_series(data))
+    looks = canvas.Look.of(series["series"].unique(maintain_order=True).sort().to_list())
+    with canvas.house_style():
+        figure, panels = canvas.panels(layout, len(shown), height=2.4, shared=False)
+        for axes, quantity in zip(panels, shown, strict=True):
+            for (name,), curve in series.filter(pl.col("quantity") == quantity).group_by("series", maintain_order=True):
+                look = looks[str(name)]
+                x, y = curve["step"].to_list(), curve["value"].to_numpy()
+                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
+                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
+                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)
+            canvas.step_axis(axes, data["step"].to_list())
+            axes.set_ylim(bottom=0)
+            axes.set_title(_PANELS[quantity])
+            axes.set_xlabel("training step")
+        canvas.legend_below(figure, canvas.series_handles(looks), layout)
+    return figure
+
+
+def _series(data: pl.DataFrame) -> pl.Expr:
+    """Name a curve by model and table, without the model where there is one."""
+    model = pl.col("label") if data["label"].n_unique() > 1 else pl.lit("")
+    table = pl.col("which").fill_null("model")
+    return pl.concat_str([model, table], separator=" ").str.strip_chars().alias("series")
+
+
+def _caption(frame: pl.DataFrame) -> str:
+    data = companions_data(frame)
+    return joined(
+        f"{tables_named(data.filter(pl.col('which').is_not_null()))} at {format_count(data['step'].n_unique())} steps.",
+        "Participation ratio: the linear companion of the dimension, which falls and rises again where the dimension "
+        "only falls. Bands: ± 1 standard error.",
+        "A hub of short rows near the origin would show in the neighbor places that the shortest rows take.",
+    )
+
+
+FAMILY = FigureFamily(
+    name="companions_over_training",
+    data=companions_data,
+    draw=companions_over_training,
+    title=always("What else changes along training"),
+    caption=_caption,
+    sources=("kataiwa2025", "quemy2026"),
+)
