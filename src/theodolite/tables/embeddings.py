@@ -85,7 +85,9 @@ def find_embeddings(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
         If neither way finds a matrix of the right size.
     """
     if isinstance(checkpoint.only_file, GgufFile):
-        return _of_gguf(checkpoint, config)
+        norm = checkpoint.only_file.final_norm
+        around = Surroundings(final_norm=norm, logit_scale=config.logit_scale)
+        return replace(_of_gguf(checkpoint, config), surroundings=around)
     found = _by_convention(checkpoint, config)
     if found is not None:
         known = known_surroundings(CONVENTIONS[config.model_type], checkpoint.names, config.logit_scale)
