@@ -259,9 +259,10 @@ def test_wordpiece_and_sentencepiece() -> None:
 
 
 def test_whole_words_go_with_the_starts_of_words() -> None:
-    vectors = table_of(["the", ",", "dog", "Dog", "dogs", "new_york"], which="vectors")
-    assert pairs_of(vectors, table_of(BYTES)) == {"exact": [(2, 0), (4, 9)], "spacing": [(1, 2)]}
-    assert pairs_of(vectors, table_of(WORD)) == {"exact": [(1, 3), (2, 1)]}
+    words = ["the", ",", "dog", "Dog", "dogs", "new_york"]
+    for vectors in (table_of(words, which="vectors"), table_of(vocabulary(words, "whole"))):
+        assert pairs_of(vectors, table_of(BYTES)) == {"exact": [(2, 0), (4, 9)], "spacing": [(1, 2)]}
+        assert pairs_of(vectors, table_of(WORD)) == {"exact": [(1, 3), (2, 1)]}
     assert pairs_of(table_of(["DOG"]), table_of(BYTES), fold_case=True) == {"case": [(0, 0)]}
 
 

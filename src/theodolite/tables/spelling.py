@@ -46,7 +46,7 @@ def spell(vocabulary: Vocabulary, token_id: int) -> Spelling:
     -------
     Spelling
         `starts_word` is None for added tokens without a blank (they are found anywhere in a text), for vocabularies
-        that mark no words, and for what WordPiece always sets apart: punctuation and CJK characters.
+        that mark no words, and for what WordPiece and lists of words set apart: punctuation and CJK characters.
 
     Examples
     --------
@@ -64,7 +64,11 @@ def spell(vocabulary: Vocabulary, token_id: int) -> Spelling:
         body = content[1:]
         apart = vocabulary.convention == "word" and not added and _stands_alone(body)
         return Spelling(body, None if apart else True)
-    return Spelling(content, None if added or vocabulary.convention == "plain" else False)
+    if added or vocabulary.convention == "plain":
+        return Spelling(content, None)
+    if vocabulary.convention == "whole":
+        return Spelling(content, None if _stands_alone(content) else True)
+    return Spelling(content, False)
 
 
 def spellings(table: Table, positions: Iterable[int]) -> list[Spelling]:

@@ -17,7 +17,7 @@ from theodolite.tables.display import display_token
 from theodolite.tables.json_file import read_json
 from theodolite.tables.sentencepiece_file import read_pieces
 
-Pieces = Literal["bytes", "blank", "word", "plain"]
+Pieces = Literal["bytes", "blank", "word", "whole", "plain"]
 
 _BYTE_PIECE = re.compile(r"^<0x([0-9A-Fa-f]{2})>$")
 _BLANK = "\u2581"
@@ -35,8 +35,8 @@ class Vocabulary:
         Token of each id, as the tokenizer writes it.
     special_ids : frozenset of int
         Ids of marks that never stand for text: beginning, end, padding, mask, control.
-    convention : {"bytes", "blank", "word", "plain"}
-        How pieces write text: byte-level BPE, SentencePiece's blank, WordPiece's continuation, or as it is.
+    convention : {"bytes", "blank", "word", "whole", "plain"}
+        How pieces write text: byte-level BPE, SentencePiece's blank, WordPiece's continuation, whole words, or as it is.
     added_ids : frozenset of int
         Ids whose pieces are written as they are, whatever the convention.
     file : pathlib.Path
@@ -122,6 +122,8 @@ def _from_tokenizer_json(path: Path) -> Vocabulary:
     steps = [values.get(step) for step in ("pre_tokenizer", "decoder", "normalizer")]
     if kind == "WordPiece":
         convention: Pieces = "word"
+    elif kind == "WordLevel":
+        convention = "whole"
     elif _mentions(steps, "type", "ByteLevel"):
         convention = "bytes"
     elif kind == "Unigram" or _mentions(steps, None, _BLANK) or _mentions(steps, "type", "Metaspace"):

@@ -74,7 +74,7 @@ def build_word_table(
         vocabulary=Vocabulary(
             pieces=dict(zip(positions, texts, strict=True)),
             special_ids=special,
-            convention="plain",
+            convention="whole",
             added_ids=frozenset(),
             file=file,
         ),
