@@ -203,6 +203,7 @@ def save_adapter(model: LanguageModel, tuned: TunedEmbedding, folder: Path) -> N
         config.revision = parsed.revision
         with quiet():
             layer.owner.save_pretrained(folder, save_embedding_layers=False)
+        (Path(folder) / "README.md").unlink(missing_ok=True)  # a form to fill in, with a path of this machine
 
 
 def _check_training(model: LanguageModel, rank: int | None, learning_rate: float, alpha: str) -> None:

@@ -4,7 +4,7 @@ One unit measures the held-out loss under one condition: the model as it is, its
 trained whole, or trained through an adapter of one rank from one seed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,7 @@ NAME = "rank"
 VERSION = 1
 
 _MLE_K = 20
+_TEXT_SETTINGS = ("text", "context", "windows", "batch", "device")
 _BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
@@ -58,10 +59,9 @@ def plan(config: Config) -> list[Unit]:
     for given in dict.fromkeys(config.references):
         reference = replace(Reference.parse(given), selector=None)
         model = _checked(str(reference), config)
-        text = _windows(str(reference), config.text, config.context, config.windows, config.batch, config.device)
+        text = _windows(reference=str(reference), **{name: getattr(config, name) for name in _TEXT_SETTINGS})
         training = {
             "steps": config.steps,
-            "batch": config.batch,
             "learning_rate": config.learning_rate,
             "alpha": config.alpha,
         }
@@ -79,17 +79,14 @@ def plan(config: Config) -> list[Unit]:
         shared = {
             "reference": str(reference),
             "content": model.provenance["content"],
-            "text": config.text,
             "text_content": text.origin["content"],
-            "context": config.context,
-            "windows": config.windows,
-            "device": config.device,
+            **{name: getattr(config, name) for name in _TEXT_SETTINGS},
         }
         units += [
             Unit(
                 study=NAME,
                 version=VERSION,
-                params={**shared, "batch": config.batch, **condition},
+                params={**shared, **condition},
                 group=str(reference),
                 label=_label(str(reference), condition),
             )
@@ -138,7 +135,7 @@ def run(unit: Unit) -> UnitResult:
     """
     params = unit.params
     model = _model(params["reference"], params["device"])
-    text = _windows(*(params[name] for name in ("reference", "text", "context", "windows", "batch", "device")))
+    text = _windows(reference=params["reference"], **{name: params[name] for name in _TEXT_SETTINGS})
     if (model.provenance["content"], text.origin["content"]) != (params["content"], params["text_content"]):
         raise FormatError(f"{params['reference']} or its text changed after the run was planned. Run the study again.")
     measured = _Measured(model, text, params)
@@ -233,8 +230,8 @@ class _Measured:
         if not self.model.tied:
             return []
         return [
-            f"{self.params['reference']}: input and output embedding are one table. Adapters are trained on the input side "
-            "and evaluated there (side input) and merged into the table (side both); whole training changes both."
+            f"{self.params['reference']}: input and output embedding are one table. Adapters are trained on the input "
+            "side and evaluated there (side input) and merged into the table (side both); whole training changes both."
         ]
 
 
@@ -291,6 +288,6 @@ def _model(reference: str, device: str) -> LanguageModel:
 
 
 @lru_cache(maxsize=1)
-def _windows(reference: str, text: str, context: int, held_out: int, batch: int, device: str) -> TextWindows:
+def _windows(*, reference: str, text: str, context: int, windows: int, batch: int, device: str) -> TextWindows:
     tokenizer = _model(reference, device).tokenizer
-    return text_windows(text, tokenizer, n_tokens=context, n_held_out=held_out, batch=batch)
+    return text_windows(text, tokenizer, n_tokens=context, n_held_out=windows, batch=batch)

@@ -7,8 +7,8 @@ COLUMNS = {
     "revision": Column(dtype="str", meaning="revision of the model; main where there is only one"),
     "condition": Column(
         dtype="str",
-        meaning="what was done to the input embedding: base (nothing), truncated (cut to a rank), full (trained whole), "
-        "update (the update of that training cut to a rank), adapter (trained through a low-rank adapter)",
+        meaning="what was done to the input embedding: base (nothing), truncated (cut to a rank), full (trained "
+        "whole), update (the update of that training cut to a rank), adapter (trained through a low-rank adapter)",
     ),
     "method": Column(dtype="str", meaning="svd, pca or lora; the estimator of a dimension"),
     "side": Column(

@@ -142,7 +142,7 @@ class ModelRanks:
 
 
 def mean_of(values: Floats) -> Interval:
-    """Return the mean of `(n_seeds, n_windows)` values; seeds and windows count as drawn at random, each its own way."""
+    """Return the mean of `(n_seeds, n_windows)` values, its error that of drawing seeds and that of drawing windows."""
     variance = 0.0
     for axis in (0, 1):
         means = values.mean(axis=1 - axis)

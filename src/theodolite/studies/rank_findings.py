@@ -1,4 +1,4 @@
-"""What a rank study says about the paper's claim: does the loss stop falling where the rank reaches the dimension?
+"""What a rank study says of the paper's claim that the loss stops falling where the rank reaches the dimension.
 
 The rules are listed in `docs/rank.md`.
 """
@@ -78,15 +78,18 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
         f"The knee is at rank {format_value(found.value)} (95 % interval {format_value(found.low)} to "
         f"{format_value(found.high)}; between the measured ranks {low} and {high}); {slopes}."
     )
+    verdict: Verdict = "supported"
+    but = ""
     if abs(found.slope_after) > _FLAT * abs(found.slope_before):
-        return "not supported", f"The loss bends but goes on falling. {where}"
-    if found.high > _WIDE * found.low:
-        return "undecided", f"The knee is too uncertain to compare. {where}"
-    if dimension.high < low or dimension.low > high:
-        return "not supported", f"{where} That is {format_value(found.value / dimension.value)} times the dimension."
-    if found.bic_gain_over_curve < 0:
-        return "undecided", f"The curve bends gradually: a smooth approach to a plateau fits it better. {where}"
-    return "supported", where
+        verdict, but = "not supported", "The loss bends but goes on falling. "
+    elif found.high > _WIDE * found.low:
+        verdict, but = "undecided", "The knee is too uncertain to compare. "
+    elif dimension.high < low or dimension.low > high:
+        times = format_value(found.value / dimension.value)
+        verdict, but = "not supported", f"The knee is elsewhere, at {times} times the dimension. "
+    elif found.bic_gain_over_curve < 0:
+        verdict, but = "undecided", "The curve bends gradually: a smooth approach to a plateau fits it better. "
+    return verdict, but + where
 
 
 def _suffices(model: ModelRanks, curve: RankCurve) -> Iterator[Finding]:
@@ -115,16 +118,16 @@ def _suffices(model: ModelRanks, curve: RankCurve) -> Iterator[Finding]:
 def _recommendation(model: ModelRanks, curve: RankCurve) -> Finding:
     """Say which rank to take."""
     found = recommended(curve, TOLERANCE)
-    rank = found["rank"]
     verdict: Verdict = "not supported"
-    evidence = f"No measured rank is surely within {TOLERANCE} nats of the ceiling."
-    if rank is not None:
-        fewer = f"{format_percent(found['saved'])} fewer" if found["saved"] > 0 else "not fewer"
-        verdict = "supported" if found["saved"] > 0 else "not supported"
-        times = "" if model.dimension is None else f", {format_value(rank / model.dimension.value)} times the dimension"
+    evidence = f"No measured rank that saves parameters is surely within {TOLERANCE} nats of the ceiling."
+    if found["rank"] is not None:
+        times = (
+            "" if model.dimension is None else f" ({format_value(found['rank'] / model.dimension.value)} dimensions)"
+        )
+        verdict = "supported"
         evidence = (
-            f"Rank {rank}{times}, is the smallest from which on the loss is surely within {TOLERANCE} nats of the ceiling; "
-            f"it takes {found['parameters']:,} parameters, {fewer} than the whole table."
+            f"From rank {found['rank']}{times} on, the loss is surely within {TOLERANCE} nats of the ceiling; that rank "
+            f"takes {found['parameters']:,} parameters, {format_percent(found['saved'])} fewer than the whole table."
         )
     return Finding(
         id="recommended-rank",

@@ -82,13 +82,13 @@ def recommended(curve: RankCurve, tolerance: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        `rank` (None where no rank is surely good enough), `parameters` that it holds or trains, `saved`, the share of
-        the whole table's parameters that this is less by.
+        `rank` (None where no rank that saves anything is surely good enough), `parameters` that it holds or trains,
+        `saved`, the share of the whole table's parameters that this is less by.
     """
     rank = curve.sufficient(tolerance)
-    if rank is None:
+    parameters = None if rank is None else int(curve.parameters[curve.ranks == rank][0])
+    if parameters is None or parameters >= curve.n_full:
         return {"tolerance": tolerance, "rank": None, "parameters": None, "saved": None}
-    parameters = int(curve.parameters[curve.ranks == rank][0])
     return {"tolerance": tolerance, "rank": rank, "parameters": parameters, "saved": 1 - parameters / curve.n_full}
 
 

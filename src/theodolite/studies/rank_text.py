@@ -65,8 +65,8 @@ def text_windows(text: str, tokenizer: Any, *, n_tokens: int, n_held_out: int, b
     needed = (n_held_out + batch) * n_tokens
     if len(ids) < needed:
         raise ParameterError(
-            f"The text {text} has {len(ids)} tokens, but {n_held_out} held-out windows and a batch of {batch} windows of "
-            f"{n_tokens} tokens need {needed}. Give a longer text, or fewer or shorter windows."
+            f"The text {text} has {len(ids)} tokens, but {n_held_out} held-out windows and a batch of {batch} windows "
+            f"of {n_tokens} tokens need {needed}. Give a longer text, or fewer or shorter windows."
         )
     cut = windows(ids, n_tokens)
     held_out = (np.arange(n_held_out) * len(cut)) // n_held_out
@@ -85,7 +85,8 @@ def _python_reference() -> tuple[Prompts, dict[str, Any]]:
         from pydoc_data.topics import topics  # noqa: PLC0415 - some minimal Pythons leave it out
     except ImportError as error:
         raise NotFoundError(
-            "This Python comes without its language reference (pydoc_data). Name a text: --text FILE, or --text examples."
+            "This Python comes without its language reference (pydoc_data). Name a text: --text FILE, or --text "
+            "examples."
         ) from error
     prompts = read_prompts([topics[name] for name in sorted(topics)])
     return prompts, {"text": PYTHON, "python": platform.python_version(), "sha256": prompts.origin["sha256"]}
