@@ -73,7 +73,8 @@ def evaluate_loss(
 
     Notes
     -----
-    Logits are turned to float32 a few rows at a time, and sums are kept in float64.
+    The last token of a window is only a target and is not fed, so a window may be one token longer than the model's
+    context. Logits are turned to float32 a few rows at a time, and sums are kept in float64.
 
     Examples
     --------
@@ -87,29 +88,29 @@ def evaluate_loss(
             f"{model.provenance['reference']} is no causal model ({model.kind}), so it has no next-token loss. Pass a "
             "causal language model."
         )
-    fed, n_front, n_back = checked_prompts(model, windows, special_tokens, batch_size)
-    if not fed:
+    whole, n_front, n_back = checked_prompts(model, windows, special_tokens, batch_size, n_unfed=1)
+    if not whole:
         raise ParameterError("There are no windows to evaluate. Give at least one list of token ids.")
     cut = n_back if special_tokens == "outside" else 0
-    spans = [slice(max(n_front, 1), len(ids) - cut) for ids in fed]
+    spans = [slice(max(n_front, 1), len(ids) - cut) for ids in whole]
     short = next((i for i, span in enumerate(spans) if span.stop <= span.start), None)
     if short is not None:
         raise ParameterError(
-            f"Window {short} has {len(fed[short])} token(s), of which none is predicted. Leave out windows of one "
+            f"Window {short} has {len(whole[short])} token(s), of which none is predicted. Leave out windows of one "
             "token, or "
             'pass special_tokens="outside".'
         )
-    sums = np.zeros(len(fed))
-    for found in passes(model, fed, batch_size=batch_size, head=True, states=False):
+    sums = np.zeros(len(whole))
+    for found in passes(model, [ids[:-1] for ids in whole], batch_size=batch_size, head=True, states=False):
         logits = getattr(found.outputs, "logits", None)
         if not torch.is_tensor(logits):
             raise ParameterError(
                 f"{type(model.module).__name__} has no head and makes no logits. Load the model with its "
                 "language-model head."
             )
-        for row, ids in enumerate(found.fed):
-            span = spans[found.start + row]
-            sums[found.start + row] = _loss_sum(logits[row], ids, span)
+        for row in range(len(found.fed)):
+            index = found.start + row
+            sums[index] = _loss_sum(logits[row], whole[index], spans[index])
         batch_size = found.batch_size
         del logits, found
     counts = np.array([span.stop - span.start for span in spans], dtype=np.int64)

@@ -15,6 +15,8 @@ from theodolite.models.language_model import LanguageModel
 Ids = npt.NDArray[np.int64]
 SpecialTokens = Literal["none", "outside", "inside"]
 
+_LOGITS = 1 << 29
+"""Most logits of one pass: 2 GiB in float32. A machine without a GPU would be brought down before it could say so."""
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -42,9 +44,11 @@ class Pass:
 
 
 def checked_prompts(
-    model: LanguageModel, token_ids: Sequence[Any], special_tokens: SpecialTokens, batch_size: int
+    model: LanguageModel, token_ids: Sequence[Any], special_tokens: SpecialTokens, batch_size: int, *, n_unfed: int = 0
 ) -> tuple[list[Ids], int, int]:
-    """Return the ids to feed, and how many special tokens stand before and after each prompt.
+    """Return the prompts with special tokens, and how many of these stand before and after each.
+
+    `n_unfed` tokens at the end will not be fed: the last token of a window is only a target.
 
     Raises
     ------
@@ -67,11 +71,11 @@ def checked_prompts(
         )
     prompts = [_as_ids(model, index, ids) for index, ids in enumerate(token_ids)]
     longest = max((len(ids) for ids in prompts), default=0) + len(front) + len(back)
-    if model.n_positions is not None and longest > model.n_positions:
+    if model.n_positions is not None and longest - n_unfed > model.n_positions:
         index = max(range(len(prompts)), key=lambda i: len(prompts[i]))
         raise ParameterError(
             f"Prompt {index} has {longest} tokens{' with its special tokens' if front or back else ''}, but "
-            f"{model.provenance['reference']} takes at most {model.n_positions}. Keep the first tokens only."
+            f"{model.provenance['reference']} takes at most {model.n_positions + n_unfed}. Keep the first tokens only."
         )
     around = [np.array(ids, dtype=np.int64) for ids in (front, back)]
     return [np.concatenate([around[0], ids, around[1]]) for ids in prompts], len(front), len(back)
@@ -85,6 +89,9 @@ def passes(
     A batch of prompts of one length is run without a mask, so that a single prompt gives exactly what the model gives
     alone.
     """
+    if head:
+        longest = max((len(ids) for ids in prompts), default=1)
+        batch_size = max(1, min(batch_size, _LOGITS // (longest * model.n_vocabulary)))
     start = 0
     while start < len(prompts):
         fed = tuple(prompts[start : start + batch_size])

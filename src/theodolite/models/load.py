@@ -93,7 +93,7 @@ def load_model(
         reference=str(parsed),
         scheme=parsed.scheme,
         revision=parsed.revision,
-        commit=getattr(module.config, "_commit_hash", None),
+        commit=folder.name if folder.parent.name == "snapshots" else None,
         folder=str(folder),
         trust_remote_code=trust_remote_code,
     )
@@ -224,7 +224,7 @@ def _refuse_foreign_code(folder: Path, trust_remote_code: bool) -> None:
 
 
 def _tokenizer(place: Path, trust_remote_code: bool) -> Any:
-    """Load the tokenizer of a model; that of a checkpoint may lie in the model folder above. None where there is none."""
+    """Load the tokenizer of a model; that of a checkpoint may lie in the folder above. None where there is none."""
     import transformers  # noqa: PLC0415
 
     places = [place, place.parent] if (place.parent / "config.json").is_file() else [place]

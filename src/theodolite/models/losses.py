@@ -141,7 +141,8 @@ def entropy(logits: torch.Tensor, *, epsilon: float = 0.0) -> Floats:
 
     Notes
     -----
-    -sum p ln(p + epsilon). Rows are handled in blocks, so memory stays bounded for any vocabulary.
+    -sum p ln(p + epsilon), which for epsilon > 0 can be below 0 by epsilon at most. Rows are handled in blocks, so
+    memory stays bounded for any vocabulary.
 
     Examples
     --------
@@ -180,10 +181,10 @@ def _measure(block: torch.Tensor, *, epsilon: float, varentropy: bool) -> tuple[
         found = -(weights * (weights + epsilon).log()).sum(dim=1).double()
     else:
         mean = (weights * shifted).sum(dim=1) / total
-        found = log_total - mean.double()
+        found = (log_total - mean.double()).clamp(min=0)
     spread = None
     if varentropy:
         shifted -= ((weights * shifted).sum(dim=1) / weights.sum(dim=1))[:, None]
         spread = ((weights * shifted**2).sum(dim=1) / weights.sum(dim=1)).double().cpu().numpy()
     log_norm = (log_total + top[:, 0].double()).cpu().numpy()
-    return log_norm, found.clamp(min=0).cpu().numpy(), spread
+    return log_norm, found.cpu().numpy(), spread

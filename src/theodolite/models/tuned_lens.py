@@ -1,6 +1,7 @@
 """Tuned lenses: an affine map for each layer, trained by others, in the format of the tuned-lens package."""
 
 import pickle
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def load_lens(folder: str | Path) -> TunedLens:
             )
     config = read_json(place / _CONFIG)
     try:
-        stored = torch.load(place / _PARAMETERS, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            stored = torch.load(place / _PARAMETERS, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeFileError(
             f"{place / _PARAMETERS} holds more than tensors and could only be read by running code that is in it. Get "
