@@ -310,3 +310,20 @@ def test_fewer_rows_than_tokens(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(FormatError, match=r"gives the vocabulary 13 entries"):
         load_table(path)
+
+
+def test_final_norm_and_factors(tmp_path: Path) -> None:
+    rms = write(tmp_path / "a.gguf", more=lambda writer: writer.add_layer_norm_rms_eps(1e-5))
+    norm = load_table(rms).provenance["final_norm"]
+    assert norm == {"kind": "RMSNorm", "weight": "output_norm.weight", "bias": None, "offset": 0.0}
+
+    def granite(writer: GGUFWriter) -> None:
+        writer.add_layer_norm_eps(1e-5)
+        writer.add_logit_scale(8.0)
+
+    table = load_table(write(tmp_path / "b.gguf", architecture="granite", more=granite))
+    assert table.provenance["final_norm"]["kind"] == "LayerNorm"
+    assert table.provenance["logit_scale"] == 1 / 8, "llama.cpp divides by it, as transformers does by logits_scaling"
+    cohere = write(tmp_path / "c.gguf", architecture="command-r", more=lambda writer: writer.add_logit_scale(0.0625))
+    assert load_table(cohere).provenance["logit_scale"] == 0.0625
+    assert load_table(cohere).provenance["final_norm"] is None

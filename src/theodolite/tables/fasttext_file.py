@@ -1,8 +1,8 @@
 """fastText's native `.bin`: settings, dictionary with counts, input matrix of words and character n-grams.
 
-Why not gensim's reader: it refuses supervised models, reads the dictionary byte by byte and never ends on a truncated
-one, believes every size in the header, and needs the input matrix, the composed one and a second matrix in memory. Here
-the input matrix is memory-mapped. The values are gensim's (a test compares them).
+Why not gensim's reader: it refuses supervised models, never ends on a dictionary that breaks off, believes every size
+in the header, takes bytes that are no UTF-8 for other n-grams than fastText does, and takes six times as long (50,000
+words, 100,000 n-grams). Here the input matrix is memory-mapped. The values are gensim's (a test compares them).
 """
 
 import struct

@@ -14,6 +14,7 @@ from theodolite.core.errors import FormatError
 from theodolite.tables.entries import TensorEntry, find_entry
 from theodolite.tables.gguf_header import GgufTensor, read_gguf_header
 from theodolite.tables.model_config import ModelConfig, parse_config
+from theodolite.tables.surroundings import FinalNorm
 from theodolite.tables.vocabulary import Pieces, Vocabulary
 
 INPUT, OUTPUT, FINAL_NORM = "token_embd.weight", "output.weight", "output_norm.weight"
@@ -65,12 +66,31 @@ class GgufFile:
         architecture = header.text("general.architecture")
         n_tokens = len(header.metadata.get("tokenizer.ggml.tokens", ()))
         facts = {
-            "model_type": architecture,
+            "model_type": {"command-r": "cohere"}.get(architecture, architecture),
             "vocab_size": header.number(f"{architecture}.vocab_size") or n_tokens,
             "hidden_size": header.number(f"{architecture}.embedding_length"),
             "embedding_multiplier": header.number(f"{architecture}.embedding_scale"),
+            "logit_scale": header.number(f"{architecture}.logit_scale"),
+            "logits_scaling": header.number(f"{architecture}.logit_scale"),
         }
         return parse_config(facts)
+
+    @property
+    def final_norm(self) -> FinalNorm | None:
+        """The norm before the output table; None where the metadata do not say of which kind it is.
+
+        Converters store Gemma's weights with the 1 added, so nothing is to be added here.
+        """
+        prefix = f"{self._header.text('general.architecture')}.attention.layer_norm"
+        is_rms = self._header.number(f"{prefix}_rms_epsilon") is not None
+        if FINAL_NORM not in self.entries or not (is_rms or self._header.number(f"{prefix}_epsilon") is not None):
+            return None
+        bias = FINAL_NORM.replace("weight", "bias")
+        return FinalNorm(
+            kind="RMSNorm" if is_rms else "LayerNorm",
+            weight=FINAL_NORM,
+            bias=bias if bias in self.entries else None,
+        )
 
     @cached_property
     def vocabulary(self) -> Vocabulary | None:

@@ -1,7 +1,7 @@
 """word2vec's binary format: each word, a blank, its float32 numbers, and in most files a line end.
 
-Why not gensim's reader: it adds each word and its counts to a growing object, at about ten times the cost, and a header
-that lies or words that are cut inside a character end in errors that do not say so.
+Why not gensim's reader: it takes two and a half times as long (100,000 words of 100 numbers), it allocates what a
+header claims before it looks at the file, and it says nothing of rows after the last one that the header counts.
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
 """Word vectors as text: a word and its numbers on each line, as word2vec, GloVe and fastText's `.vec` write them.
 
-Why not gensim's reader: it converts each number by itself and each line to Unicode. Reading blocks of lines and handing
-their numbers to numpy at once is about eight times as fast, reads bytes that are no UTF-8 without loss, allows words
-with blanks in them (glove.840B), and can say in which line a number is missing.
+Why not gensim's reader: it converts each number by itself and each line to Unicode. It takes five times as
+long as reading blocks of lines and handing their numbers to numpy at once (100,000 words of 100 numbers, tokens made
+ready for display included), it takes the first field for the word where glove.840B has words with blanks in them, and
+it cannot say in which line a number is missing. Memory is about the same: the matrix, the words, and little more.
 """
 
 import re
