@@ -11,6 +11,7 @@ from theodolite.tables.conventions import CONVENTIONS
 from theodolite.tables.entries import TensorEntry, list_tables
 from theodolite.tables.gguf_file import INPUT, OUTPUT, WITHOUT_HEAD, GgufFile
 from theodolite.tables.model_config import ModelConfig
+from theodolite.tables.quantised import refuse_packed
 from theodolite.tables.skeleton import Skeleton, build_skeleton
 from theodolite.tables.surroundings import UNKNOWN, Surroundings, known_surroundings
 
@@ -92,6 +93,7 @@ def find_embeddings(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings:
     if found is not None:
         known = known_surroundings(CONVENTIONS[config.model_type], checkpoint.names, config.logit_scale)
         return replace(found, surroundings=known)
+    refuse_packed("input", checkpoint.names, checkpoint.place)
     skeleton = build_skeleton(checkpoint.folder)
     found = _by_skeleton(checkpoint, config, skeleton)
     norm = skeleton.norm_on_disk(checkpoint.names)
