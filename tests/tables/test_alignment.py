@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gguf import GGUFWriter
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -270,6 +271,39 @@ def test_byte_level_and_wordpiece() -> None:
 
 def test_wordpiece_and_sentencepiece() -> None:
     assert pairs_of(table_of(WORD), table_of(BLANK)) == {"exact": [(1, 1), (2, 2), (7, 8)], "spacing": [(3, 3)]}
+
+
+def test_wordpiece_as_gguf_writes_it(tmp_path: Path) -> None:
+    """Converters put a mark before a word instead of ## before the rest of one; the tokens are the same."""
+    writer = GGUFWriter(tmp_path / "bert.gguf", "bert")
+    writer.add_tokenizer_model("bert")
+    control = [i in WORD.special_ids for i in WORD.pieces]
+    writer.add_token_list(
+        [
+            piece if special else piece[2:] if piece.startswith("##") else f"\u2581{piece}"
+            for piece, special in zip(WORD.pieces.values(), control, strict=True)
+        ]
+    )
+    writer.add_token_types([3 if special else 1 for special in control])
+    writer.add_tensor("token_embd.weight", np.ones((len(WORD.pieces), 2), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    read = load_table(tmp_path / "bert.gguf")
+    assert read.vocabulary is not None
+    assert read.vocabulary.pieces == WORD.pieces
+    match = quietly(read, table_of(WORD))
+    assert (match.method, match.n_unmatched_a, match.n_unmatched_b) == ("id", 0, 0)
+
+
+@pytest.mark.parametrize(
+    "placeholder", ["[unused17]", "<unused5>", "<|reserved_special_token_3|>", "[PAD151]", "<extra_id_9>"]
+)
+def test_reserved_tokens_are_left_out(placeholder: str) -> None:
+    words = table_of(["dog", placeholder])
+    match = quietly(words, table_of([placeholder, "cat", "dog"]))
+    assert (match.n_shared, match.left_out_a, match.left_out_b) == (1, {"placeholder": 1}, {"placeholder": 1})
 
 
 def test_whole_words_go_with_the_starts_of_words() -> None:

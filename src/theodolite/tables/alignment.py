@@ -17,7 +17,7 @@ from theodolite.tables.table import Table
 
 _FEW = 1000
 _PLACEHOLDER = re.compile(
-    r"[\[<]\|?(unused|reserved|reserved_special_token|extra|extra_id|placeholder)[_-]?\d+\|?[\]>]"
+    r"[\[<]\|?(unused|reserved|reserved_special_token|extra|extra_id|placeholder|pad)[_-]?\d+\|?[\]>]", re.IGNORECASE
 )
 
 

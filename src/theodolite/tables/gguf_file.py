@@ -29,7 +29,8 @@ _PLAIN = {
     28: ("float64", "<f8"),
     30: ("bfloat16", "<i2"),
 }
-_CONVENTIONS: dict[str, Pieces] = {"llama": "blank", "gpt2": "bytes", "bert": "blank", "t5": "blank", "gemma4": "blank"}
+_CONVENTIONS: dict[str, Pieces] = {"llama": "blank", "gpt2": "bytes", "bert": "word", "t5": "blank", "gemma4": "blank"}
+_BLANK = "\u2581"
 _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED = 2, 3, 4, 5
 _ROWS_AT_ONCE = 1 << 12
 
@@ -102,6 +103,8 @@ class GgufFile:
         kinds = self._header.metadata.get("tokenizer.ggml.token_type")
         kinds = kinds if isinstance(kinds, np.ndarray) and len(kinds) == len(tokens) else np.ones(len(tokens), int)
         model = self._header.text("tokenizer.ggml.model")
+        if model == "bert":
+            pieces = {i: piece if kinds[i] == _CONTROL else _as_wordpiece(piece) for i, piece in pieces.items()}
         return Vocabulary(
             pieces=pieces,
             special_ids=frozenset(np.flatnonzero(np.isin(kinds, (_UNKNOWN, _CONTROL, _UNUSED))).tolist()),
@@ -128,6 +131,11 @@ class GgufFile:
             values = torch.from_numpy(mapped)
             return values.view(torch.bfloat16) if word == "bfloat16" else values
         return torch.from_numpy(_dequantise(self.path, entry, tensor))
+
+
+def _as_wordpiece(piece: str) -> str:
+    """Write a piece as WordPiece does: converters mark the start of a word instead of the rest of one."""
+    return piece[1:] if piece.startswith(_BLANK) else f"##{piece}"
 
 
 def _entry(path: Path, tensor: GgufTensor, size: int) -> TensorEntry:
