@@ -126,8 +126,8 @@ def _recommendation(model: ModelRanks, curve: RankCurve) -> Finding:
         )
         verdict = "supported"
         evidence = (
-            f"From rank {found['rank']}{times} on, the loss is surely within {TOLERANCE} nats of the ceiling; that rank "
-            f"takes {found['parameters']:,} parameters, {format_percent(found['saved'])} fewer than the whole table."
+            f"From rank {found['rank']}{times} on, the loss is surely within {TOLERANCE} nats of the ceiling; "
+            f"it takes {found['parameters']:,} parameters, {format_percent(found['saved'])} fewer than the whole table."
         )
     return Finding(
         id="recommended-rank",
