@@ -92,19 +92,17 @@ def neighbor_angles(graph: NeighborGraph, points: Points) -> NeighborAngles:
             f"{tuple(table.shape)}. Pass the same points that neighbors() was given."
         )
     own = graph.rows if graph.queries is None else graph.rows[graph.queries]
-    rows = torch.from_numpy(np.stack([own, *graph.rows[graph.indices[:, :2]].T])).to(table.device)
+    rows = np.stack([own, *graph.rows[graph.indices[:, :2]].T])
     nearest = graph.distances[:, :2]
     extreme = nearest.max() > _LARGEST or nearest.min(where=nearest > 0, initial=1.0) < _SMALLEST
     radians = torch.empty(len(own), dtype=torch.float64, device=table.device)
     for block in blocks_of(len(own), graph.n_dims, table.device):
-        origin = table[rows[0, block]]
-        to_first = table[rows[1, block]].to(torch.float64).sub_(origin)
-        to_second = table[rows[2, block]].to(torch.float64).sub_(origin)
+        to_first, to_second = _differences(table, rows[:, block])
         if extreme:
             _shorten(to_first, nearest[block, 0])
             _shorten(to_second, nearest[block, 1])
-        cosines = torch.linalg.vecdot(to_first, to_second)
-        cosines /= (torch.linalg.vecdot(to_first, to_first) * torch.linalg.vecdot(to_second, to_second)).sqrt_()
+        cosines = _dots(to_first, to_second)
+        cosines /= (_dots(to_first, to_first) * _dots(to_second, to_second)).sqrt_()
         radians[block] = torch.acos(cosines.clamp(-1.0, 1.0))
         near = torch.nonzero(cosines.abs() > _NEARLY_ALIGNED).flatten()
         if len(near):
@@ -164,6 +162,23 @@ def cloud_angles(found: CloudNeighbors, clouds: Points | Sequence[Points]) -> tu
         except (ParameterError, PointsError) as error:
             raise type(error)(f"Cloud {number}: {error}") from error
     return tuple(measured)
+
+
+def _differences(table: torch.Tensor, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the vectors from rows `rows[0]` to rows `rows[1]` and `rows[2]`, float64."""
+    if table.device.type == "cpu":  # numpy converts and subtracts in one pass
+        origin, *others = (table.numpy()[some] for some in rows)
+        first, second = (torch.from_numpy(np.subtract(other, origin, dtype=np.float64)) for other in others)
+        return first, second
+    origin_, *others_ = (table[torch.from_numpy(some).to(table.device)].to(torch.float64) for some in rows)
+    return others_[0] - origin_, others_[1] - origin_
+
+
+def _dots(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return the inner product of each pair of rows; numpy's loop is the faster one on a CPU."""
+    if first.device.type == "cpu":
+        return torch.from_numpy(np.vecdot(first.numpy(), second.numpy()))
+    return torch.linalg.vecdot(first, second)
 
 
 def _shorten(differences: torch.Tensor, distances: npt.NDArray[np.float64]) -> None:

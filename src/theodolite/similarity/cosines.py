@@ -98,7 +98,7 @@ def mean_cosine(points: Points) -> MeanCosine:
     deviations = torch.empty_like(values)
     lengths2 = torch.empty(n_points, dtype=torch.float64, device=values.device)
     for block in blocks_of(n_points, n_dims, values.device):
-        rows = values[block].to(torch.float64) * scales[block, None] - shared
+        rows = values[block].to(torch.float64, copy=True).mul_(scales[block, None]).sub_(shared)
         lengths2[block] = torch.linalg.vecdot(rows, rows)
         deviations[block] = rows
     mean = 1.0 - float(lengths2.mean())

@@ -12,7 +12,8 @@ from theodolite.neighborhoods.graph import NeighborGraph
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-_CELLS_PER_CHUNK = 1 << 21
+_RANKS_PER_CHUNK = 1 << 22  # 8 MiB of int16
+_TRIPLES_PER_CHUNK = 1 << 16  # small enough for the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +115,23 @@ def _patterns(indices: Indices) -> tuple[Indices, Indices]:
     """
     n_points, largest = indices.shape
     mutual, triangles = (np.zeros(largest, dtype=np.int64) for _ in range(2))
-    step = max(1, min(n_points, _CELLS_PER_CHUNK // max(n_points, largest**2)))
-    ranks = np.full((step, n_points), largest, dtype=np.int16)
+    step = max(1, min(n_points, _RANKS_PER_CHUNK // n_points, _TRIPLES_PER_CHUNK // largest**2))
+    ranks = np.full(step * n_points, largest, dtype=np.int16)
     place = np.arange(largest, dtype=np.int16)
-    reached = np.maximum(place[:, None], place[None, :])  # rank of the first edge or of the last, whichever is later
+    reached = np.maximum(place[:, None], place)  # rank of the first edge or of the last, whichever is later
     for start in range(0, n_points, step):
         chunk = indices[start : start + step]
-        each = np.arange(len(chunk))[:, None]
-        ranks[each, chunk] = place
-        ranks[each[:, 0], start + each[:, 0]] = -1
-        closing = ranks[each[:, :, None], indices[chunk]]  # (point, its neighbor, that one's neighbor)
-        ranks[each, chunk] = largest
-        ranks[each[:, 0], start + each[:, 0]] = largest
-        back = closing < 0
+        offset = np.arange(len(chunk))[:, None] * n_points
+        itself = offset[:, 0] + np.arange(start, start + len(chunk))
+        ranks[offset + chunk] = place
+        ranks[itself] = -1
+        second = indices[chunk]  # (point, its neighbor, that one's neighbor)
+        second += offset[:, :, None]
+        closing = ranks.take(second)
+        ranks[offset + chunk] = largest
+        ranks[itself] = largest
         later = np.maximum(closing, reached)
+        back = closing < 0
         mutual += np.bincount(later[back], minlength=largest)
-        back |= later >= largest
-        triangles += np.bincount(later[~back], minlength=largest)
+        triangles += np.bincount(later[(later < largest) & ~back], minlength=largest)
     return mutual, triangles
