@@ -37,7 +37,7 @@ def ragged():
 
 @pytest.fixture(scope="module")
 def found():
-    return cloud_neighbors(ragged(), k=40, duplicates="keep")
+    return cloud_neighbors(ragged(), k=40, duplicates="keep", precision="float64")
 
 
 def agree(many, singles, *, rtol=1e-12):
@@ -113,7 +113,7 @@ def test_a_cloud_that_fixes_no_dimension_is_nan_and_leaves_the_others_alone():
 
 
 def test_twonn_without_a_discarded_share_of_few_points():
-    """int(9 * 0.9) = 8 of 9 are fitted; with a discard below 1/9 the last ordinate is infinite: NaN, a refusal alone."""
+    """With a discard below 1/9 of 9 ratios the last ordinate is infinite: NaN here, a refusal alone."""
     found = cloud_neighbors([RNG.normal(size=(9, 3)), RNG.normal(size=(40, 3))], k=2)
     many = cloud_twonn(found, discard=0.05)
     assert many.value.shape == (2, 1)

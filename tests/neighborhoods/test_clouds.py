@@ -6,7 +6,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.neighborhoods import cloud_neighbors, neighbors
+from theodolite.neighborhoods import cloud_neighbors, cloud_products, neighbors
+from theodolite.neighborhoods.cloud_products import Products, ranked_on_device
+from theodolite.neighborhoods.refine import distances_between, distances_of_pairs
 
 RNG = np.random.default_rng(0)
 
@@ -16,18 +18,56 @@ def states(n_clouds=5, n_points=120, n_dims=40, offset=0.0):
     return (offset + RNG.normal(size=(n_clouds, n_points, n_dims))).astype(np.float32)
 
 
+def agree(found, cloud, graph):
+    """Check one cloud against the graph that `neighbors` makes of it, as far as the docstring promises."""
+    indices, distances = found.indices[cloud, : graph.n_points], found.distances[cloud, : graph.n_points]
+    bound = found.distance_error[cloud]
+    assert_array_equal(np.sort(indices, axis=1), np.sort(graph.indices, axis=1))
+    assert (np.diff(distances, axis=1) >= 0).all()
+    if found.path.startswith("float64"):
+        assert bound <= 1e-10
+        assert_array_equal(indices, graph.indices)
+    else:
+        assert bound <= 2e-4
+        true = np.zeros((graph.n_points, graph.n_points))
+        np.put_along_axis(true, graph.indices, graph.distances, axis=1)
+        stated = np.take_along_axis(true, indices, axis=1)  # true distances in the order found
+        assert (np.diff(stated, axis=1) >= -2.0 * bound * stated[:, 1:]).all()
+        assert_allclose(distances, stated, rtol=bound)
+    assert_allclose(distances, graph.distances, rtol=bound)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("offset", [0.0, 2000.0])
 @pytest.mark.parametrize("k", [1, 30, 119])
-def test_equal_to_one_search_for_each_cloud(metric, offset, k):
+def test_equal_to_one_search_for_each_cloud(metric, offset, k, precision):
     clouds = states(offset=offset)
-    found = cloud_neighbors(torch.from_numpy(clouds), k=k, metric=metric)
+    found = cloud_neighbors(torch.from_numpy(clouds), k=k, metric=metric, precision=precision)
     assert found.indices.shape == found.distances.shape == (5, 120, k)
     for number, cloud in enumerate(clouds):
-        graph = neighbors(cloud, k=k, metric=metric)
-        assert_array_equal(found.indices[number], graph.indices)
-        # what the docstring promises; float64 products of centered points do far better
-        assert_allclose(found.distances[number], graph.distances, rtol=1e-10)
+        agree(found, number, neighbors(cloud, k=k, metric=metric))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "kind", ["bfloat16", "float64", "not contiguous", "rogue dimension", "one massive row", "wide"]
+)
+def test_kinds_of_states(kind, precision):
+    cloud = states(1, 150, 64, offset=1.0)[0]
+    if kind == "bfloat16":
+        cloud = torch.from_numpy(cloud).to(torch.bfloat16)
+    elif kind == "float64":
+        cloud = cloud.astype(np.float64) + 1e-12
+    elif kind == "not contiguous":
+        cloud = torch.from_numpy(np.ascontiguousarray(cloud.T)).T
+    elif kind == "rogue dimension":
+        cloud[:, 7] = 3000 + 30 * RNG.normal(size=150)
+    elif kind == "one massive row":
+        cloud[0] *= 3000
+    else:
+        cloud = states(1, 150, 700)[0]  # several chunks of columns, the last one narrower
+    agree(cloud_neighbors([cloud], k=40, precision=precision), 0, neighbors(cloud, k=40))
 
 
 HARD = {
@@ -36,20 +76,75 @@ HARD = {
     "exact duplicates": np.repeat(RNG.normal(size=(30, 16)), 4, axis=0),
     "one point far out": np.concatenate([RNG.normal(size=(99, 8)), np.full((1, 8), 1e9)]),
     "scale 1e-30": (1e-30 * RNG.normal(size=(100, 8))).astype(np.float32),
+    "scale 1e30": (1e30 * RNG.normal(size=(100, 8))).astype(np.float32),
     "range of float64": np.ldexp(RNG.normal(size=(100, 8)), 700),
 }
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("name", HARD)
-def test_hard_clouds(name):
+def test_hard_clouds(name, precision):
     points = HARD[name]
-    found = cloud_neighbors([points], k=20, duplicates="keep")
+    found = cloud_neighbors([points], k=20, duplicates="keep", precision=precision)
     graph = neighbors(points, k=20, duplicates="keep")
-    assert_array_equal(found.indices[0], graph.indices)
-    assert_allclose(found.distances[0], graph.distances, rtol=1e-10)
+    agree(found, 0, graph)
     if "ties" in name or "duplicates" in name:
         assert found.n_redone[0] > 0
-        assert_array_equal(found.distances[0], graph.distances)
+    if "exact" in name:
+        assert (found.distances[0, :, :3] == 0).all()
+    if "ties" in name:
+        assert_array_equal(found.indices[0], graph.indices)
+
+
+def test_what_a_glance_cannot_see():
+    """Equal rows that differ in the sign of a zero, rows of zeros, and a value that is not finite far down."""
+    points = states(1, 60, 8)[0]
+    points[10:12] = points[20]
+    points[10, 3], points[11, 3], points[20, 3] = 0.0, -0.0, 0.0
+    points[30] = -0.0
+    found = cloud_neighbors([points], k=5)
+    alone = neighbors(points, k=5)
+    assert (found.n_duplicates[0], found.n_zero[0]) == (alone.n_duplicates, alone.n_zero) == (2, 1)
+    agree(found, 0, alone)
+    signed = points[[11, 20, *range(12, 20), 30]]
+    assert cloud_neighbors([signed], k=2).n_duplicates.tolist() == [1]
+    assert cloud_neighbors([signed], k=2).n_zero.tolist() == [1]
+    points[55, 7] = np.inf
+    with pytest.raises(PointsError, match=r"Cloud 0: 1 of 60 rows hold NaN or infinite values \(row 55\)"):
+        cloud_neighbors([points], k=5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("where", ["cpu", "device"])
+def test_squares_keep_their_bound(where, precision):
+    """The bound holds for every pair, and is not so loose that it would say nothing."""
+    points = torch.from_numpy(states(1, 100, 300, offset=50.0)[0])
+    rank = Products().ranked if where == "cpu" else ranked_on_device
+    ranked = rank(points, 99, precision, 3)
+    exact = np.square(neighbors(points, k=99).distances) / 64.0
+    centered_norms = ranked.norms[:, None] + ranked.norms[ranked.indices]
+    true = np.square((points.numpy().astype(float)[:, None] - points.numpy().astype(float)[ranked.indices]) / 8).sum(-1)
+    error = np.abs(ranked.squares - true)
+    assert (error <= ranked.unit * centered_norms**2 + ranked.tiny).all()
+    assert ranked.unit < (1e-4 if precision == "float32" else 1e-12)
+    assert_allclose(np.sort(true, axis=1), exact, rtol=1e-12)
+    others = np.array([[other for other in range(100) if other != point] for point in range(100)])
+    assert_array_equal(np.sort(ranked.indices, axis=1), others)
+
+
+def test_a_routine_that_adds_term_by_term_is_bounded_by_all_columns(monkeypatch):
+    points = torch.from_numpy(states(1, 50, 300)[0])
+    tight = Products().ranked(points, 10, "float32", 0)
+    monkeypatch.setattr(cloud_products, "adds_at_the_end", lambda _: False)
+    assert Products().ranked(points, 10, "float32", 0).unit > 1.8 * tight.unit
+
+
+def test_pairs_are_measured_as_candidates_are():
+    for dtype in (torch.float32, torch.float64):
+        values = torch.from_numpy(states(1, 80, 77)[0]).to(dtype)
+        points, others = RNG.integers(0, 80, (2, 500))
+        singly = np.array([distances_between(values, points[i : i + 1], others[i : i + 1, None]) for i in range(500)])
+        assert_array_equal(distances_of_pairs(values, points, others), singly.ravel())
 
 
 def test_ragged_clouds_are_padded():
@@ -67,9 +162,10 @@ def test_ragged_clouds_are_padded():
     graph = found.graph(1)
     alone = neighbors(second, k=7)
     assert (graph.k, graph.n_points, graph.n_duplicates, graph.exact) == (7, 61, 19, True)
-    assert_array_equal(graph.indices, alone.indices)
+    assert_array_equal(np.sort(graph.indices, axis=1), np.sort(alone.indices, axis=1))
     assert_array_equal(graph.rows, alone.rows)
-    assert graph.path == "float64 gram/cpu"
+    assert graph.path == found.path == "float32 products/cpu"
+    assert graph.distance_error == found.distance_error[1] > 0
     assert found.k == 7
 
 
@@ -86,3 +182,5 @@ def test_refusals_name_the_cloud():
         cloud_neighbors([clouds[0], clouds[1][:, :3]], k=4)
     with pytest.raises(ParameterError, match="k must be at least 1, but k=0"):
         cloud_neighbors(clouds, k=0)
+    with pytest.raises(ParameterError, match=r"precision must be .float32. or .float64., not 'bfloat16'"):
+        cloud_neighbors(clouds, k=4, precision="bfloat16")

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.core.points import Duplicates, Nonfinite, Points
+from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.neighborhoods.certificate import FLOAT64_UNIT
+from theodolite.neighborhoods.cloud_products import Precision, Products
+from theodolite.neighborhoods.cloud_search import Account, Answer, UnsuitableError, search_cloud
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
-from theodolite.neighborhoods.prepare import Prepared, prepare
-from theodolite.neighborhoods.refine import Distances, Indices, distances_between, nearest
-
-_RELATIVE = 1e-10  # distances whose proven relative error is larger are recomputed from coordinate differences
+from theodolite.neighborhoods.prepare import prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +49,7 @@ class CloudNeighbors:
     n_duplicates: npt.NDArray[np.int64]
     n_zero: npt.NDArray[np.int64]
     n_redone: npt.NDArray[np.int64]
+    distance_error: npt.NDArray[np.float64]
     n_dims: int
     metric: Metric
     path: str
@@ -75,6 +74,7 @@ class CloudNeighbors:
             metric=self.metric,
             exact=True,
             n_redone=int(self.n_redone[cloud]),
+            distance_error=float(self.distance_error[cloud]),
             path=self.path,
         )
 
@@ -86,6 +86,7 @@ def cloud_neighbors(
     metric: Metric = "euclidean",
     nonfinite: Nonfinite = "error",
     duplicates: Duplicates = "collapse",
+    precision: Precision = "float32",
     progress: Progress | None = None,
 ) -> CloudNeighbors:
     """Find for each point its k nearest others in the same cloud: exact, for many small clouds in one call.
@@ -98,6 +99,8 @@ def cloud_neighbors(
         Neighbors to find; every cloud needs more points than that.
     metric, nonfinite, duplicates
         As in `neighbors`, for each cloud by itself.
+    precision : {"float32", "float64"}
+        What is proven beside the set of the k nearest (see Notes). `"float64"` takes about twice as long.
     progress : Progress, optional
         Told how many clouds are done.
 
@@ -116,9 +119,16 @@ def cloud_neighbors(
     Notes
     -----
     With k a good part of n, distances from coordinate differences would cost a hundred times the products. So the
-    products are float64 here, of centered points, and their rounding is bounded: a point is searched again by
-    differences if its order is not certain up to the k-th neighbor, or if a distance is not certain to 1e-10 of itself
-    (near-duplicates, ties). Order and sets are therefore those of the differences; distances agree with them to 1e-10.
+    products of centered rows are used themselves, with a proven bound on their rounding
+    (`theodolite.neighborhoods.cloud_products`), and what the bound leaves open is measured from differences in float64.
+
+    * The k neighbors are those of float64 differences, in either precision: candidates that the bound cannot tell from
+      the k-th are measured again. Exact duplicates, if kept, are at distance exactly 0.
+    * `"float32"`: every distance is within `distance_error` of itself, at most 2e-4 and often a tenth of that; pairs
+      for which that cannot be proven (near-duplicates) are measured again. The errors seen are a hundredth of the
+      bound. Two neighbors may stand in each other's place if their distances differ by less than twice the bound;
+      nothing else can happen to the order. A cloud with many near-duplicates is searched in float64 as a whole.
+    * `"float64"`: every distance is within 1e-10 of itself, and the order is that of the differences, ties by index.
 
     Examples
     --------
@@ -129,93 +139,131 @@ def cloud_neighbors(
     """
     if k < 1:
         raise ParameterError(f"k must be at least 1, but k={k} was given.")
+    if precision not in get_args(Precision):
+        raise ParameterError(f'precision must be "float32" or "float64", not {precision!r}.')
     each = list(clouds)
     if not each:
         raise PointsError("There is no cloud among the clouds given.")
-    found: list[tuple[Prepared, Indices, Distances, int]] = []
+    store = _Store(max(len(points) for points in each), len(each), k)
     with tracked(progress or Silent(), len(each), f"{k} nearest in {len(each)} clouds") as tracker:
         for number, points in enumerate(each):
             try:
-                prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
+                clean = _glance(points) if metric == "euclidean" else None
+                found = None if clean is None or clean.n_points <= k else _attempt(store, number, clean, precision)
+                if (
+                    clean is None
+                    or found is None
+                    or (duplicates == "collapse" and store.holds_zero(number, clean.n_points))
+                ):
+                    prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
+                    clean = prepared.clean
+                    _check_enough(clean, k)
+                    answer = store.answer(number, clean.n_points)
+                    found = search_cloud(store.products, clean, prepared, answer, precision=precision)
+                    np.ldexp(answer.distances, prepared.units, out=answer.distances)
             except PointsError as error:
                 raise PointsError(f"Cloud {number}: {error}") from error
-            if k >= prepared.clean.n_points:
-                raise PointsError(
-                    f"Cloud {number}: k={k} needs at least {k + 1} points but only {prepared.clean.n_points} of "
-                    f"{prepared.clean.n_given} rows remain. Lower k, or leave the cloud out."
-                )
-            found.append((prepared, *_search(prepared, k)))
+            store.finish(number, clean, found)
             tracker.advance(1)
-    widths = {prepared.clean.n_dims for prepared, *_ in found}
-    if len(widths) > 1:
-        raise ParameterError(f"Clouds must have equal numbers of columns, but they have {sorted(widths)}.")
-    return _padded(found, k, metric)
+    return store.result(metric, precision)
 
 
-def _padded(found: list[tuple[Prepared, Indices, Distances, int]], k: int, metric: Metric) -> CloudNeighbors:
-    """Put the clouds side by side."""
-    cleans = [prepared.clean for prepared, *_ in found]
-    longest = max(clean.n_points for clean in cleans)
-    indices = np.full((len(found), longest, k), -1, dtype=np.int64)
-    distances = np.full((len(found), longest, k), np.nan)
-    rows = np.full((len(found), longest), -1, dtype=np.int64)
-    for number, (prepared, some, apart, _) in enumerate(found):
-        n_points = prepared.clean.n_points
-        indices[number, :n_points] = some
-        distances[number, :n_points] = np.ldexp(apart, prepared.units)
-        rows[number, :n_points] = prepared.clean.rows
-    return CloudNeighbors(
-        indices=indices,
-        distances=distances,
-        rows=rows,
-        lengths=np.array([clean.n_points for clean in cleans]),
-        n_given=np.array([clean.n_given for clean in cleans]),
-        n_nonfinite=np.array([clean.n_nonfinite for clean in cleans]),
-        n_duplicates=np.array([clean.n_duplicates for clean in cleans]),
-        n_zero=np.array([clean.n_zero for clean in cleans]),
-        n_redone=np.array([n_redone for *_, n_redone in found]),
-        n_dims=cleans[0].n_dims,
-        metric=metric,
-        path=f"float64 gram/{cleans[0].values.device.type}",
+def _attempt(store: "_Store", number: int, clean: CleanPoints, precision: Precision) -> Account | None:
+    """Search points as they are; None if they turn out to need care."""
+    try:
+        return search_cloud(store.products, clean, None, store.answer(number, clean.n_points), precision=precision)
+    except UnsuitableError:
+        return None
+
+
+def _glance(points: Points) -> CleanPoints | None:
+    """Return the points as they are if there seems to be nothing to clean, and None if that has to be looked at.
+
+    Sums of the bits of each row differ unless rows are equal (but for the sign of a zero, or by accident). Rows that
+    are not finite, and equal rows that this misses, show in the search: as norms, and as distances of exactly 0.
+    """
+    values = as_points(points)
+    if values.device.type != "cpu":
+        return None
+    values = values.contiguous()
+    table = values.numpy()
+    n_points, n_dims = table.shape
+    words = np.int64 if table.itemsize == 8 or n_dims % 2 == 0 else np.int32
+    sums = np.sort(table.view(words).sum(axis=1, dtype=np.int64))
+    if n_points < 2 or (sums[1:] == sums[:-1]).any():
+        return None
+    suspects = np.flatnonzero(table[:, 0] == 0)
+    return CleanPoints(
+        values=values,
+        rows=np.arange(n_points),
+        n_given=n_points,
+        n_nonfinite=0,
+        n_duplicates=0,
+        n_zero=int((table[suspects] == 0).all(axis=1).sum()),
     )
 
 
-def _search(prepared: Prepared, k: int) -> tuple[Indices, Distances, int]:
-    """Search one cloud: neighbors, distances, and how many points were searched by differences."""
-    clean = prepared.clean
-    n_points, n_dims = clean.values.shape
-    kept = min(k + 1, n_points - 1)  # one more than asked for: its distance decides whether the k-th is certain
-    if clean.values.device.type == "cpu":
-        x = prepared.seen(slice(0, n_points)).numpy()
-        scores = x @ x.T  # numpy sees the symmetry and computes half
-        norms2 = scores.diagonal().copy()
-        np.subtract(norms2 / 2.0, scores, out=scores)
-        np.fill_diagonal(scores, np.inf)
-        indices = np.argpartition(scores, kept - 1, axis=1)[:, :kept]
-        low = 2.0 * np.take_along_axis(scores, indices, axis=1) + norms2[:, None]
-        order = np.argsort(low, axis=1)
-        indices = np.take_along_axis(indices, order, axis=1)
-        low = np.take_along_axis(low, order, axis=1)
-    else:
-        y = prepared.seen(slice(0, n_points))
-        gram = y @ y.T
-        own = gram.diagonal().clone()
-        torch.sub(own / 2.0, gram, out=gram).fill_diagonal_(torch.inf)
-        values, places = gram.topk(kept, dim=1, largest=False)
-        norms2, scores, indices = own.cpu().numpy(), gram.cpu().numpy(), places.cpu().numpy()
-        low = 2.0 * values.cpu().numpy() + norms2[:, None]
-    norms = np.sqrt(norms2)[:, None]
-    # |y| <= |x| + d; products and squares err by gamma (|x| + |y|)^2, centering by a few roundings of each row
-    reach = 2.0 * norms + np.sqrt(np.maximum(low, 0.0))
-    error = 2.0 * (n_dims + 32) * FLOAT64_UNIT * reach**2 * (1.0 + 1e-6)
-    doubtful = (low[:, 1:] - low[:, :-1] <= error[:, 1:] + error[:, :-1]).any(axis=1)
-    doubtful |= (error >= _RELATIVE * low).any(axis=1)
-    distances = np.ldexp(np.sqrt(np.maximum(low[:, :k], 0.0)), prepared.exponent)
-    indices = indices[:, :k]
-    again = np.flatnonzero(doubtful)
-    for point in again.tolist():
-        limit = (low[point, k - 1] - norms2[point]) / 2.0 + 4.0 * error[point, k - 1]
-        others = np.flatnonzero(scores[point] <= limit)[None, :]
-        measured = distances_between(clean.values, np.array([point]), others)
-        indices[point : point + 1], distances[point : point + 1] = nearest(measured, others, k)
-    return indices, distances, len(again)
+def _check_enough(clean: CleanPoints, k: int) -> None:
+    """Refuse a cloud of too few points."""
+    if k >= clean.n_points:
+        raise PointsError(
+            f"k={k} needs at least {k + 1} points but only {clean.n_points} of {clean.n_given} rows remain. "
+            "Lower k, or leave the cloud out."
+        )
+
+
+class _Store:
+    """The arrays of all clouds, filled one cloud after the other."""
+
+    def __init__(self, longest: int, n_clouds: int, k: int) -> None:
+        self.indices = np.empty((n_clouds, longest, k), dtype=np.int64)
+        self.distances = np.empty((n_clouds, longest, k))
+        self.rows = np.full((n_clouds, longest), -1, dtype=np.int64)
+        self.products = Products()
+        self.counts: list[tuple[int, ...]] = []
+        self.errors: list[float] = []
+        self.device = "cpu"
+
+    def answer(self, number: int, n_points: int) -> Answer:
+        """Return the place for the neighbors of one cloud."""
+        return Answer(indices=self.indices[number, :n_points], distances=self.distances[number, :n_points])
+
+    def holds_zero(self, number: int, n_points: int) -> bool:
+        """Say whether two points of a cloud that has just been searched are at distance 0."""
+        return bool((self.distances[number, :n_points, 0] == 0).any())
+
+    def finish(self, number: int, clean: CleanPoints, found: Account) -> None:
+        """Write down the rest about one cloud."""
+        n_points = clean.n_points
+        self.indices[number, n_points:] = -1
+        self.distances[number, n_points:] = np.nan
+        self.rows[number, :n_points] = clean.rows
+        self.counts.append(
+            (n_points, clean.n_given, clean.n_nonfinite, clean.n_duplicates, clean.n_zero, found.n_redone, clean.n_dims)
+        )
+        self.errors.append(found.error)
+        self.device = clean.values.device.type
+
+    def result(self, metric: Metric, precision: Precision) -> CloudNeighbors:
+        """Return what was found."""
+        lengths, n_given, n_nonfinite, n_duplicates, n_zero, n_redone, n_dims = np.array(self.counts).T
+        if (n_dims != n_dims[0]).any():
+            raise ParameterError(
+                f"Clouds must have equal numbers of columns, but they have {np.unique(n_dims).tolist()}."
+            )
+        longest = int(lengths.max())
+        return CloudNeighbors(
+            indices=self.indices[:, :longest],
+            distances=self.distances[:, :longest],
+            rows=self.rows[:, :longest],
+            lengths=lengths,
+            n_given=n_given,
+            n_nonfinite=n_nonfinite,
+            n_duplicates=n_duplicates,
+            n_zero=n_zero,
+            n_redone=n_redone,
+            distance_error=np.array(self.errors),
+            n_dims=int(n_dims[0]),
+            metric=metric,
+            path=f"{precision} products/{self.device}",
+        )

@@ -21,8 +21,9 @@ class NeighborGraph:
         `(n_points, k)` int64: the neighbors of each graph point, as numbers of graph points, nearest first; equal
         distances are ordered by index. A point is never its own neighbor (it is left out by index, not by distance).
     distances : numpy.ndarray
-        `(n_points, k)` float64, ascending: computed from coordinate differences in float64. In the units of the
-        points; for `metric="cosine"` the chord between unit rows, dimensionless, in [0, 2].
+        `(n_points, k)` float64, ascending: computed from coordinate differences in float64 unless `distance_error`
+        says otherwise. In the units of the points; for `metric="cosine"` the chord between unit rows, dimensionless,
+        in [0, 2].
     rows : numpy.ndarray
         `(n_points,)` int64: the row of the input each graph point came from, so `rows[indices]` are input rows.
     n_given : int
@@ -47,6 +48,9 @@ class NeighborGraph:
     queries : numpy.ndarray or None
         `(n_queries,)` int64: the graph points that rows of `indices` and `distances` belong to, when only some were
         asked for; None when all were.
+    distance_error : float
+        Proven bound on the relative error of distances that were not computed from coordinate differences (graphs of
+        `cloud_neighbors`); 0 where all were.
     """
 
     indices: npt.NDArray[np.int64]
@@ -62,6 +66,7 @@ class NeighborGraph:
     n_redone: int
     path: str
     queries: npt.NDArray[np.int64] | None = None
+    distance_error: float = 0.0
 
     @property
     def k(self) -> int:

@@ -86,6 +86,40 @@ def _measure(
             np.vecdot(apart, apart, out=squares[row, start:stop])
 
 
+def distances_of_pairs(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
+    """Measure the distances of single pairs, to the bit as `distances_between` does.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        `(n_points, n_dims)` float32 or float64, any device.
+    points, others : numpy.ndarray
+        `(n_pairs,)` int64.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(n_pairs,)` float64, in the units of `values`.
+
+    Examples
+    --------
+    >>> distances_of_pairs(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), np.array([0, 1]), np.array([1, 1])).tolist()
+    [5.0, 0.0]
+    """
+    if values.device.type != "cpu":
+        return _distances_on_device(values, points, others[:, None])[:, 0]
+    table = values.numpy()
+    step = max(1, _NUMBERS_PER_PIECE // table.shape[1])
+    squares = np.empty(len(points))
+    for start in range(0, len(points), step):
+        piece = slice(start, start + step)
+        apart = table[others[piece]].astype(np.float64)
+        apart -= table[points[piece]]
+        np.vecdot(apart, apart, out=squares[piece])
+    distances: Distances = np.sqrt(squares)
+    return distances
+
+
 def _distances_on_device(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
     """Do the same on a GPU, in pieces of points."""
     n_dims = values.shape[1]
@@ -128,7 +162,8 @@ def nearest(distances: Distances, others: Indices, k: int) -> tuple[Indices, Dis
     """
     order = np.argsort(distances, axis=1)
     ranked = np.take_along_axis(distances, order, axis=1)
-    tied = np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1))
+    first = ranked[:, : k + 1]
+    tied = np.flatnonzero((first[:, 1:] == first[:, :-1]).any(axis=1))
     if len(tied):
         order[tied] = np.lexsort((others[tied], distances[tied]), axis=1)
     order = order[:, :k]
