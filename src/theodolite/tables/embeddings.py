@@ -11,7 +11,7 @@ from theodolite.tables.conventions import CONVENTIONS
 from theodolite.tables.entries import TensorEntry, list_tables
 from theodolite.tables.gguf_file import INPUT, OUTPUT, WITHOUT_HEAD, GgufFile
 from theodolite.tables.model_config import ModelConfig
-from theodolite.tables.quantised import refuse_packed
+from theodolite.tables.quantised import packed, refuse_packed
 from theodolite.tables.skeleton import Skeleton, build_skeleton
 from theodolite.tables.surroundings import UNKNOWN, Surroundings, known_surroundings
 
@@ -134,8 +134,13 @@ def _by_convention(checkpoint: Checkpoint, config: ModelConfig) -> Embeddings | 
     if outputs and not _fits(checkpoint.entry(outputs[0]), config):
         return None
     ties = convention.ties if config.ties is None else config.ties
+    missing = None
     if config.has_head is False and not outputs:
         missing = f"its class {', '.join(config.architectures)} ends without a head over the vocabulary"
+    elif not outputs and not ties:
+        said = packed("output", checkpoint.names)
+        missing = None if said is None else f"it is {said}"
+    if missing is not None:
         return Embeddings(
             input=inputs[0],
             output=None,
