@@ -127,6 +127,28 @@ def refuse_quantised(entry: TensorEntry, names: Container[str]) -> None:
         raise FormatError(f"The tensor {entry} in {entry.file} is quantised by {found[0]}. {_ADVICE}")
 
 
+def packed(which: str, names: Iterable[str]) -> str | None:
+    """Say by which scheme an embedding is packed into integers; None where it is not.
+
+    Parameters
+    ----------
+    which : {"input", "output"}
+        The embedding asked for.
+    names : iterable of str
+        Names of all tensors of the checkpoint.
+
+    Examples
+    --------
+    >>> packed("output", ["model.embed_tokens.weight", "lm_head.qweight"])
+    'quantised by GPTQ or AWQ (lm_head.qweight)'
+    """
+    for name in names:
+        for suffix, scheme in _PACKED.items():
+            if name.endswith(suffix) and _STEMS[which].search(name.removesuffix(suffix)):
+                return f"quantised by {scheme} ({name})"
+    return None
+
+
 def refuse_packed(which: str, names: Iterable[str], place: object) -> None:
     """Refuse an embedding of which only packed integers are there, by the name of the scheme.
 
@@ -144,10 +166,9 @@ def refuse_packed(which: str, names: Iterable[str], place: object) -> None:
     FormatError
         If there are some.
     """
-    for name in names:
-        for suffix, scheme in _PACKED.items():
-            if name.endswith(suffix) and _STEMS[which].search(name.removesuffix(suffix)):
-                raise FormatError(f"The {which} embedding of {place} is quantised by {scheme} ({name}). {_ADVICE}")
+    said = packed(which, names)
+    if said is not None:
+        raise FormatError(f"The {which} embedding of {place} is {said}. {_ADVICE}")
 
 
 def name_quantisation(config: Mapping[str, Any]) -> str | None:
