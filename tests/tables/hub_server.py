@@ -9,12 +9,18 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import huggingface_hub
+import pytest
+
+from theodolite.tables import hub_patience, hub_resolve
 
 LARGE = 1 << 16
 _CHUNK = 1 << 16
@@ -58,6 +64,8 @@ class Hub:
         The one that is accepted.
     faults : list of Fault
         Asked before each answer.
+    waits : list of float
+        Seconds that the client would have waited.
     requests : list of Seen
         Every request, in order.
     """
@@ -67,6 +75,7 @@ class Hub:
         self.token = "hf_" + "x" * 34
         self.faults: list[Fault] = []
         self.requests: list[Seen] = []
+        self.waits: list[float] = []
         self._hashes: dict[tuple[Path, int, int], str] = {}
         self._servers = [ThreadingHTTPServer((host, 0), _handler(self, host)) for host in ("127.0.0.1", "127.0.0.1")]
         for server in self._servers:
@@ -148,7 +157,11 @@ class Answer(BaseHTTPRequestHandler):
     def refuse(self, status: int, code: str = "", message: str = "", **headers: str) -> bool:
         """Answer with an error as the Hub writes it."""
         body = json.dumps({"error": message or code}).encode()
-        told = {"X-Error-Code": code, "X-Error-Message": message, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        told = {
+            "X-Error-Code": code,
+            "X-Error-Message": message,
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        }
         self._send(status, body, {name: value for name, value in told.items() if value})
         return True
 
@@ -219,7 +232,9 @@ class Answer(BaseHTTPRequestHandler):
             return
         files = sorted(path for path in repository.folders[commit].iterdir() if path.is_file())
         if found[2] == "tree":
-            self._json([{"type": "file", "path": path.name, "size": path.stat().st_size, **self._oid(path)} for path in files])
+            self._json(
+                [{"type": "file", "path": path.name, "size": path.stat().st_size, **self._oid(path)} for path in files]
+            )
             return
         blobs = "blobs=" in self.path and repository.tells_sizes
         siblings = [{"rfilename": path.name, **(self._listed(path) if blobs else {})} for path in files]
@@ -335,14 +350,51 @@ def times(n: int, fault: Fault) -> Fault:
     def limited(answer: Answer) -> bool:
         if left[0] <= 0:
             return False
-        before = answer.seen, len(answer.hub.requests)
+        before = dict(vars(answer))
         done = fault(answer)
-        if done or _changed(answer):
+        if done or vars(answer) != before:
             left[0] -= 1
-        return done and before is not None
+        return done
 
     return limited
 
 
-def _changed(answer: Answer) -> bool:
-    return answer.ignore_range or bool(answer.etag_suffix) or answer.most is not None or answer.slow > 0
+def only(part: str, fault: Fault) -> Fault:
+    """Return a fault for requests whose path holds a text."""
+    return lambda answer: part in answer.path and fault(answer)
+
+
+def setting(**values: Any) -> Fault:
+    """Return a fault that changes how an answer is given."""
+
+    def change(answer: Answer) -> bool:
+        for name, value in values.items():
+            setattr(answer, name, value)
+        return False
+
+    return change
+
+
+def refusing(status: int, code: str = "", **headers: str) -> Fault:
+    """Return a fault that refuses."""
+    return lambda answer: answer.refuse(status, code, **headers)
+
+
+@contextmanager
+def serving(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Run a Hub, and let this process take it for the real one, with empty caches, no token and no patience."""
+    hub = Hub()
+    patch.setenv("HF_ENDPOINT", hub.endpoint)
+    patch.setenv("THEODOLITE_CACHE", str(folder / "cache"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE"):
+        patch.delenv(name, raising=False)
+    patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "huggingface"))
+    patch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(folder / "token"))
+    patch.setattr(hub_patience, "pause", hub.waits.append)
+    hub_resolve._resolve.cache_clear()
+    try:
+        yield hub
+    finally:
+        huggingface_hub.close_session()
+        hub.close()
+        hub_resolve._resolve.cache_clear()

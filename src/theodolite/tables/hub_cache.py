@@ -56,7 +56,7 @@ def cached_models() -> tuple[CachedModel, ...]:
     for home in sorted((cache_folder() / "hub").glob("*/models--*")):
         noted = {unquote(path.stem): (read_json(path) or {}).get("commit") for path in (home / "refs").glob("*.json")}
         for folder in sorted(path.parent for path in home.glob("*/listing.json")):
-            names = tuple(sorted("main" if name == "HEAD" else name for name in noted if noted[name] == folder.name))
+            names = tuple(sorted(name for name in noted if noted[name] == folder.name))
             found.append(_model(home, folder, names))
     return tuple(found)
 

@@ -8,19 +8,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from theodolite.core.errors import RemoteError, TheodoliteError
 from theodolite.core.hashing import hash_file
+from theodolite.tables.hub_settings import CACHE_VARIABLE
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and say what to do where it cannot be written.
+
+    Raises
+    ------
+    RemoteError
+        In place of what the file system says.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except TheodoliteError:
+        raise
+    except OSError as error:
+        raise RemoteError(
+            f"The cache at {folder} cannot be written: {error.strerror or error}. Set {CACHE_VARIABLE} to a folder "
+            "that can."
+        ) from error
 
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of `path` when all went well, and is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path.parent):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def home_of(asked: Asked) -> Path:
 def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubModel:
     """Ask once in a while; what was read before of a commit is never asked again."""
     revision = asked.revision
-    noted = home / "refs" / f"{quote(revision or 'HEAD', safe='')}.json"
+    noted = home / "refs" / f"{quote(revision or 'main', safe='')}.json"
     commit = revision if revision and COMMIT.match(revision) else None
     if commit is None and is_offline_:
         commit = str((read_json(noted) or {}).get("commit", ""))
@@ -84,9 +84,7 @@ def revisions_of(reference: Reference) -> tuple[str, ...]:
     asked = Asked(endpoint=endpoint(), repository=reference.location)
     if is_offline():
         noted = (home_of(asked) / "refs").glob("*.json")
-        return tuple(
-            sorted(name for path in noted if (name := unquote(path.stem)) != "HEAD" and not COMMIT.match(name))
-        )
+        return tuple(sorted(name for path in noted if not COMMIT.match(name := unquote(path.stem))))
     stated = _checked(lambda: ask(lambda: _ask_for_refs(asked), asked), asked)
     return tuple(dict.fromkeys((*stated["branches"], *stated["tags"])))
 

@@ -14,7 +14,7 @@ from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
 from theodolite.core.errors import RemoteError
 from theodolite.core.hashing import hash_file
-from theodolite.tables.hub_disk import read_json, write_json
+from theodolite.tables.hub_disk import read_json, write_json, writing
 from theodolite.tables.hub_progress import Counter, counted
 from theodolite.tables.hub_request import ChangedError, Stretch
 from theodolite.tables.hub_settings import CACHE_VARIABLE
@@ -76,9 +76,8 @@ class Stretches:
             changed meanwhile.
         """
         begin = stretch.at
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{begin}-{end}.bin"
-        with WeakFileLock(self.folder / f"{begin}-{end}.lock"):
+        with writing(self.folder), WeakFileLock(path.with_suffix(".lock")):
             there = self._verified(path, begin, end)
             if there:
                 return there
@@ -124,12 +123,9 @@ class Stretches:
             raise
         except RemoteError:
             raise
-        except OSError as error:
+        except OSError:
             _remove(part, tag)
-            raise RemoteError(
-                f"{part.parent} cannot be written: {error.strerror or error}. Set {CACHE_VARIABLE} to a folder on "
-                "another disk."
-            ) from error
+            raise
         return part
 
     def _verified(self, path: Path, begin: int, end: int) -> Kept | None:
