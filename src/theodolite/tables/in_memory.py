@@ -111,7 +111,7 @@ def _of_module(module: torch.nn.Module, which: str | None) -> Table:
             f"This {type(module).__name__} names no output embedding (it has no get_output_embeddings, or one that "
             f"gives none). {list_tables(_entry(name, tensor) for name, tensor in parameters.items())}"
         )
-    tied = outputs is not None and inputs is not None and outputs.data_ptr() == inputs.data_ptr()
+    tied = None if outputs is None or inputs is None else outputs.data_ptr() == inputs.data_ptr()
     found = wanted or "input"
     name = next((name for name, tensor in parameters.items() if tensor is weight), found)
     points = _check(name, weight.detach())
