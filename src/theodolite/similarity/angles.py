@@ -177,8 +177,10 @@ def _differences(table: torch.Tensor, rows: npt.NDArray[np.int64]) -> tuple[torc
 def _dots(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the inner product of each pair of rows; numpy's loop is the faster one on a CPU."""
     if first.device.type == "cpu":
-        return torch.from_numpy(np.vecdot(first.numpy(), second.numpy()))
-    return torch.linalg.vecdot(first, second)
+        dots: torch.Tensor = torch.from_numpy(np.vecdot(first.numpy(), second.numpy()))
+    else:
+        dots = torch.linalg.vecdot(first, second)
+    return dots
 
 
 def _shorten(differences: torch.Tensor, distances: npt.NDArray[np.float64]) -> None:

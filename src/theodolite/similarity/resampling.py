@@ -7,7 +7,7 @@ import torch
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
-from theodolite.similarity.unit_rows import UnitRows, aligned_unit_rows, blocks, cross
+from theodolite.similarity.unit_rows import UnitRows, aligned_unit_rows, blocks, cross, own_sums, square_product
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,12 +106,8 @@ def rsa_permutations(
     generator = generator_from("rsa_permutations", seed)
     n_points = one.n_points
     n_pairs = n_points * (n_points - 1)
-    linear, square = [], []
-    for table in (one, other):
-        total = sum(table.take(block).sum(dim=0) for block in blocks(table, table))
-        linear.append(float(torch.as_tensor(total).square().sum()) - n_points)
-        square.append(float(cross(table, table).square().sum()) - n_points)
-    spread = np.sqrt(np.prod([s - n_pairs * (x / n_pairs) ** 2 for x, s in zip(linear, square, strict=True)]))
+    linear, square = zip(*((x.total, x2.total) for x, x2 in map(own_sums, (one, other))), strict=True)
+    spread = np.sqrt(np.prod([x2 - x**2 / n_pairs for x, x2 in zip(linear, square, strict=True)]))
     found = np.empty(n_repeats)
     for repeat in range(n_repeats):
         mixed = float(cross(one, other, generator.permutation(n_points)).square().sum()) - n_points
@@ -136,7 +132,7 @@ def _weighted(one: UnitRows, other: UnitRows, weights: torch.Tensor) -> float:
         rows = [one.take(block).mul_(roots), other.take(block).mul_(roots)]
         for number, some in enumerate(rows):
             linear[number] = linear[number] + (some * roots).sum(dim=0)
-            products[number] = products[number] + some.T @ some
+            products[number] = products[number] + square_product(some)
         products[2] = products[2] + rows[0].T @ rows[1]
     itself = float(weights.square().sum())
     x, y = (float(torch.as_tensor(total).square().sum()) - itself for total in linear)

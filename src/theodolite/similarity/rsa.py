@@ -11,7 +11,7 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points
 from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.similarity.unit_rows import PairSums, UnitRows, aligned_unit_rows, linear_sums, product_sums
+from theodolite.similarity.unit_rows import PairSums, UnitRows, aligned_unit_rows, own_sums, product_sums
 
 Floats = npt.NDArray[np.float64]
 
@@ -225,7 +225,8 @@ def rsa_matrix(
 
 
 def _summed(rows: UnitRows) -> _Table:
-    return _Table(rows=rows, linear=linear_sums(rows), square=product_sums(rows, rows))
+    linear, square = own_sums(rows)
+    return _Table(rows=rows, linear=linear, square=square)
 
 
 def _correlate(

@@ -147,15 +147,34 @@ def cross(first: UnitRows, second: UnitRows, order: npt.NDArray[np.int64] | None
     return product
 
 
-def linear_sums(table: UnitRows) -> PairSums:
-    """Sum the cosines of all pairs of different rows."""
-    total = torch.zeros(table.values.shape[1], dtype=torch.float64, device=table.values.device)
+def own_sums(table: UnitRows) -> tuple[PairSums, PairSums]:
+    """Sum the cosines of all pairs of different rows, and their squares."""
+    n_points, n_dims = table.values.shape
+    device = table.values.device
+    total = torch.zeros(n_dims, dtype=torch.float64, device=device)
+    product = torch.zeros(n_dims, n_dims, dtype=torch.float64, device=device)
     for block in blocks(table, table):
-        total += table.take(block).sum(dim=0)
-    by_row = np.empty(table.n_points)
+        rows = table.take(block)
+        total += rows.sum(dim=0)
+        product += square_product(rows)
+    linear, square = np.empty(n_points), np.empty(n_points)
     for block in blocks(table, table):
-        by_row[block] = (table.take(block) @ total).cpu().numpy() - 1.0
-    return PairSums(total=float(total @ total) - table.n_points, by_row=by_row)
+        rows = table.take(block)
+        linear[block] = (rows @ total).cpu().numpy()
+        square[block] = torch.linalg.vecdot(rows @ product, rows).cpu().numpy()
+    return (
+        PairSums(total=float(total @ total) - n_points, by_row=linear - 1.0),
+        PairSums(total=float(product.square().sum()) - n_points, by_row=square - 1.0),
+    )
+
+
+def square_product(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows' rows; on a CPU numpy sees the symmetry and computes half."""
+    if rows.device.type != "cpu":
+        return rows.T @ rows
+    table = rows.numpy()
+    product: torch.Tensor = torch.from_numpy(table.T @ table)
+    return product
 
 
 def product_sums(first: UnitRows, second: UnitRows) -> PairSums:
