@@ -260,9 +260,10 @@ def _read_counts(source: Source, n_rows: int) -> npt.NDArray[np.int64] | None:
         return None
     path = folder / COUNTS
     try:
-        stored = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise FormatError(f"{path} is damaged: {error}. Remove it, or save the counts again.") from error
+        stored = np.load(path, allow_pickle=False, mmap_mode="r")
+    except Exception as error:  # a damaged header makes numpy's parser fail in every way there is
+        reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        raise FormatError(f"{path} is damaged: {reason}. Remove it, or save the counts again.") from error
     if stored.ndim != 1 or stored.dtype.kind not in "iu" or len(stored) > n_rows or (stored < 0).any():
         raise FormatError(
             f"{path} should hold one count for each of {n_rows} tokens, but has shape {stored.shape} and dtype "
