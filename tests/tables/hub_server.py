@@ -53,6 +53,15 @@ Fault = Callable[["Answer"], bool]
 """Looks at a request; answers it itself and returns True, or changes it and returns False."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that does not mind clients who hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 class Hub:
     """Repositories, tokens, faults, and the requests that came.
 
@@ -77,9 +86,8 @@ class Hub:
         self.requests: list[Seen] = []
         self.waits: list[float] = []
         self._hashes: dict[tuple[Path, int, int], str] = {}
-        self._servers = [ThreadingHTTPServer((host, 0), _handler(self, host)) for host in ("127.0.0.1", "127.0.0.1")]
+        self._servers = [_Server(("127.0.0.1", 0), type("BoundAnswer", (Answer,), {"hub": self})) for _ in range(2)]
         for server in self._servers:
-            server.daemon_threads = True
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -136,8 +144,8 @@ class Answer(BaseHTTPRequestHandler):
     """One connection; `hub` and `seen` are there for faults."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hub: Hub
-    host: str
     is_blobs: bool
     seen: Seen
     ignore_range = False
@@ -337,10 +345,6 @@ class Answer(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
             self.seen.sent += len(body)
-
-
-def _handler(hub: Hub, host: str) -> type[Answer]:
-    return type("BoundAnswer", (Answer,), {"hub": hub, "host": host})
 
 
 def times(n: int, fault: Fault) -> Fault:

@@ -4,7 +4,6 @@ A finished stretch is `<begin>-<end>.bin` beside `<begin>-<end>.json` (checksum,
 While it is fetched it is `<begin>-<end>.part`, which a later try goes on with if the file is still the same.
 """
 
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -116,8 +115,6 @@ class Stretches:
                     counter.add(len(chunk))
 
                 stretch.receive(write)
-                file.flush()
-                os.fsync(file.fileno())
         except ChangedError:
             _remove(part, tag)
             raise
