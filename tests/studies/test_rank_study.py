@@ -46,7 +46,7 @@ def run(out, **settings):
 def planted_run(planted, tmp_path_factory):
     ranks = [1, 2, 4, 6, 8, 10, 12, 14, 16, 24, 48]
     out = tmp_path_factory.mktemp("runs") / "planted"
-    return run(out, references=[planted], train=False, ranks=ranks, windows=16, context=64)
+    return run(out, references=[planted], training_free=True, ranks=ranks, windows=16, context=64)
 
 
 def test_a_planted_rank_is_found(planted_run):
@@ -263,7 +263,7 @@ def test_a_text_that_changed_after_the_plan_is_refused(tmp_path):
         ({"seeds": 0}, "seeds=0 is too small. Take at least 1"),
         ({"ranks": (0, 4)}, "ranks holds 0, but a rank is at least 1"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0 does not train"),
-        ({"train": False, "truncations": ()}, "neither training nor a truncation"),
+        ({"training_free": True, "truncations": ()}, "neither training nor a truncation"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

@@ -10,6 +10,7 @@ _CONFIGS = {
     "dimension": "theodolite.studies.table_config",
     "training": "theodolite.studies.training_config",
     "layers": "theodolite.studies.layers_config",
+    "rank": "theodolite.studies.rank_config",
 }
 """Where each command's settings are; those that hold several values may be given with commas."""
 _OTHERS = {"report": {"--figures"}}

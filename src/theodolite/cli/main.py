@@ -40,6 +40,7 @@ for _name, _where, _help in (
     ("survey", "survey:survey", "Survey models (the main job); alone, the bundled family."),
     ("dimension", "survey:dimension", "Dimension of embedding tables, with nulls and hub checks."),
     ("training", "training:training", "Dimension along training, beside random tables and the loss."),
+    ("rank", "rank:rank", "Rank that an input embedding needs: adapters, cut tables, dimension."),
     ("layers", "layers:layers", "Token clouds of prompts, layer by layer."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),

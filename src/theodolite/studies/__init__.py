@@ -102,10 +102,9 @@ def execute(
 ) -> "Run":
     """Run a study with a config that is already made; otherwise as `run`."""
     from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
-    from theodolite.core.hashing import hash_json  # noqa: PLC0415
 
     study = resolve(name)
-    folder = Path(out) if out is not None else Path("runs", f"{name}-{hash_json(runs.config_to_mapping(config))[:8]}")
+    folder = Path(out) if out is not None else default_folder(name, config)
     return runs.execute(
         study,
         config,
@@ -115,3 +114,11 @@ def execute(
         command=command,
         summarise=study.summary_frame,
     )
+
+
+def default_folder(name: str, config: Any) -> Path:
+    """Return the folder of a run that was given none: `runs/<name>-<hash of the settings>`."""
+    from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.core.hashing import hash_json  # noqa: PLC0415
+
+    return Path("runs", f"{name}-{hash_json(runs.config_to_mapping(config))[:8]}")

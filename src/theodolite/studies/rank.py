@@ -68,7 +68,7 @@ def plan(config: Config) -> list[Unit]:
         ranks = list(config.ranks_for(model.n_dims, adapters=False))
         conditions: list[dict[str, Any]] = [{"condition": "base", "k": config.k}]
         conditions += [{"condition": "truncated", "method": method, "ranks": ranks} for method in config.truncations]
-        if config.train:
+        if not config.training_free:
             seeds = range(config.seeds)
             conditions += [{"condition": "full", "seed": seed, "ranks": ranks, **training} for seed in seeds]
             conditions += [

@@ -28,8 +28,8 @@ class Config:
         Ranks to measure; none stands for 1 to 256 for adapters and up to the number of columns for truncations.
     truncations : tuple of str
         How to cut the table without training: svd (as it is), pca (its mean row kept apart).
-    train : bool
-        Whether to train adapters and the whole table; without, only the curves that need no training are measured.
+    training_free : bool
+        Measure only the curves that need no training: tables cut to each rank.
     seeds : int
         Trainings of each rank, which differ in the order of the text and the initial values.
     steps : int
@@ -55,7 +55,7 @@ class Config:
     text: str = PYTHON
     ranks: tuple[int, ...] = ()
     truncations: tuple[Truncation, ...] = ("svd", "pca")
-    train: bool = True
+    training_free: bool = False
     seeds: int = 2
     steps: int = 60
     batch: int = 8
@@ -77,7 +77,7 @@ class Config:
             raise ParameterError(f"ranks holds {min(self.ranks)}, but a rank is at least 1.")
         if not 0 < self.learning_rate < float("inf"):
             raise ParameterError(f"learning_rate={self.learning_rate} does not train. Take a positive number.")
-        if not self.train and not self.truncations:
+        if self.training_free and not self.truncations:
             raise ParameterError("Nothing to measure: neither training nor a truncation is asked for.")
 
     def ranks_for(self, n_dims: int, *, adapters: bool) -> tuple[int, ...]:

@@ -1,0 +1,162 @@
+"""The headline of a rank study: one line for each curve of each model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from theodolite.core.number_format import format_count, format_percent, format_range, format_value
+from theodolite.report.chapter import Summary
+from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
+from theodolite.report.selection import short_names
+from theodolite.studies.finding import Finding
+from theodolite.studies.rank_curves import TOLERANCE
+
+CURVES = {
+    ("truncated", "svd", "input"): "cut",
+    ("truncated", "pca", "input"): "centered, cut",
+    ("truncated", "svd", "both"): "cut, both sides",
+    ("truncated", "pca", "both"): "centered, cut, both sides",
+    ("update", "svd", "input"): "trained update, cut",
+    ("update", "svd", "both"): "trained update, cut, both sides",
+    ("adapter", "lora", "input"): "adapter",
+    ("adapter", "lora", "both"): "adapter, both sides",
+}
+_HEADINGS = {
+    "dimension": "dimension",
+    "knee": "knee",
+    "interval": "knee, 95 % interval",
+    "slope": "slope after / before",
+    "at_dimension": "loss at the dimension",
+    "rank": f"rank within {TOLERANCE} nats",
+    "saved": "parameters saved",
+}
+
+
+def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
+    """Arrange a rank study as one line for each curve.
+
+    Parameters
+    ----------
+    summary : sequence of mapping
+        Rows of the JSON output.
+    findings : sequence of Finding
+        Not used: the claims are shown on their own.
+
+    Returns
+    -------
+    HeadlineTable
+        Without rows where no curve was measured.
+    """
+    names = short_names({_reference(row) for row in summary})
+    dimensions = {_reference(row): row for row in summary if row["measure"] == "dimension" and row["method"] == "twonn"}
+    curves: dict[tuple[str, tuple[str, str, str]], list[Mapping[str, Any]]] = {}
+    for row in summary:
+        place = (str(row["condition"]), str(row["method"]), str(row["side"]))
+        if place in CURVES:
+            curves.setdefault((_reference(row), place), []).append(row)
+    rows = [_row(names[model], model, place, found, dimensions.get(model)) for (model, place), found in curves.items()]
+    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
+    return HeadlineTable(columns, tuple(rows))
+
+
+def opening(table: HeadlineTable) -> list[str]:
+    """Say in words where the knees are and which rank is enough.
+
+    Parameters
+    ----------
+    table : HeadlineTable
+        The headline.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty without rows.
+    """
+    sentences = []
+    dimensions = [row.cells["dimension"].value for row in table.rows if row.cells["dimension"].value is not None]
+    if dimensions:
+        tables = "The input embedding has" if len(set(dimensions)) == 1 else "The input embeddings have"
+        sentences.append(f"{tables} a dimension of {format_range(min(dimensions), max(dimensions))}.")
+    for word, curves in (("A table cut to a rank", "cut"), ("A trained update", "adapter")):
+        rows = [row for row in table.rows if (row.which.startswith("adapter")) == (curves == "adapter")]
+        rows = [row for row in rows if "update" not in row.which]
+        knees = [row.cells["knee"].value for row in rows if row.cells["knee"].value is not None]
+        ranks = [row.cells["rank"].value for row in rows if row.cells["rank"].value is not None]
+        if not rows:
+            continue
+        bends = f"stops improving around rank {format_range(min(knees), max(knees))}" if knees else "shows no knee"
+        enough = (
+            f"and needs rank {format_range(min(ranks), max(ranks), whole=True)} to stay within {TOLERANCE} nats of its "
+            "ceiling"
+            if ranks
+            else f"and no measured rank that saves parameters stays within {TOLERANCE} nats of its ceiling"
+        )
+        sentences.append(f"{word} {bends}, {enough}.")
+    return sentences
+
+
+def _reference(row: Mapping[str, Any]) -> str:
+    return str(row["model"]) if row["revision"] in (None, "main") else f"{row['model']}@{row['revision']}"
+
+
+def _row(
+    name: str,
+    reference: str,
+    place: tuple[str, str, str],
+    rows: Sequence[Mapping[str, Any]],
+    dimension: Mapping[str, Any] | None,
+) -> HeadlineRow:
+    knee = next((row for row in rows if row["measure"] == "knee"), None)
+    sharp = knee is not None and knee["params"]["supported"]
+    chosen = next(
+        row for row in rows if row["measure"] == "recommended_rank" and row["params"]["tolerance"] == TOLERANCE
+    )
+    size = None if dimension is None else dimension["value"]
+    above = _at_dimension(rows, size)
+    cells = {
+        "dimension": Cell(format_value(size, _error(dimension)), size),
+        "knee": _cell(knee["value"] if knee is not None and sharp else None),
+        "interval": _range(knee if sharp else None),
+        "slope": _slope(knee),
+        "at_dimension": Cell("–")
+        if above is None
+        else Cell(format_value(above["value"], _error(above)), above["value"]),
+        "rank": Cell(format_count(chosen["value"]), chosen["value"]),
+        "saved": Cell(format_percent(chosen["params"]["saved"]), chosen["params"]["saved"]),
+    }
+    return HeadlineRow(
+        name=name,
+        revision="",
+        which=CURVES[place],
+        reference=reference,
+        cells=cells,
+        share=chosen["params"]["saved"],
+        doubtful=False,
+        notes=() if sharp else ("no knee",),
+    )
+
+
+def _at_dimension(rows: Sequence[Mapping[str, Any]], dimension: float | None) -> Mapping[str, Any] | None:
+    """Return the loss increase at the first measured rank that is not below the dimension."""
+    if dimension is None:
+        return None
+    found = [row for row in rows if row["measure"] == "loss_increase" and row["rank"] >= dimension]
+    return min(found, key=lambda row: int(row["rank"]), default=None)
+
+
+def _cell(value: float | None) -> Cell:
+    return Cell(format_value(value), value)
+
+
+def _range(row: Mapping[str, Any] | None) -> Cell:
+    return Cell("–") if row is None else Cell(format_range(row["low"], row["high"]), row["high"] - row["low"])
+
+
+def _slope(row: Mapping[str, Any] | None) -> Cell:
+    if row is None or not row["params"]["slope_before"]:
+        return Cell("–")
+    return _cell(row["params"]["slope_after"] / row["params"]["slope_before"])
+
+
+def _error(row: Mapping[str, Any] | None) -> float | None:
+    """Return the standard error behind a 95 % interval."""
+    return None if row is None else (row["high"] - row["low"]) / (2 * 1.959964)
