@@ -51,9 +51,11 @@ def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[n
         The decision. A bad one costs time only.
     """
     n_points, n_dims = prepared.clean.values.shape
-    usual = min(n_points - 1, k + max(16, k // 4))
+    usual = min(prepared.n_others, k + max(16, k // 4))
     if method == "float64":
         return Plan(method=method, n_wanted=usual)
+    if prepared.n_reference is not None:
+        return Plan(method="float32", n_wanted=usual)
     if n_points < _SMALL:
         return Plan(
             method="float32" if method == "auto" else method,

@@ -30,6 +30,8 @@ class Prepared:
         Largest coordinate that products see, in [0.5, 1).
     units : int
         Distances of `clean.values` are to be multiplied by `2**units`; not 0 only if squares would overflow otherwise.
+    n_reference : int or None
+        Only the first so many points may be neighbors, the others ask; None if all points are both.
     """
 
     clean: CleanPoints
@@ -37,6 +39,12 @@ class Prepared:
     exponent: int
     largest: float
     units: int
+    n_reference: int | None = None
+
+    @property
+    def n_others(self) -> int:
+        """Points that may be neighbors of a given one."""
+        return self.clean.n_points - 1 if self.n_reference is None else self.n_reference
 
     def seen(self, chunk: slice | torch.Tensor) -> torch.Tensor:
         """Return centered, scaled float64 rows `(m, n_dims)`."""

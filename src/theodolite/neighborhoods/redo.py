@@ -46,7 +46,8 @@ def redo(
         `(m, k)` float64, in the units of `prepared.clean.values`.
     """
     values = prepared.clean.values
-    n_points, n_dims = values.shape
+    n_dims = values.shape[1]
+    n_points = prepared.clean.n_points if prepared.n_reference is None else prepared.n_reference
     arithmetic = floating(n_dims, unit=FLOAT64_UNIT, smallest=_SMALLEST)
     relative_error = 4.0 * FLOAT64_UNIT
     indices = np.empty((len(points), k), dtype=np.int64)

@@ -75,7 +75,7 @@ class Resolver:
         distances[:, :k] = distances_between(values, points, others[:, :k], np.where(enough, k, 0))
         radius = np.where(enough, distances[:, :k].max(axis=1), 0.0)
         limit = judge.limit(found.points, radius * self.widen)
-        certified = enough & ((limit <= found.pool.cut[found.rows]) | (counts == self.prepared.clean.n_points - 1))
+        certified = enough & ((limit <= found.pool.cut[found.rows]) | (counts == self.prepared.n_others))
         more = ((scores[:, k:] <= limit[:, None]) & certified[:, None]).sum(axis=1)
         widest = k + int(more.max(initial=0))
         if widest > k:
@@ -86,7 +86,7 @@ class Resolver:
     def by_product(self, rounded: Rounded, points: Indices, max_memory: int) -> Iterator[Resolved]:
         """Search some graph points (the rounded rows are in graph order) with the kernel for every device."""
         judge = Judge.of(rounded)
-        n_others = self.prepared.clean.n_points - 1
+        n_others = self.prepared.n_others
         n_wanted = min(n_others, self.k + max(16, self.k // 4))
         for found in product_candidates(rounded, points, n_wanted, max_memory=max_memory):
             measured = distances_between(self.prepared.clean.values, found.points, found.others)

@@ -138,6 +138,9 @@ def rounded_to(prepared: Prepared, dtype: torch.dtype, order: npt.NDArray[np.int
         half_squares = (squares / 2.0).to(dtype)
         unit = FLOAT64_UNIT if dtype == torch.float64 else FLOAT32_UNIT
         arithmetic = floating(n_dims, unit=unit, smallest=smallest)
+    if prepared.n_reference is not None:  # points that only ask have the worst of all scores
+        asking = np.arange(n_points) if order is None else order
+        half_squares[torch.from_numpy(asking >= prepared.n_reference).to(device)] = torch.inf
     return Rounded(
         rows=rows,
         half_squares=half_squares,

@@ -22,7 +22,7 @@ from theodolite.neighborhoods.tiles import one_sided_pass, symmetric_pass
 METHODS: tuple[Method, ...] = get_args(Method)
 _SMALLEST_SQUARED = 2.0**-480
 """Below this the square of a distance loses digits to underflow (smallest normal number: 2**-1022)."""
-_DEFAULT_MEMORY = 320 << 20
+DEFAULT_MEMORY = 320 << 20
 
 
 def neighbors(
@@ -35,7 +35,7 @@ def neighbors(
     queries: int | npt.NDArray[np.integer] | None = None,
     seed: int = 0,
     method: Method = "auto",
-    max_memory: int = _DEFAULT_MEMORY,
+    max_memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> NeighborGraph:
     """Find for each point its k nearest others: exact, with float64 distances.
@@ -97,7 +97,7 @@ def neighbors(
     >>> graph.indices.tolist(), graph.distances[0].tolist()
     ([[2, 1], [2, 0], [0, 1]], [1.0, 5.0])
     """
-    _check_settings(k, method, max_memory)
+    check_settings(k, method, max_memory)
     prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
     _check_enough(prepared, k, metric)
     clean = prepared.clean
@@ -110,7 +110,7 @@ def neighbors(
     certified = np.zeros(len(asked), dtype=np.bool_)
     with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} points") as tracker:
         resolver = Resolver(prepared, k)
-        method, found = _first_pass(prepared, resolver, method, max_memory, None if queries is None else asked)
+        method, found = first_pass(prepared, resolver, method, max_memory, None if queries is None else asked)
         for some in found:
             where = place[some.points]
             indices[where], distances[where] = some.indices, some.distances
@@ -121,10 +121,10 @@ def neighbors(
             where = place[some.points]
             indices[where], distances[where] = some.indices, some.distances
             tracker.advance(len(some.points))
-    _check_resolved(distances, distinct=duplicates == "collapse")
+    check_resolved(distances, distinct=duplicates == "collapse")
     return NeighborGraph(
         indices=indices,
-        distances=_in_units(distances, prepared.units),
+        distances=in_units(distances, prepared.units),
         rows=clean.rows,
         n_given=clean.n_given,
         n_nonfinite=clean.n_nonfinite,
@@ -165,7 +165,7 @@ def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int
     return points.astype(np.int64)
 
 
-def _first_pass(
+def first_pass(
     prepared: Prepared, resolver: Resolver, method: Method, max_memory: int, asked: npt.NDArray[np.int64] | None
 ) -> tuple[Method, Iterator[Resolved]]:
     """Choose the kernel for the pass over all points (or those asked for), and start it."""
@@ -188,7 +188,7 @@ def _first_pass(
     return plan.method, (resolver.from_pool(found, judge) for found in passes)
 
 
-def _check_settings(k: int, method: str, max_memory: int) -> None:
+def check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
     if not isinstance(k, int | np.integer):
         raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
@@ -216,7 +216,7 @@ def _check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
     raise PointsError(f"k={k} needs at least {k + 1} points but only {clean.n_points} {remain}. {advice}")
 
 
-def _check_resolved(distances: npt.NDArray[np.float64], *, distinct: bool) -> None:
+def check_resolved(distances: npt.NDArray[np.float64], *, distinct: bool) -> None:
     """Refuse distances whose squares were lost beside the largest coordinate, which set the scale."""
     small = distances < _SMALLEST_SQUARED
     lost = small if distinct else small & (distances > 0)
@@ -228,7 +228,7 @@ def _check_resolved(distances: npt.NDArray[np.float64], *, distinct: bool) -> No
         )
 
 
-def _in_units(distances: npt.NDArray[np.float64], units: int) -> npt.NDArray[np.float64]:
+def in_units(distances: npt.NDArray[np.float64], units: int) -> npt.NDArray[np.float64]:
     """Undo the scaling of points whose squares would overflow."""
     if units == 0:
         return distances

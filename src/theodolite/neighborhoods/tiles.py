@@ -193,7 +193,7 @@ class _Tiles:
         inside = np.flatnonzero(points < sample)
         scores[inside, points[inside]] = extremes(scores.dtype)[0]
         cuts: Scores = np.partition(scores, rank - 1, axis=1)[:, rank - 1].copy()
-        return cuts
+        return np.minimum(cuts, np.finfo(cuts.dtype).max) if cuts.dtype.kind == "f" else cuts
 
     def sweep(
         self, panel: _Panel, columns: slice, pool: Pool, *, seen: float, also_columns: float | None = None

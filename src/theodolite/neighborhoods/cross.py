@@ -1,0 +1,187 @@
+"""Exact nearest neighbors of some points among others: queries that are no rows of the table they are looked up in."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points, clean_points
+from theodolite.core.progress import Progress, Silent, tracked
+from theodolite.neighborhoods.graph import Metric
+from theodolite.neighborhoods.kernel import Method
+from theodolite.neighborhoods.prepare import prepare
+from theodolite.neighborhoods.resolve import Resolver
+from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, check_settings, first_pass, in_units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossNeighbors:
+    """For each query its k nearest rows of a reference table, exact, with float64 distances.
+
+    Attributes
+    ----------
+    indices : numpy.ndarray
+        `(n_queries, k)` int64: rows of the reference as it was given, nearest first, equal distances by row. A
+        reference row that equals the query is a neighbor like any other, at distance exactly 0.
+    distances : numpy.ndarray
+        `(n_queries, k)` float64, ascending: computed from coordinate differences in float64, in the units of the
+        points; for `metric="cosine"` the chord between unit rows.
+    queries : numpy.ndarray
+        `(n_queries,)` int64: the rows of the queries that were looked up, ascending.
+    n_given, n_nonfinite, n_duplicates, n_zero : int
+        Rows of the reference, and how many were dropped for which reason, as in `NeighborGraph`.
+    n_dims : int
+        Extrinsic dimension: the number of columns.
+    metric : {"euclidean", "cosine"}
+        What was measured.
+    exact : bool
+        Whether every query is proven to have its k nearest.
+    n_redone : int
+        Queries whose candidates could not be certified in float32 and were searched again in float64.
+    path : str
+        The kernel and the device that found the candidates.
+    """
+
+    indices: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float64]
+    queries: npt.NDArray[np.int64]
+    n_given: int
+    n_nonfinite: int
+    n_duplicates: int
+    n_zero: int
+    n_dims: int
+    metric: Metric
+    exact: bool
+    n_redone: int
+    path: str
+
+    @property
+    def k(self) -> int:
+        """Neighbors held for each query."""
+        return int(self.indices.shape[1])
+
+
+def cross_neighbors(
+    queries: Points,
+    reference: Points,
+    *,
+    k: int = 64,
+    metric: Metric = "euclidean",
+    nonfinite: Nonfinite = "error",
+    duplicates: Duplicates = "collapse",
+    method: Method = "auto",
+    max_memory: int = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+) -> CrossNeighbors:
+    """Find for each query its k nearest rows of a reference table: exact, with float64 distances.
+
+    Parameters
+    ----------
+    queries : torch.Tensor or numpy.ndarray
+        `(n_queries, n_dims)`: the points to look up. Equal ones are all answered.
+    reference : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`: the points among which neighbors are sought; the queries are moved to its device.
+    k : int
+        Neighbors to find, from 1 to the number of reference points that remain.
+    metric : {"euclidean", "cosine"}
+        As in `neighbors`; zero queries have no direction and are left out.
+    nonfinite : {"error", "drop"}
+        What to do with rows of either table that hold NaN or an infinity.
+    duplicates : {"collapse", "keep"}
+        Whether equal rows of the reference become one point, named by its first row.
+    method : {"auto", "float32", "float64"}
+        Arithmetic that finds candidates. It decides the time, never the answer; "int8" means "float32" here.
+    max_memory : int
+        Bytes for candidates and blocks of scores, beside two copies of the reference.
+    progress : Progress, optional
+        Told how many queries are done.
+
+    Returns
+    -------
+    CrossNeighbors
+        Neighbors, distances, and an account of what was dropped and redone.
+
+    Raises
+    ------
+    PointsError
+        If either table cannot be measured, or the reference keeps too few points.
+    ParameterError
+        If a parameter is outside its range, or the tables differ in their columns.
+
+    Notes
+    -----
+    The search is that of `neighbors`, proof and second search included, over both tables together, with the queries
+    barred from being anybody's neighbor. Use `neighbors(points, queries=rows)` where the queries are rows of the table:
+    a point is then not its own neighbor.
+
+    Examples
+    --------
+    >>> found = cross_neighbors(np.array([[2.0, 0.0]]), np.array([[0.0, 0.0], [3.0, 0.0], [2.0, 0.0]]), k=2)
+    >>> found.indices.tolist(), found.distances.tolist()
+    ([[2, 1]], [[0.0, 1.0]])
+    """
+    check_settings(k, method, max_memory)
+    held = prepare(reference, metric=metric, nonfinite=nonfinite, duplicates=duplicates).clean
+    if k > held.n_points:
+        raise PointsError(
+            f"k={k} needs at least {k} reference points but only {held.n_points} of {held.n_given} rows remain. "
+            "Lower k."
+        )
+    asking = _asking(queries, nonfinite)
+    if asking.n_dims != held.n_dims:
+        raise ParameterError(
+            f"The queries have {asking.n_dims} columns and the reference {held.n_dims}. Pass points of the same space."
+        )
+    table = as_points(reference)
+    chosen = table[torch.from_numpy(held.rows).to(table.device)] if held.n_points < held.n_given else table
+    both = torch.cat([chosen, asking.values.to(table.device)])
+    prepared = prepare(both, metric=metric, nonfinite="error", duplicates="keep")
+    prepared = replace(prepared, n_reference=held.n_points)
+    asked = np.arange(held.n_points, prepared.clean.n_points)
+    if len(asked) == 0:
+        raise PointsError("All queries are zero: a zero row has no direction, so there are no angles to measure.")
+    indices = np.empty((len(asked), k), dtype=np.int64)
+    distances = np.empty((len(asked), k), dtype=np.float64)
+    certified = np.zeros(len(asked), dtype=np.bool_)
+    with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} queries") as tracker:
+        resolver = Resolver(prepared, k)
+        method, found = first_pass(prepared, resolver, method, max_memory, asked)
+        for some in found:
+            where = some.points - held.n_points
+            indices[where], distances[where] = some.indices, some.distances
+            certified[where] = some.certified
+            tracker.advance(int(some.certified.sum()))
+        again = np.flatnonzero(~certified)
+        for some in resolver.again(asked[again], distances[again, -1], max_memory):
+            where = some.points - held.n_points
+            indices[where], distances[where] = some.indices, some.distances
+            tracker.advance(len(some.points))
+    check_resolved(distances, distinct=False)
+    return CrossNeighbors(
+        indices=held.rows[indices],
+        distances=in_units(distances, prepared.units),
+        queries=asking.rows[prepared.clean.rows[asked] - held.n_points],
+        n_given=held.n_given,
+        n_nonfinite=held.n_nonfinite,
+        n_duplicates=held.n_duplicates,
+        n_zero=held.n_zero,
+        n_dims=held.n_dims,
+        metric=metric,
+        exact=True,
+        n_redone=len(again),
+        path=f"{method}/{table.device.type}",
+    )
+
+
+def _asking(queries: Points, nonfinite: Nonfinite) -> CleanPoints:
+    """Clean the queries; equal ones are welcome, even if all are."""
+    values = as_points(queries)
+    if len(values) > 1 and bool((values == values[:1]).all()):
+        one = clean_points(values[:1], nonfinite=nonfinite)
+        return replace(one, values=values, rows=np.arange(len(values)), n_given=len(values))
+    try:
+        return clean_points(values, nonfinite=nonfinite, duplicates="keep")
+    except PointsError as error:
+        raise PointsError(f"Queries: {error}") from error
