@@ -12,8 +12,10 @@ from theodolite.core.errors import ParameterError, PointsError
 
 Floats = npt.NDArray[np.float64]
 
-_ELEMENTS = 1 << 22
-"""Logits handled at a time: the temporaries of a block stay below 64 MB, whatever the vocabulary."""
+_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}
+"""Logits at a time: on a CPU the temporaries stay in its cache, on a GPU below 256 MB, whatever the vocabulary."""
+_NEVER = -1e4
+"""Stands for -inf in products; exp of it is 0 in every precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,32 +161,33 @@ def entropy(logits: torch.Tensor, *, epsilon: float = 0.0) -> Floats:
 
 
 def _blocks(logits: torch.Tensor) -> Iterator[torch.Tensor]:
-    yield from torch.split(logits, max(1, _ELEMENTS // logits.shape[1]))
+    elements = _ELEMENTS.get(logits.device.type, _ELEMENTS["cuda"])
+    yield from torch.split(logits, max(1, elements // logits.shape[1]))
 
 
 def _measure(block: torch.Tensor, *, epsilon: float, varentropy: bool) -> tuple[Floats, Floats, Floats | None]:
     """Return the log of the normalizer, the entropy and the varentropy of each row."""
     block = block if block.dtype == torch.float64 else block.float()
-    top = block.max(dim=1, keepdim=True).values
+    top = block.amax(dim=1, keepdim=True)
     if not bool(torch.isfinite(top).all()):
         raise PointsError(
             "The logits of a token hold NaN or infinity, so they are no prediction. Load the model in float32 or "
             "bfloat16."
         )
-    shifted = block - top
+    shifted = (block - top).clamp_(min=_NEVER)
     weights = shifted.exp()
     total = weights.sum(dim=1)
     log_total = total.double().log()
-    shifted = torch.where(weights > 0, shifted, 0)
+    spread = None
     if epsilon:
         weights /= total[:, None]
-        found = -(weights * (weights + epsilon).log()).sum(dim=1).double()
-    else:
+        found = -(weights + epsilon).log_().mul_(weights).sum(dim=1).double()
+    elif varentropy:
         mean = (weights * shifted).sum(dim=1) / total
         found = (log_total - mean.double()).clamp(min=0)
-    spread = None
-    if varentropy:
-        shifted -= ((weights * shifted).sum(dim=1) / weights.sum(dim=1))[:, None]
-        spread = ((weights * shifted**2).sum(dim=1) / weights.sum(dim=1)).double().cpu().numpy()
+        spread = (shifted.sub_(mean[:, None]).square_().mul_(weights).sum(dim=1) / total).double().cpu().numpy()
+    else:
+        mean = weights.mul_(shifted).sum(dim=1) / total
+        found = (log_total - mean.double()).clamp(min=0)
     log_norm = (log_total + top[:, 0].double()).cpu().numpy()
     return log_norm, found.cpu().numpy(), spread
