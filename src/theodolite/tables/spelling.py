@@ -108,8 +108,9 @@ def unreachable_ids(vocabulary: Vocabulary) -> frozenset[int]:
     Returns
     -------
     frozenset of int
-        SentencePiece's byte of a character that has a token of its own (`<0x41>` beside `A`), and WordPiece's
-        continuation that begins with what it always sets apart (`##,`).
+        SentencePiece's byte of a character that has a token of its own (`<0x41>` beside `A`); WordPiece's continuation
+        that begins with what it always sets apart (`##,`); and what an added token spells too, because added tokens are
+        taken out of a text first (Pythia has runs of blanks twice).
 
     Examples
     --------
@@ -119,21 +120,25 @@ def unreachable_ids(vocabulary: Vocabulary) -> frozenset[int]:
     ...                                   added_ids=frozenset(), file=Path("tokenizer.model"))))
     [0]
     """
+    text = vocabulary.text
+    added = {_encode(text(one)) for one in vocabulary.added_ids - vocabulary.special_ids if one in vocabulary.pieces}
+    ordinary = [one for one in vocabulary.pieces if one not in vocabulary.added_ids | vocabulary.special_ids]
+    found = {one for one in ordinary if _encode(text(one)) in added} if added else set()
     if vocabulary.convention == "blank":
-        written = set(vocabulary.pieces.values())
-        return frozenset(
-            token_id
-            for token_id, piece in vocabulary.pieces.items()
-            if piece.startswith("<0x") and isinstance(byte := vocabulary.text(token_id), bytes)
-            if byte.isascii() and byte.decode().replace(" ", "\u2581") in written
-        )
-    if vocabulary.convention == "word":
-        return frozenset(
-            token_id
-            for token_id, piece in vocabulary.pieces.items()
-            if piece.startswith("##") and len(piece) > 2 and _stands_alone(_encode(vocabulary.text(token_id)))
-        )
-    return frozenset()
+        written = {piece.replace("\u2581", " ") for piece in vocabulary.pieces.values()}
+        found |= {
+            one
+            for one in ordinary
+            if isinstance(byte := text(one), bytes) and byte.isascii() and byte.decode() in written
+        }
+    elif vocabulary.convention == "word":
+        found |= {
+            one
+            for one in ordinary
+            if vocabulary.pieces[one].startswith("##") and len(vocabulary.pieces[one]) > 2
+            if _stands_alone(_encode(text(one)))
+        }
+    return frozenset(found)
 
 
 def _of_string(token: str, *, marks_words: bool) -> Spelling:
