@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,7 @@ class RankCurve:
 
     def knee(self) -> Knee:
         """Return where the loss stops to fall with the logarithm of the rank."""
-        return knee(self.ranks, self.losses, axis="log2", bend="convex", n_bootstrap=500)
+        return _knee(self.ranks.tobytes(), self.losses.tobytes(), self.losses.shape)
 
     def placed(self, found: Knee) -> tuple[int, int]:
         """Return the interval of the knee as finely as the measured ranks can place it."""
@@ -139,6 +140,13 @@ class ModelRanks:
     def name(self) -> str:
         """The reference."""
         return self.model if self.revision == "main" else f"{self.model}@{self.revision}"
+
+
+@lru_cache(maxsize=256)
+def _knee(ranks: bytes, losses: bytes, shape: tuple[int, ...]) -> Knee:
+    """Find the knee of a curve once, however often it is shown."""
+    curves = np.frombuffer(losses, dtype=np.float64).reshape(shape)
+    return knee(np.frombuffer(ranks, dtype=np.int64), curves, axis="log2", bend="convex", n_bootstrap=500)
 
 
 def mean_of(values: Floats) -> Interval:

@@ -215,8 +215,8 @@ factors, facts = load_factors("{file}")
 model.set_input_embeddings(FactorizedEmbedding(factors))
 ```
 """
-_ABOUT_TIED = """Input and output embedding of this model are one table: copy `factors.table()` into its weight to change
-both.
+_ABOUT_TIED = """Input and output embedding of this model are one table: copy `factors.table()` into its weight to
+change both.
 """
 _ABOUT_ADAPTER = """`{folder}/` holds a LoRA adapter of rank {rank} on the input embedding, trained on the text of the
 study.

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from theodolite.core.number_format import format_count, format_value
 from theodolite.report.figures import canvas
@@ -19,7 +19,8 @@ from theodolite.studies.rank_curves import TOLERANCE, Interval, ModelRanks, Rank
 _SMALLEST = 1e-3
 """Loss increases below this are drawn at it."""
 _TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-_KNEE_AT = 0.03
+_KNEE_AT = 0.035
+_DECADES = 300
 _BAND_ALPHA = 0.16
 
 
@@ -87,14 +88,12 @@ def perplexity_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wid
         for axes, (label, model, part) in zip(panels, shown, strict=True):
             trained = part[0].condition != "truncated"
             _draw_dimension(axes, model)
-            for curve in part:
+            for place, curve in enumerate(part):
                 look = looks[curve.name]
-                intervals = [one.exp() for one in curve.loss()]
-                _draw_curve(axes, curve, intervals, look)
-                _draw_knee(axes, curve, look)
+                _draw_curve(axes, curve, _paired(curve), look)
+                _draw_knee(axes, curve, look, height=_KNEE_AT * (1 + place))
             _draw_ceilings(axes, model, trained=trained)
-            axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            _loss_axis(axes)
             _rank_axis(axes, model)
             axes.set_title(f"{label}, {'trained' if trained else 'cut, not trained'}")
             axes.set_ylabel("held-out perplexity")
@@ -129,7 +128,7 @@ def loss_increase_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "
             for curve in model.curves:
                 _draw_curve(axes, curve, curve.increase(), looks[curve.name], least=_SMALLEST)
             axes.axhline(TOLERANCE, color=canvas.QUIET, linestyle=(0, (1, 1.6)), linewidth=1.2)
-            axes.set_yscale("log")
+            _loss_axis(axes)
             axes.set_ylim(bottom=0.8 * _SMALLEST)
             _rank_axis(axes, model)
             axes.set_title(label)
@@ -170,14 +169,23 @@ def _draw_curve(
     axes.plot(curve.ranks, value, color=look.color, marker=look.marker, linestyle=look.dashes)
 
 
-def _draw_knee(axes: Axes, curve: RankCurve, look: canvas.Look) -> None:
+def _paired(curve: RankCurve) -> list[Interval]:
+    """Return the perplexity at each rank with the interval of its difference from the ceiling."""
+    ceiling = float(curve.ceiling.mean())
+    return [
+        Interval(value=ceiling + one.value, low=ceiling + one.low, high=ceiling + one.high).exp()
+        for one in curve.increase()
+    ]
+
+
+def _draw_knee(axes: Axes, curve: RankCurve, look: canvas.Look, *, height: float) -> None:
     """Mark the knee and its interval at the foot of the panel."""
     found = curve.knee()
     if found.reason or not found.supported:
         return
     across = axes.get_xaxis_transform()
-    axes.plot([found.low, found.high], [_KNEE_AT, _KNEE_AT], color=look.color, linewidth=2.4, transform=across)
-    axes.plot([found.value], [_KNEE_AT], color=look.color, marker="|", markersize=9, transform=across)
+    axes.plot([found.low, found.high], [height, height], color=look.color, linewidth=2.4, transform=across)
+    axes.plot([found.value], [height], color=look.color, marker="|", markersize=9, transform=across)
 
 
 def _draw_dimension(axes: Axes, model: ModelRanks) -> None:
@@ -190,6 +198,15 @@ def _draw_ceilings(axes: Axes, model: ModelRanks, *, trained: bool) -> None:
     axes.axhline(model.base.exp().value, color=canvas.QUIET, linestyle=(0, (5, 2.5)), linewidth=1.1)
     if trained and model.full is not None:
         axes.axhline(model.full.exp().value, color=canvas.INK, linestyle=(0, (1, 1.6)), linewidth=1.2)
+
+
+def _loss_axis(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5 of each decade, or at 1 where many fit."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _DECADES * low else (1.0,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _rank_axis(axes: Axes, model: ModelRanks) -> None:
@@ -222,7 +239,10 @@ def _windows(frame: pl.DataFrame) -> str:
     windows = max(curve.losses.shape[1] for curve in curves)
     seeds = max(curve.losses.shape[0] for curve in curves)
     trainings = f" and {seeds} trainings" if seeds > 1 else ""
-    return f"Bands: 95 % intervals over n\u00a0=\u00a0{format_count(windows)} held-out windows{trainings}."
+    return (
+        f"n\u00a0=\u00a0{format_count(windows)} held-out windows{trainings}. Bands: 95 % intervals of the difference "
+        "from the ceiling, taken window by window."
+    )
 
 
 def _caption(frame: pl.DataFrame) -> str:
@@ -233,7 +253,6 @@ def _caption(frame: pl.DataFrame) -> str:
     ]
     return joined(
         _windows(frame),
-        "They hold the differences between texts, which all ranks share.",
         f"Grey: the dimension with its 95 % interval ({listed(dimensions)})." if dimensions else "",
         "Bars at the foot: the knee of a curve with its bootstrap interval, where a bend was found at all.",
         "Adapters of every rank were trained on the same text in the same order for the same number of steps.",
@@ -244,7 +263,7 @@ def _increase_caption(frame: pl.DataFrame) -> str:
     return joined(
         _windows(frame),
         "The ceiling is the model as it is for a table that was cut, training the whole table for a trained update.",
-        f"Increases are taken window by window; those below {_SMALLEST} are drawn there.",
+        f"Increases below {_SMALLEST} are drawn there.",
     )
 
 
