@@ -205,6 +205,7 @@ TOKENIZER = {
     "model": {"type": "BPE", "vocab": {"a": 0, "\u0120b": 1, "c": 2}, "merges": []},
 }
 INDEX = {"metadata": {"total_size": 96}, "weight_map": {"model.embed_tokens.weight": "a.safetensors"}}
+MORE_KEYS = ("tie_word_embeddings", "text_config", "quantization_config", "model", "added_tokens", "weight_map", "x")
 FOLDER = {
     "config.json": json.dumps({**CONFIG, "tie_word_embeddings": True, "quantization_config": {"bits": 4}}).encode(),
     "tokenizer.json": json.dumps(TOKENIZER).encode(),
@@ -279,12 +280,7 @@ def test_headers_with_any_content(changes: dict[str, object], length: int | None
 @given(
     name=st.sampled_from(["config.json", "tokenizer.json", "model.safetensors.index.json", "added_tokens.json"]),
     change=st.dictionaries(
-        st.sampled_from(
-            (
-                "vocab_size hidden_size tie_word_embeddings architectures text_config quantization_config model "
-                "added_tokens pre_tokenizer weight_map metadata x"
-            ).split()
-        ),
+        st.sampled_from([*CONFIG, *MORE_KEYS]),
         VALUES | st.just({"a.safetensors": "a.safetensors"}) | st.just({"model.embed_tokens.weight": "../a"}),
         min_size=1,
         max_size=3,
