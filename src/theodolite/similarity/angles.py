@@ -12,7 +12,7 @@ from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
 from theodolite.neighborhoods.clouds import CloudNeighbors
 from theodolite.neighborhoods.graph import NeighborGraph
-from theodolite.similarity.directions import blocks_of
+from theodolite.similarity.directions import blocks_of, on_cpu
 
 _NEARLY_ALIGNED = 0.99  # from this |cosine| on the angle is taken from unit vectors, which lose no digits
 
@@ -166,7 +166,7 @@ def cloud_angles(found: CloudNeighbors, clouds: Points | Sequence[Points]) -> tu
 
 def _differences(table: torch.Tensor, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the vectors from rows `rows[0]` to rows `rows[1]` and `rows[2]`, float64."""
-    if table.device.type == "cpu":  # numpy converts and subtracts in one pass
+    if on_cpu(table):  # numpy converts and subtracts in one pass
         origin, *others = (table.numpy()[some] for some in rows)
         first, second = (torch.from_numpy(np.subtract(other, origin, dtype=np.float64)) for other in others)
         return first, second
@@ -176,7 +176,7 @@ def _differences(table: torch.Tensor, rows: npt.NDArray[np.int64]) -> tuple[torc
 
 def _dots(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the inner product of each pair of rows; numpy's loop is the faster one on a CPU."""
-    if first.device.type == "cpu":
+    if on_cpu(first):
         dots: torch.Tensor = torch.from_numpy(np.vecdot(first.numpy(), second.numpy()))
     else:
         dots = torch.linalg.vecdot(first, second)

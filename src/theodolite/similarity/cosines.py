@@ -9,7 +9,7 @@ import torch
 
 from theodolite.core.errors import PointsError
 from theodolite.core.points import Points
-from theodolite.similarity.directions import blocks_of, directed_rows, norms_of
+from theodolite.similarity.directions import blocks_of, directed_rows, norms_of, on_cpu
 
 _ROWS_PER_PRODUCT = 4096
 
@@ -152,7 +152,7 @@ def cloud_cosines(clouds: Points | Sequence[Points]) -> tuple[MeanCosine, ...]:
 def _squared_products(rows: torch.Tensor) -> float:
     """Return the sum of squares of the inner products of all pairs of rows, through the smaller product."""
     n_points, n_dims = rows.shape
-    if rows.device.type != "cpu":
+    if not on_cpu(rows):
         wide = rows.to(torch.float64)
         product = wide @ wide.T if n_points < n_dims else wide.T @ wide
         return float(product.square().sum())

@@ -58,6 +58,11 @@ def norms_of(points: Points) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor |
     return values, _norms(values), exponents
 
 
+def on_cpu(tensor: torch.Tensor) -> bool:
+    """Say whether numpy can work on the same memory; everything else is done by torch, on whatever device it is."""
+    return tensor.device.type == "cpu"
+
+
 def blocks_of(n_points: int, n_dims: int, device: torch.device) -> Iterator[slice]:
     """Cut rows into slices of about a mebibyte of float64 (much larger ones on a GPU)."""
     numbers = _NUMBERS_PER_BLOCK if device.type == "cpu" else _NUMBERS_PER_BLOCK << 7

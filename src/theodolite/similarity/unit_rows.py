@@ -10,7 +10,7 @@ import torch
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, clean_points
-from theodolite.similarity.directions import norms_of
+from theodolite.similarity.directions import norms_of, on_cpu
 
 Floats = npt.NDArray[np.float64]
 
@@ -170,7 +170,7 @@ def own_sums(table: UnitRows) -> tuple[PairSums, PairSums]:
 
 def square_product(rows: torch.Tensor) -> torch.Tensor:
     """Return rows' rows; on a CPU numpy sees the symmetry and computes half."""
-    if rows.device.type != "cpu":
+    if not on_cpu(rows):
         return rows.T @ rows
     table = rows.numpy()
     product: torch.Tensor = torch.from_numpy(table.T @ table)
