@@ -57,11 +57,7 @@ class RemoteFile:
         NotFoundError, RemoteError
             If they cannot be fetched.
         """
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise FormatError(
-                f"{self.asked} has {self.size} bytes, but its header points to bytes {offset} to {offset + length}. "
-                "The file is damaged or made by hand."
-            )
+        self._check_inside(offset, offset + length)
         known = self._known(offset, offset + length)
         if known is not None:
             return known
@@ -77,7 +73,8 @@ class RemoteFile:
         return block[offset - begin : offset - begin + length]
 
     def read_exactly(self, begin: int, end: int, *, what: str) -> bytes:
-        """Return bytes `begin` to `end`, fetching no more than these."""
+        """Return bytes `begin` to `end`, fetching no more than these; otherwise as `read_at`."""
+        self._check_inside(begin, end)
         known = self._known(begin, end)
         if known is not None:
             return known
@@ -85,6 +82,14 @@ class RemoteFile:
         with kept.path.open("rb") as file:
             file.seek(begin - kept.begin)
             return file.read(end - begin)
+
+    def _check_inside(self, begin: int, end: int) -> None:
+        """Refuse to look for bytes where the file has none."""
+        if not 0 <= begin <= end <= self.size:
+            raise FormatError(
+                f"{self.asked} has {self.size} bytes, but its header points to bytes {begin} to {end}. "
+                "The file is damaged or made by hand."
+            )
 
     def _known(self, begin: int, end: int) -> bytes | None:
         """Return bytes that were read with a header."""

@@ -46,11 +46,16 @@ def home_of(asked: Asked) -> Path:
     return cache_folder() / "hub" / server / f"models--{asked.repository.replace('/', '--')}"
 
 
+def _note(asked: Asked, home: Path) -> Path:
+    """Return where it is noted which commit a revision stands for."""
+    return home / "refs" / f"{quote(asked.revision or 'main', safe='')}.json"
+
+
 @lru_cache(maxsize=1024)
 def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubModel:
     """Ask once in a while; what was read before of a commit is never asked again."""
     revision = asked.revision
-    noted = home / "refs" / f"{quote(revision or 'main', safe='')}.json"
+    noted = _note(asked, home)
     commit = revision if revision and COMMIT.match(revision) else None
     if commit is None and is_offline_:
         commit = str((read_json(noted) or {}).get("commit", ""))
@@ -71,6 +76,13 @@ def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubModel:
     )
     write_json(noted, {"commit": commit})
     return HubModel(endpoint=asked.endpoint, repository=asked.repository, commit=commit, files=files, home=home)
+
+
+def noted_commit(reference: Reference) -> str | None:
+    """Return the commit that a revision stood for when it was last looked up; None where it never was."""
+    asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision)
+    commit = (read_json(_note(asked, home_of(asked))) or {}).get("commit")
+    return commit if isinstance(commit, str) and COMMIT.match(commit) else None
 
 
 def revisions_of(reference: Reference) -> tuple[str, ...]:

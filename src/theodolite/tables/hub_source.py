@@ -10,7 +10,7 @@ from theodolite.core.errors import FormatError, NotFoundError
 from theodolite.tables.checkpoint import INDEXES, Checkpoint, choose_weights, open_file, read_index
 from theodolite.tables.entries import TensorFile
 from theodolite.tables.hub_model import HubModel
-from theodolite.tables.hub_resolve import resolve
+from theodolite.tables.hub_resolve import noted_commit, resolve
 from theodolite.tables.hub_settings import is_offline
 from theodolite.tables.hub_tensors import RemoteSafetensors
 from theodolite.tables.hub_torch import RemoteTorch
@@ -96,5 +96,8 @@ def _open(model: HubModel, path: Path) -> TensorFile:
 
 def downloaded(reference: Reference) -> Path | None:
     """Return the folder into which huggingface_hub downloaded a model earlier; None where it did not."""
-    found = try_to_load_from_cache(reference.location, CONFIG, revision=reference.revision)
-    return Path(found).parent if isinstance(found, str) else None
+    for revision in (noted_commit(reference), reference.revision):
+        found = try_to_load_from_cache(reference.location, CONFIG, revision=revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
