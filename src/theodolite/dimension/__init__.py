@@ -18,6 +18,7 @@ from theodolite.dimension.nulls import null_points
 from theodolite.dimension.participation import participation_ratio
 from theodolite.dimension.persistence import persistence_dimension
 from theodolite.dimension.principal import local_pca
+from theodolite.dimension.scikit_dimension import scikit_dimension
 from theodolite.dimension.separability import fisher_separability
 from theodolite.dimension.skewness import ess
 from theodolite.dimension.tight import tle
@@ -50,6 +51,7 @@ __all__ = [
     "participation_ratio",
     "persistence_dimension",
     "recommend_scale",
+    "scikit_dimension",
     "tle",
     "twonn",
     "twonn_decimation",
