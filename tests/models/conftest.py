@@ -56,6 +56,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bert-bare": ("BertModel", "BertConfig", SHAPE),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", {**SHAPE, "max_position_embeddings": 66}),
     "albert": ("AlbertForMaskedLM", "AlbertConfig", {**SHAPE, "embedding_size": 16}),
+    "fnet": ("FNetForMaskedLM", "FNetConfig", SHAPE),
     "modernbert": (
         "ModernBertForMaskedLM",
         "ModernBertConfig",

@@ -13,7 +13,7 @@ from theodolite.models import LanguageModel, hidden_states
 CAUSAL = ("llama", "gpt2", "gpt2-bare", "gpt-neox", "opt", "gemma2", "granite", "mamba", "bloom", "moe")
 KINDS = {
     **dict.fromkeys(CAUSAL, "causal"),
-    **dict.fromkeys(("bert", "bert-bare", "roberta", "albert", "modernbert"), "encoder"),
+    **dict.fromkeys(("bert", "bert-bare", "roberta", "albert", "fnet", "modernbert"), "encoder"),
     **dict.fromkeys(("t5", "bart"), "encoder-decoder"),
 }
 FINAL_NORMS = {
@@ -261,7 +261,7 @@ def test_models_that_cannot_be_measured_are_named():
 
     with pytest.raises(FormatError, match="Silent returns no hidden states"):
         LanguageModel.of(Silent())
-    with pytest.raises(FormatError, match=r"layers of Tapered differ in width \(2, 4 dimensions\)"):
+    with pytest.raises(FormatError, match=r"The states of Tapered are not one vector .* \(1, 3, 4\), \(1, 3, 2\)\)"):
         LanguageModel.of(Tapered())
     with pytest.raises(FormatError, match="Demanding cannot be run on token ids alone"):
         LanguageModel.of(Demanding())
@@ -301,6 +301,16 @@ def test_what_a_model_does_not_have_is_refused(tiny):
     with pytest.raises(ParameterError, match="bert has no tokens to put around a text"):
         hidden_states(tiny("bert"), [[1]], special_tokens="outside")
     assert list(hidden_states(tiny("llama"), [])) == []
+
+
+def test_models_whose_padding_leaks_get_batches_of_one_length(tiny):
+    fourier = tiny("fnet")
+    assert not fourier.masks_padding
+    assert tiny("bert").masks_padding
+    draw = np.random.default_rng(3)
+    prompts = [draw.integers(5, 97, size=n) for n in (4, 4, 9, 9, 9, 4)]
+    for ids, found in zip(prompts, hidden_states(fourier, prompts, batch_size=4), strict=True):
+        torch.testing.assert_close(found.states, plain(fourier, ids), rtol=0, atol=1e-5)
 
 
 def test_context_of_roberta_leaves_out_the_rows_for_padding(tiny):

@@ -56,6 +56,9 @@ class Anatomy:
         Name of the norm after the last block, outside the blocks; None where there is none (BERT).
     last_layer : {"post_norm", "pre_norm", "no_norm"}
         What transformers returns as the last state.
+    masks_padding : bool
+        Whether padded and masked positions leave the others as they are; not so where convolutions or Fourier
+        transforms reach over them.
     readout : Readout or None
         None where the logits are not the output embedding applied to the normed state.
     """
@@ -65,6 +68,7 @@ class Anatomy:
     n_dims: int
     final_norm: str | None
     last_layer: LastLayer
+    masks_padding: bool
     readout: Readout | None
 
 
@@ -78,10 +82,17 @@ def trunk_of(module: Any, *, head: bool) -> Any:
     return module if base is None else base
 
 
-def accepted(forward: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """Return those arguments that a forward method names itself."""
-    names = inspect.signature(forward).parameters
-    return {name: value for name, value in arguments.items() if name in names}
+def call(trunk: Any, ids: torch.Tensor, *, mask: torch.Tensor | None = None, states: bool = True) -> Any:
+    """Run a model of transformers on token ids `(n_prompts, n_tokens)`, with those settings that it takes."""
+    names = inspect.signature(trunk.forward).parameters
+    more: dict[str, Any] = {
+        name: value for name, value in (("use_cache", False), ("return_dict", True)) if name in names
+    }
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names.values())
+    if mask is not None and ("attention_mask" in names or takes_all):
+        more["attention_mask"] = mask
+    with torch.no_grad():
+        return trunk(input_ids=ids, output_hidden_states=states, **more)
 
 
 def states_of(outputs: Any, module: Any) -> tuple[torch.Tensor, ...]:
@@ -98,11 +109,11 @@ def states_of(outputs: Any, module: Any) -> tuple[torch.Tensor, ...]:
             f"{type(module).__name__} returns no hidden states when asked for them, so its layers cannot be measured. "
             "Pass a text model of transformers that honors output_hidden_states."
         )
-    widths = sorted({state.shape[-1] for state in states})
-    if len(widths) > 1:
+    shapes = list(dict.fromkeys(tuple(state.shape) for state in states))
+    if len(shapes) > 1 or len(shapes[0]) != 3:
         raise FormatError(
-            f"The layers of {type(module).__name__} differ in width ({', '.join(map(str, widths))} dimensions), so "
-            "they do not fit one profile. Pass a model whose layers all have the same width."
+            f"The states of {type(module).__name__} are not one vector of one width for each token and layer (their "
+            f"shapes are {', '.join(map(str, shapes))}), so they do not fit one profile. Pass another model."
         )
     return tuple(states)
 
@@ -124,7 +135,7 @@ def examine(module: Any, *, device: torch.device) -> Anatomy:
         if "norm" in type(part).__name__.lower() and not _in_a_block(name)
     ]
     try:
-        outputs = _run(module, ids, device)
+        outputs = _run(module, [ids], device)
     finally:
         for hook in hooks:
             hook.remove()
@@ -134,7 +145,7 @@ def examine(module: Any, *, device: torch.device) -> Anatomy:
     kind: Kind = "encoder-decoder" if crossed else "encoder"
     if not crossed:
         other = [*ids[:-1], _another(module, ids)]
-        changed = states_of(_run(module, other, device), module)[-1]
+        changed = states_of(_run(module, [other], device), module)[-1]
         if _same(states[-1][:, :-1], changed[:, :-1], _ULPS):
             kind = "causal"
     return Anatomy(
@@ -143,20 +154,32 @@ def examine(module: Any, *, device: torch.device) -> Anatomy:
         n_dims=int(states[-1].shape[-1]),
         final_norm=name,
         last_layer=last,
+        masks_padding=_masks_padding(module, ids, device),
         readout=_readout(module, normed, getattr(outputs, "logits", None)),
     )
 
 
-def _run(module: Any, ids: list[int], device: torch.device) -> Any:
-    trunk = trunk_of(module, head=True)
+def padding_id(*owners: Any, n_vocabulary: int) -> int:
+    """Return the id to pad with, from a config or tokenizer; RoBERTa counts positions by it, elsewhere any does."""
+    stated = [getattr(owner, "pad_token_id", None) for owner in owners]
+    return next((found for found in stated if isinstance(found, int) and 0 <= found < n_vocabulary), 0)
+
+
+def _masks_padding(module: Any, ids: list[int], device: torch.device) -> bool:
+    """Say whether the first two tokens are the same beside a longer prompt as alone."""
+    pad = padding_id(module.config, n_vocabulary=_vocabulary(module))
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]], device=device)
+    padded = states_of(_run(module, [ids, [*ids[:2], pad]], device, mask), module)[-1][1, :2]
+    return _same(padded, states_of(_run(module, [ids[:2]], device), module)[-1][0], 4 * _ULPS)
+
+
+def _run(module: Any, ids: list[list[int]], device: torch.device, mask: torch.Tensor | None = None) -> Any:
     try:
-        with torch.no_grad(), quiet():
-            return trunk(
-                input_ids=torch.tensor([ids], device=device),
-                output_hidden_states=True,
-                **accepted(trunk.forward, use_cache=False, return_dict=True),
-            )
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        with quiet():
+            return call(trunk_of(module, head=True), torch.tensor(ids, device=device), mask=mask)
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
         problem = " ".join(str(error).split())[:300]
         raise FormatError(
             f"{type(module).__name__} cannot be run on token ids alone: {problem}. Pass a text model of transformers."

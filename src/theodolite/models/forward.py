@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError
-from theodolite.models.anatomy import accepted, trunk_of
+from theodolite.models.anatomy import call, padding_id, trunk_of
 from theodolite.models.language_model import LanguageModel
 
 Ids = npt.NDArray[np.int64]
@@ -95,6 +96,8 @@ def passes(
     start = 0
     while start < len(prompts):
         fed = tuple(prompts[start : start + batch_size])
+        if not model.masks_padding:
+            fed = next(tuple(same) for _, same in groupby(fed, key=len))
         try:
             outputs = _forward(model, fed, head=head, states=states)
         except (RuntimeError, MemoryError) as error:
@@ -103,8 +106,7 @@ def passes(
             if len(fed) == 1:
                 error.add_note(
                     f"Prompt {start} alone ({len(fed[0])} tokens) does not fit the memory of {model.device}. Use "
-                    "shorter "
-                    'prompts, a smaller dtype, or device="split".'
+                    'shorter prompts, a smaller dtype, or device="split".'
                 )
                 raise
             outputs = None
@@ -121,26 +123,13 @@ def _forward(model: LanguageModel, fed: Sequence[Ids], *, head: bool, states: bo
     """Run the model on prompts padded on the right."""
     lengths = torch.tensor([len(ids) for ids in fed])
     longest = int(lengths.max())
-    padded = torch.full((len(fed), longest), _padding(model), dtype=torch.int64)
+    padding = padding_id(model.module.config, model.tokenizer, n_vocabulary=model.n_vocabulary)
+    padded = torch.full((len(fed), longest), padding, dtype=torch.int64)
     for row, ids in zip(padded, fed, strict=True):
         row[: len(ids)] = torch.from_numpy(ids)
-    arguments: dict[str, Any] = {"input_ids": padded.to(model.device)}
-    if bool((lengths < longest).any()):
-        arguments["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long().to(model.device)
-    trunk = trunk_of(model.module, head=head)
-    with torch.no_grad():
-        return trunk(
-            **arguments, output_hidden_states=states, **accepted(trunk.forward, use_cache=False, return_dict=True)
-        )
-
-
-def _padding(model: LanguageModel) -> int:
-    """Return the id to pad with; positions of RoBERTa are counted by it, elsewhere any id does."""
-    for owner in (model.module.config, model.tokenizer):
-        found = getattr(owner, "pad_token_id", None)
-        if isinstance(found, int) and 0 <= found < model.n_vocabulary:
-            return found
-    return 0
+    ragged = bool((lengths < longest).any())
+    mask = (torch.arange(longest)[None] < lengths[:, None]).long().to(model.device) if ragged else None
+    return call(trunk_of(model.module, head=head), padded.to(model.device), mask=mask, states=states)
 
 
 def _as_ids(model: LanguageModel, index: int, ids: Any) -> Ids:

@@ -40,6 +40,8 @@ class LanguageModel:
         Name of the norm after the last block; None where there is none.
     last_layer : {"post_norm", "pre_norm", "no_norm"}
         What transformers returns as the last state: after the final norm, before it, or there is none.
+    masks_padding : bool
+        Whether prompts of different length may share a batch (convolutions, for one, reach over padding).
     readout : Readout or None
         How logits come from a normed state and the output embedding; None where they do not.
     tied : bool or None
@@ -68,6 +70,7 @@ class LanguageModel:
     n_positions: int | None
     final_norm: str | None
     last_layer: LastLayer
+    masks_padding: bool
     readout: Readout | None
     tied: bool | None
     front_ids: tuple[int, ...]
@@ -127,6 +130,7 @@ class LanguageModel:
             n_positions=_n_positions(module),
             final_norm=anatomy.final_norm,
             last_layer=anatomy.last_layer,
+            masks_padding=anatomy.masks_padding,
             readout=anatomy.readout,
             tied=_tied(module),
             front_ids=front,
