@@ -242,3 +242,29 @@ def test_text_model_inside_a_multimodal_one(tmp_path: Path) -> None:
         assert torch.equal(table.points, model.get_input_embeddings().weight)
         assert table.provenance["embedding_scale"] == 4.0
         assert load_table(f"{tmp_path / form}#output").tied is True
+
+
+@pytest.mark.slow
+def test_llama_4_with_its_vision_model(tmp_path: Path) -> None:
+    text = transformers.Llama4TextConfig(vocab_size=VOCAB, **TAIL["llama4_text"][1])
+    vision = transformers.Llama4VisionConfig(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+        vision_output_dim=16,
+        projector_input_dim=16,
+        projector_output_dim=16,
+    )
+    model = transformers.Llama4ForConditionalGeneration(
+        transformers.Llama4Config(text_config=text, vision_config=vision)
+    )
+    for form in FORMS:
+        save(model, tmp_path / form, form)
+        assert torch.equal(load_table(tmp_path / form).points, model.get_input_embeddings().weight)
+        head = load_table(f"{tmp_path / form}#output")
+        assert torch.equal(head.points, model.get_output_embeddings().weight)
+        assert head.tied is False
+        assert head.provenance["final_norm"]["weight"] == "language_model.model.norm.weight"
