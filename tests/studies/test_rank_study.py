@@ -284,3 +284,31 @@ def test_the_study_runs_from_a_file(planted_run, tmp_path):
     name, _, mapping = runs.read_study_file(planted_run.path / "study.yaml")
     assert name == "rank"
     assert runs.config_from_mapping(studies.resolve(name).Config, mapping).ranks[:3] == (1, 2, 4)
+
+
+@pytest.mark.slow
+def test_on_a_held_out_novel_the_cut_table_bends_where_it_should(shared_data, tmp_path):
+    """Expected: a knee at rank 12 to 32 (tables of this family cut on their validation text bend there)."""
+    novel = shared_data / "text" / "eltec-eng" / "ENG18952_Wells.txt"
+    finished = studies.run(
+        "rank", references=["bundled:pocket-128"], text=str(novel), training_free=True, windows=32, out=tmp_path / "run"
+    )
+    (model,) = read_models(finished.table())
+    assert 4.1 < model.base.value < 4.7  # the family's validation loss is 4.41 over five such books
+    assert 15 < model.dimension.value < 25
+    for curve in model.curves:
+        found = curve.knee()
+        assert found.supported
+        assert 12 <= found.low < found.high <= 32
+        assert found.slope_before < -0.5 < found.slope_after
+        assert 24 <= curve.sufficient(0.1) <= 48
+
+
+@pytest.mark.slow
+def test_another_text_trains_another_table(shared_data, tmp_path):
+    text = shared_data / "text" / "wikitext2" / "valid.txt"
+    finished = run(tmp_path / "run", references=["bundled:pocket-64"], text=str(text), ranks=[1, 64], steps=20, seeds=1)
+    (model,) = read_models(finished.table())
+    adapter = model.curves[-1]
+    assert model.full.high < model.base.value
+    assert adapter.loss()[1].value < adapter.loss()[0].value < model.base.value

@@ -19,8 +19,8 @@ from theodolite.studies.rank_curves import TOLERANCE, Interval, ModelRanks, Rank
 _SMALLEST = 1e-3
 """Loss increases below this are drawn at it."""
 _TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-_KNEE_AT = 0.035
-_DECADES = 300
+_KNEE_AT, _FOOT = 0.035, 0.08
+_DECADES, _ONE_DECADE = 300, 12
 _BAND_ALPHA = 0.16
 
 
@@ -94,6 +94,8 @@ def perplexity_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wid
                 _draw_knee(axes, curve, look, height=_KNEE_AT * (1 + place))
             _draw_ceilings(axes, model, trained=trained)
             _loss_axis(axes)
+            low, high = axes.get_ylim()
+            axes.set_ylim(low * (low / high) ** _FOOT, high)
             _rank_axis(axes, model)
             axes.set_title(f"{label}, {'trained' if trained else 'cut, not trained'}")
             axes.set_ylabel("held-out perplexity")
@@ -201,10 +203,11 @@ def _draw_ceilings(axes: Axes, model: ModelRanks, *, trained: bool) -> None:
 
 
 def _loss_axis(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5 of each decade, or at 1 where many fit."""
+    """Make the vertical axis logarithmic, with plain numbers: the more of each decade, the fewer decades there are."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _DECADES * low else (1.0,)))
+    every = (1.0, 2.0, 3.0, 5.0, 7.0) if high < _ONE_DECADE * low else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=every if high < _DECADES * low else (1.0,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
