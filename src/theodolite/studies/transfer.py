@@ -42,7 +42,6 @@ def plan(config: Config) -> list[Unit]:
     for cached in (sources.language_model, sources.aligned, sources.token_map, sources.native_vector):
         cached.cache_clear()
     settings = {name: value for name, value in asdict(config).items() if name not in _NOT_OF_A_UNIT}
-    settings.pop("_", None)
     return [
         Unit(
             study=NAME,

@@ -13,7 +13,9 @@ COLUMNS = {
     "draw": Column(dtype="int", meaning="which draw of a random control"),
     "tokens": Column(dtype="str", meaning="rule for the token whose states made the vector"),
     "layer": Column(dtype="int", meaning="layer of the target that is steered (0 is the embedding output)"),
-    "source_layer": Column(dtype="int", meaning="layer of the source that the vector was read at: equal relative depth"),
+    "source_layer": Column(
+        dtype="int", meaning="layer of the source that the vector was read at: equal relative depth"
+    ),
     "chosen": Column(dtype="bool", meaning="whether layer and tokens are those chosen on the fitted pairs"),
     "strength": Column(dtype="float", meaning="length of what is added", unit="mean residual norms of the layer"),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
@@ -30,10 +32,10 @@ MEASURES = {
     "preference": "mean probability of the positive side at the first token where the two differ",
     "slope_fitted": "as effect, for the native vector on the pairs it was made from: what chooses layer and tokens",
     "working_strength": "an end of the working range: strengths over which the native vector's change of the margin on "
-    "the fitted pairs grows without a turn",
-    "effect": "change of the margin for one unit of strength, least squares through 0 over the working range, in nats per "
-    "token and residual norm",
-    "monotone": "1 where the mean change of the margin grows from each strength of the working range to the next, else 0",
+    "the fitted pairs grows without a turn and neutral text stays readable (most_damage)",
+    "effect": "change of the margin for one unit of strength, least squares through 0 over the working range, in nats "
+    "per token and residual norm",
+    "monotone": "1 where the mean change of the margin grows from each strength of the working range to the next, or 0",
     "effect_retained": "effect of a transferred vector over that of the native one",
     "beyond_control": "effect of a transferred vector less that of one control (condition and draw name the control)",
     "cosine": "cosine with the native vector",

@@ -42,12 +42,14 @@ class Config:
     tokens : tuple of str
         Rules for the token that is read; the one whose native vector does best on the fitted pairs is taken.
     layers : tuple of int
-        Layers of the target to steer at; by default all but the embedding output. The verdict is on the one whose
-        native vector does best on the fitted pairs.
+        Layers of the target to steer at; by default those at a third, two thirds and all of its depth. The verdict is
+        on the one whose native vector does best on the fitted pairs.
     strengths : tuple of float
         Strengths in mean residual norms of the layer, of both signs.
     positions : {"all", "after", "last"}
         Which tokens are steered: all, those after the prompt, or the last.
+    most_damage : float
+        The working range ends where the native vector raises the perplexity of neutral text by more than this factor.
     n_generated : int
         Tokens to generate after each prompt for the repetition score; 0 leaves it out.
     n_bootstrap : int
@@ -69,9 +71,10 @@ class Config:
     draws: int = 4
     tokens: tuple[TokenRule, ...] = ("last", "mean")
     layers: tuple[int, ...] = ()
-    strengths: tuple[float, ...] = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
+    strengths: tuple[float, ...] = (-0.5, -0.25, 0.25, 0.5)
     positions: PositionWord = "after"
-    n_generated: int = 24
+    most_damage: float = 2.0
+    n_generated: int = 16
     n_bootstrap: int = 2000
     confidence: float = 0.95
     seed: int = 0
@@ -96,6 +99,8 @@ class Config:
                 f"draws={self.draws} must be at least 1, n_generated={self.n_generated} at least 0, "
                 f"n_bootstrap={self.n_bootstrap} at least 100."
             )
+        if self.most_damage <= 1:
+            raise ParameterError(f"most_damage={self.most_damage} forbids all steering: take a factor above 1.")
         if any(layer < 0 for layer in self.layers):
             raise ParameterError(f"layers={self.layers} counts from 0, the embedding output. Take no negative ones.")
         if not 0.5 <= self.confidence < 1:

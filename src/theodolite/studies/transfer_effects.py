@@ -114,7 +114,9 @@ def ratio_spread(top: Floats, bottom: Floats, *, n_bootstrap: int, confidence: f
     >>> found.value, found.low, found.high
     (0.5, 0.5, 0.5)
     """
-    drawn = np.concatenate([counts @ np.stack([top, bottom], axis=1) for counts in _counts(len(top), n_bootstrap, seed)])
+    drawn = np.concatenate(
+        [counts @ np.stack([top, bottom], axis=1) for counts in _counts(len(top), n_bootstrap, seed)]
+    )
     value = float(top.mean() / bottom.mean()) if bottom.mean() else float("nan")
     if (np.sign(drawn[:, 1]) != np.sign(bottom.mean())).any():
         return Spread(value, float("nan"), -float("inf"), float("inf"))

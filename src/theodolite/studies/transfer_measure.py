@@ -65,6 +65,10 @@ class Measurement:
         What was measured.
     warnings : list of str
         What a reader should know.
+    windows : list of numpy.ndarray
+        Token ids of neutral text.
+    unsteered : list of torch.Tensor
+        Its predictions without steering.
     """
 
     params: Mapping[str, Any]
@@ -74,6 +78,8 @@ class Measurement:
     seed: int
     rows: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    windows: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    unsteered: list[torch.Tensor] = field(default_factory=list)
 
     def add(self, measure: str, value: float | Spread, **columns: Any) -> None:
         """Keep one number."""
@@ -138,11 +144,16 @@ def measure(params: Mapping[str, Any], *, key: str) -> Measurement:
         held_out=tokenize_pairs(model, contrast.held_out),
         seed=seed_from(key),
     )
-    layers = params["layers"] or list(range(1, model.n_layers + 1))
-    tokens, chosen, strengths = _choose(work, layers)
+    work.windows = sources.neutral_windows(model, params["contrast"])
+    work.unsteered = predictions(model, work.windows)
+    layers = params["layers"] or sources.default_layers(model.n_layers)
     base = score_pairs(model, work.held_out)
-    work.add("margin", work.spread(base.margin), role="none", condition="none", n_used=len(base.margin))
-    work.add("preference", work.spread(base.preference), role="none", condition="none", strength=0.0)
+    bare = {"role": "none", "condition": "none", "strength": 0.0}
+    work.add("margin", work.spread(base.margin), **bare, n_used=len(base.margin))
+    work.add("preference", work.spread(base.preference), **bare, n_used=len(base.margin))
+    work.add("perplexity", _perplexity(work), **bare, n_used=sum(map(len, work.unsteered)))
+    _repetition(work, None, bare)
+    tokens, chosen, strengths = _choose(work, layers)
     for layer in layers:
         _sweep(work, layer, tokens, base.margin, strengths, chosen=layer == chosen)
     for name, one in _maps(params).items():
@@ -166,14 +177,40 @@ def _choose(work: Measurement, layers: Sequence[int]) -> tuple[str, int, list[fl
             if working and float(slope.mean()) > best[0]:
                 best = (float(slope.mean()), tokens, layer, working)
     _, tokens, layer, working = best
+    working = _readable(work, tokens, layer, working)
     for end in (working[0], working[-1]) if working else ():
         work.add("working_strength", end, role=NATIVE, condition=NATIVE, tokens=tokens, layer=layer, chosen=True)
     if not working:
         work.warnings.append(
-            f"{work.params['target']}, {work.params['contrast']}: the native vector has no working range on the pairs it "
-            "was made from, so there is nothing to transfer."
+            f"{work.params['target']}, {work.params['contrast']}: the native vector has no working range on the pairs "
+            "it was made from, so there is nothing to transfer."
         )
     return tokens, layer, working
+
+
+def _readable(work: Measurement, tokens: str, layer: int, strengths: Sequence[float]) -> list[float]:
+    """Cut a working range where the native vector damages neutral text; empty if nothing remains on one side."""
+    vector = sources.native_vector(work.params["target"], work.params["contrast"], tokens)
+    norm, limit = vector.norms_by_layer()[layer], work.params["most_damage"] * _perplexity(work)
+    sides = []
+    for sign in (-1, 1):
+        side = []
+        for strength in sorted((s for s in strengths if s * sign > 0), key=abs):
+            steering = work.steering(vector.at(layer), strength, layer=layer, norm=norm)
+            if side_effects(work.model, work.windows, work.unsteered, steering=steering).perplexity > limit:
+                break
+            side.append(strength)
+        sides.append(side)
+    return sorted([*sides[0], *sides[1]]) if all(sides) else []
+
+
+def _perplexity(work: Measurement) -> float:
+    """Return the perplexity of the neutral text without steering."""
+    lost = n_predicted = 0.0
+    for ids, logs in zip(work.windows, work.unsteered, strict=True):
+        lost -= float(logs[torch.arange(len(logs)), torch.from_numpy(ids[1:]).to(logs.device)].double().sum())
+        n_predicted += len(logs)
+    return float(np.exp(lost / n_predicted))
 
 
 def _sweep(
@@ -263,34 +300,24 @@ def _permuted(params: Mapping[str, Any], draw: int) -> LinearMap:
 def _side_effects(
     work: Measurement, one: Candidate, strengths: Sequence[float], *, norm: float, columns: Mapping[str, Any]
 ) -> None:
-    """Measure neutral text and repetition at the two ends of the working range."""
-    windows = sources.neutral_windows(work.model, work.params["contrast"])
-    prompts = sources.neutral_prompts(work.params["contrast"])
-    unsteered = predictions(work.model, windows)
-    if one.condition == NATIVE:
-        n_predicted = sum(len(ids) - 1 for ids in windows)
-        lost = sum(-float(logs[torch.arange(len(logs)), torch.from_numpy(ids[1:])].double().sum())
-                   for ids, logs in zip(windows, unsteered, strict=True))
-        bare = {**columns, "role": "none", "condition": "none", "strength": 0.0}
-        work.add("perplexity", float(np.exp(lost / n_predicted)), **{**bare, "n_used": n_predicted})
-        _repetition(work, prompts, None, bare)
+    """Measure neutral text and preferences at both ends of the working range, repetition at its upper end."""
     for strength in strengths:
         steering = work.steering(one.direction, strength, layer=int(columns["layer"]), norm=norm)
-        found = side_effects(work.model, windows, unsteered, steering=steering)
+        found = side_effects(work.model, work.windows, work.unsteered, steering=steering)
         at = {**columns, "strength": strength, "n_used": found.n_predicted}
         work.add("perplexity", found.perplexity, **at)
         work.add("kl", found.kl, **at)
-        _repetition(work, prompts, steering, at)
         scores = score_pairs(work.model, work.held_out, steering=steering)
         work.add("preference", work.spread(scores.preference), **{**at, "n_used": len(work.held_out)})
+    _repetition(work, steering, at)
 
 
-def _repetition(work: Measurement, prompts: list[str], steering: Steering | None, columns: Mapping[str, Any]) -> None:
+def _repetition(work: Measurement, steering: Steering | None, columns: Mapping[str, Any]) -> None:
     """Let the model write, and count what it repeats."""
-    n_tokens = work.params["n_generated"]
-    if n_tokens < 2 or not prompts:
+    prompts = sources.neutral_prompts(work.params["contrast"])
+    if work.params["n_generated"] < 2 or not prompts:
         return
-    written = generate(work.model, prompts, n_tokens=n_tokens, steering=steering)
+    written = generate(work.model, prompts, n_tokens=work.params["n_generated"], steering=steering)
     shares = [text.distinct(2) for text in written]
     work.add("distinct_2", float(np.nanmean(shares)), **{**columns, "n_used": len(shares)})
 

@@ -58,7 +58,9 @@ def state_map(source: str, target: str, layers: tuple[int, int], *, contrast: st
     if [len(one) for one in first[0]] != [len(one) for one in second[0]] or any(
         (one != other).any() for one, other in zip(first[0], second[0], strict=True)
     ):
-        raise ParameterError(f"{source} and {target} cut texts into different tokens, so their states have no partners.")
+        raise ParameterError(
+            f"{source} and {target} cut texts into different tokens, so their states have no partners."
+        )
     rows = [clouds[:, layer].copy() for (_, clouds), layer in zip((first, second), layers, strict=True)]
     return fit(rows[0], rows[1], kind="ridge", bias=True, space=STATES, seed=seed)
 
@@ -74,6 +76,17 @@ def matching_layer(layer: int, n_source: int, n_target: int) -> int:
     return int(np.floor(layer * n_source / n_target + 0.5))
 
 
+def default_layers(n_layers: int) -> list[int]:
+    """Return the layers at a third, two thirds and all of a model's depth.
+
+    Examples
+    --------
+    >>> default_layers(6), default_layers(4), default_layers(1)
+    ([2, 4, 6], [1, 3, 4], [1])
+    """
+    return sorted({max(1, round(n_layers * third / 3)) for third in (1, 2, 3)})
+
+
 def neutral_windows(model: LanguageModel, contrast: str, *, n_tokens: int = 64) -> list[npt.NDArray[np.int64]]:
     """Return token ids of neutral text: the prompts of a contrast, each once, strung together and cut."""
     both = load_contrast(contrast)
@@ -83,7 +96,7 @@ def neutral_windows(model: LanguageModel, contrast: str, *, n_tokens: int = 64) 
     return [ids[start : start + n_tokens] for start in range(0, len(ids), n_tokens) if len(ids) - start >= 2]
 
 
-def neutral_prompts(contrast: str, n_prompts: int = 6) -> list[str]:
+def neutral_prompts(contrast: str, n_prompts: int = 4) -> list[str]:
     """Return some prompts of the held-out pairs."""
     prompts = dict.fromkeys(pair.prompt for pair in load_contrast(contrast).held_out if pair.prompt.strip())
     return list(prompts)[:n_prompts]

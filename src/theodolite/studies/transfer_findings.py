@@ -1,0 +1,138 @@
+"""What a transfer study says, in sentences with a verdict.
+
+A contrast is carried only if the transferred vector moves held-out text beyond every control: the interval over pairs
+of the difference excludes zero for each draw of each control, the transferred vector's own interval does too, and its
+effect grows over the whole working range. Where the target's own vector does nothing, there is nothing to carry.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from theodolite.core.number_format import format_value
+from theodolite.studies.finding import Finding, Verdict
+
+_LEE = "Lee et al. 2025 (arXiv 2503.21073)"
+_CLAIM = "A linear map between embeddings carries the steering vector."
+_OVERALL = "Emb2Emb carries steering vectors from one model to the other."
+
+_Row = dict[str, Any]
+
+
+def find(frame: pl.DataFrame) -> list[Finding]:
+    """Return the findings of a transfer study.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The study's table.
+
+    Returns
+    -------
+    list of Finding
+        For each pair of models: over all contrasts (supported if every contrast with a working native vector is
+        carried, not supported if none is, undecided otherwise), and for each contrast.
+    """
+    findings = []
+    for (source, target), rows in frame.group_by("source", "target", maintain_order=True):
+        subject = f"{source} to {target}"
+        each = [_contrast(subject, str(name), one) for (name,), one in rows.group_by("contrast", maintain_order=True)]
+        findings += [_overall(subject, each), *each]
+    return findings
+
+
+def _contrast(subject: str, contrast: str, rows: pl.DataFrame) -> Finding:
+    """Judge the first map on one contrast."""
+    chosen = rows.filter(pl.col("chosen").fill_null(False))
+    effects = _rows(chosen, "effect")
+    native = next(row for row in effects if row["role"] == "native")
+    carried = next(row for row in effects if row["role"] == "transferred")
+    working = sorted(row["value"] for row in _rows(chosen, "working_strength"))
+    name = f"{subject}, {contrast}"
+    if not working or not _above(native["low"]):
+        return Finding(
+            id="steering-transfers",
+            claim=_CLAIM,
+            source=_LEE,
+            verdict="not applicable",
+            evidence=f"The target's own vector does not work: its effect is {_with_interval(native)} nats per token "
+            f"and residual norm{'' if working else ', and it has no working range'}.",
+            subject=name,
+        )
+    beyond = _rows(chosen, "beyond_control")
+    closest = min(beyond, key=lambda row: row["low"] if row["low"] is not None else float("-inf"), default=None)
+    grows = any(
+        row["value"] == 1.0
+        for row in _rows(chosen, "monotone")
+        if row["condition"] == carried["condition"] and row["role"] == "transferred"
+    )
+    retained = next(row for row in _rows(chosen, "effect_retained") if row["condition"] == carried["condition"])
+    others = "; ".join(
+        f"{row['condition']} {format_value(row['value'])}"
+        for row in _rows(chosen, "effect_retained")
+        if row["role"] == "transferred" and row["condition"] != carried["condition"]
+    )
+    against = (
+        "no control was run"
+        if closest is None
+        else f"the closest control is {closest['condition']}, which it exceeds by {_with_interval(closest)}"
+    )
+    return Finding(
+        id="steering-transfers",
+        claim=_CLAIM,
+        source=_LEE,
+        verdict=_verdict(carried, beyond, grows=grows),
+        evidence=f"Carried by {carried['condition']} to layer {carried['layer']}, the vector keeps "
+        f"{_with_interval(retained)} of the native effect ({_with_interval(carried)} of {_with_interval(native)} nats "
+        f"per token and residual norm, {carried['n_used']} held-out pairs), "
+        f"{'growing' if grows else 'not growing'} throughout strengths {working[0]:g} to {working[-1]:g}; {against}."
+        f"{f' Other maps keep: {others}.' if others else ''}",
+        subject=name,
+    )
+
+
+def _verdict(carried: _Row, beyond: Sequence[_Row], *, grows: bool) -> Verdict:
+    """Apply the rule at the head of this file."""
+    if beyond and grows and _above(carried["low"]) and all(_above(row["low"]) for row in beyond):
+        return "supported"
+    if not _above(carried["low"]) or any(row["value"] is None or row["value"] <= 0 for row in beyond):
+        return "not supported"
+    return "undecided"
+
+
+def _overall(subject: str, each: Sequence[Finding]) -> Finding:
+    """Judge a pair of models over its contrasts."""
+    tested = [one for one in each if one.verdict != "not applicable"]
+    carried = [one for one in tested if one.verdict == "supported"]
+    verdict: Verdict = "undecided"
+    if not tested:
+        verdict = "not applicable"
+    elif len(carried) == len(tested):
+        verdict = "supported"
+    elif all(one.verdict == "not supported" for one in tested):
+        verdict = "not supported"
+    listed = ", ".join(f"{one.subject.rpartition(', ')[2]}: {one.verdict}" for one in each)
+    return Finding(
+        id="emb2emb",
+        claim=_OVERALL,
+        source=_LEE,
+        verdict=verdict,
+        evidence=f"{len(carried)} of {len(tested)} contrasts with a working native vector are carried beyond every "
+        f"control ({listed}).",
+        subject=subject,
+    )
+
+
+def _rows(frame: pl.DataFrame, measure: str) -> list[_Row]:
+    return frame.filter(pl.col("measure") == measure).to_dicts()
+
+
+def _above(low: float | None) -> bool:
+    return low is not None and low > 0
+
+
+def _with_interval(row: _Row) -> str:
+    """Write a number with the ends of its interval."""
+    ends = [format_value(row[end]) for end in ("low", "high")]
+    return f"{format_value(row['value'])} [{ends[0]}, {ends[1]}]"
