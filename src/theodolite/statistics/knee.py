@@ -138,9 +138,10 @@ def knee(
     their errors added), so it is about the mean curve of more such replicates; errors are inflated by sqrt(n / (n - 1))
     for n replicates. With `stderr`, normal errors of that size are added to the fit. Otherwise residuals of the fit are
     resampled, their size drawn from its own distribution with n - 4 degrees of freedom. On planted knees with 14
-    positions, intervals of 95 % hold the truth in 0.90 to 0.97 of all draws. The test compares the drop of the
-    residual sum from one line to two segments with the same drop on curves made from the line and the same noise; for
-    residuals the noise is unknown, so the drop is taken relative to the remaining sum.
+    positions, intervals of 95 % held the truth in 0.90 to 0.96 of 200 draws, with no more than five replicates in 0.85.
+
+    The test compares the drop of the residual sum from one line to two segments with the same drop on curves made from
+    the line and the same noise; for residuals the noise is unknown, so the drop is taken relative to the remaining sum.
 
     A smooth curve bends somewhere as well and two segments fit it better than one line, so look at
     `bic_gain_over_curve` and at the width of the interval before calling a knee sharp.
