@@ -25,7 +25,7 @@ def numbers(found):
     return found.mean, found.std, found.off_mean, found.off_std
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (50, 8), (40, 200), (5000, 6), (300, 300)])
+@pytest.mark.parametrize("shape", [(2, 3), (50, 8), (40, 200), (300, 6), (300, 300)])
 def test_equal_to_the_full_matrix(shape):
     points = np.random.default_rng(1).normal(size=shape) + 0.4
     assert_allclose(numbers(mean_cosine(points))[:3], plain(points)[:3], rtol=1e-12, atol=1e-14)
@@ -33,6 +33,13 @@ def test_equal_to_the_full_matrix(shape):
     narrow = points.astype(np.float32)
     assert_allclose(numbers(mean_cosine(narrow))[:3], plain(narrow)[:3], rtol=2e-6)
     assert_allclose(mean_cosine(narrow).off_std, plain(narrow)[3], atol=2e-4)
+
+
+def test_products_in_pieces_add_up(monkeypatch):
+    points = np.random.default_rng(2).normal(size=(500, 7)).astype(np.float32) + 1
+    whole = mean_cosine(points)
+    monkeypatch.setattr("theodolite.similarity.cosines._ROWS_PER_PRODUCT", 120)
+    assert_allclose(numbers(mean_cosine(points)), numbers(whole), rtol=1e-6)
 
 
 def test_clouds_with_a_rogue_column_keep_their_digits(layers):

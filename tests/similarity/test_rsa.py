@@ -62,6 +62,15 @@ def test_equal_to_the_full_matrices(tables, center, include_diagonal):
     assert heat.null_mean[1, 0] == pytest.approx(found.null_mean, abs=1e-12)
 
 
+def test_tables_wider_than_long_keep_their_numbers():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(30, 4))
+    first, second = (shared @ rng.normal(size=(4, width)) + rng.normal(size=(30, width)) for width in (500, 31))
+    for center in (False, True):
+        found = rsa(first.astype(np.float32), second, center=center)
+        assert found.value == pytest.approx(plain(first.astype(np.float32), second, center=center), rel=1e-11)
+
+
 @pytest.mark.parametrize("include_diagonal", [False, True])
 def test_stderr_is_the_delete_one_jackknife(tables, include_diagonal):
     first, second = tables[0][:25], tables[1][:25]

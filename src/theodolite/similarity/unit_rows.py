@@ -110,7 +110,17 @@ def aligned_unit_rows(tables: Sequence[Points], *, center: bool) -> tuple[list[U
         )
     if len(kept) < n_given:
         read = [table.keep(torch.from_numpy(directed)) for table in read]
-    return read, kept, n_given - len(kept)
+    return [narrowed(table) for table in read], kept, n_given - len(kept)
+
+
+def narrowed(table: UnitRows) -> UnitRows:
+    """Return a table of the same inner products that has no more columns than rows: hidden states are often wider."""
+    n_points, n_dims = table.values.shape
+    if n_dims <= n_points:
+        return table
+    triangle = torch.linalg.qr(table.take(slice(0, n_points)).T, mode="r").R
+    ones = torch.ones(n_points, dtype=torch.float64, device=triangle.device)
+    return UnitRows(values=triangle.T.contiguous(), shift=None, scales=ones)
 
 
 def centered_rows(points: Points) -> UnitRows:
@@ -119,7 +129,7 @@ def centered_rows(points: Points) -> UnitRows:
     _, exponent = math.frexp(float(values.abs().max()))
     values = torch.ldexp(values, torch.tensor(-exponent, device=values.device)) if abs(exponent) > _SAFE else values
     ones = torch.ones(len(values), dtype=torch.float64, device=values.device)
-    return UnitRows(values=values, shift=_mean_row(values), scales=ones)
+    return narrowed(UnitRows(values=values, shift=_mean_row(values), scales=ones))
 
 
 def require_equal_rows(tables: Sequence[UnitRows]) -> int:
