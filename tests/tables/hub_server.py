@@ -173,6 +173,13 @@ class Answer(BaseHTTPRequestHandler):
         self._send(status, body, {name: value for name, value in told.items() if value})
         return True
 
+    def send_nothing(self) -> bool:
+        """Answer well, and tell neither size nor identity."""
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        return True
+
     def _answer(self) -> None:
         self.is_blobs = self.server is self.hub._servers[1]
         self.ignore_range, self.etag_suffix, self.most, self.slow = False, "", None, 0.0
@@ -350,15 +357,17 @@ class Answer(BaseHTTPRequestHandler):
 def times(n: int, fault: Fault) -> Fault:
     """Return a fault that happens the first `n` times only."""
     left = [n]
+    lock = threading.Lock()  # the client may be back before this returns
 
     def limited(answer: Answer) -> bool:
-        if left[0] <= 0:
-            return False
-        before = dict(vars(answer))
-        done = fault(answer)
-        if done or vars(answer) != before:
-            left[0] -= 1
-        return done
+        with lock:
+            if left[0] <= 0:
+                return False
+            before = dict(vars(answer))
+            done = fault(answer)
+            if done or vars(answer) != before:
+                left[0] -= 1
+            return done
 
     return limited
 

@@ -214,6 +214,27 @@ def test_an_index_that_names_the_wrong_shard(hub, tmp_path: Path) -> None:
         load_table("hub:bad/model")
 
 
+def test_an_index_that_names_something_else(hub, tmp_path: Path) -> None:
+    index = json.dumps({"weight_map": {WTE: "config.json"}}).encode()
+    publish(hub, tmp_path, "model.safetensors.index.json", index)
+    refused(hub, tmp_path, FormatError, r"config\.json is of a kind that is not read in parts")
+
+
+def test_a_directory_that_leads_nowhere(hub, tmp_path: Path) -> None:
+    content = saved(STATE)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        at = archive.getinfo("archive/data.pkl").header_offset
+    publish(hub, tmp_path, "pytorch_model.bin", content[: at + 26] + b"\xff\xff" + content[at + 28 :])
+    refused(hub, tmp_path, FormatError, r"its pickle cannot be followed|names a member .* where there is none")
+    big = saved({"a": torch.ones(30_000, 2), WTE: torch.ones(2000, 16)})
+    with zipfile.ZipFile(io.BytesIO(big)) as archive:
+        at = archive.getinfo("archive/data/1").header_offset
+    (tmp_path / "bad" / "pytorch_model.bin").write_bytes(big[:at] + b"XXXX" + big[at + 4 :])
+    hub.add("bad/other", tmp_path / "bad")
+    with pytest.raises(FormatError, match=r"its directory names a member 'archive/data/1' where there is none"):
+        load_table("hub:bad/other")
+
+
 def test_a_tokenizer_of_gigabytes(hub, tmp_path: Path) -> None:
     publish(hub, tmp_path, "model.safetensors", with_header({WTE: tensor(2000, 16)}, 128_000))
     with (tmp_path / "bad" / "tokenizer.json").open("wb") as file:

@@ -12,7 +12,7 @@ import torch
 
 from theodolite import bundled
 from theodolite.core.errors import NotFoundError, ParameterError, ReferenceSyntaxError, RemoteError, TheodoliteError
-from theodolite.tables import describe, expand, hub_request, load_table
+from theodolite.tables import describe, expand, hub_request, load_table, model_folder
 from theodolite.tables.hub_resolve import _resolve
 
 NAME = "pocket/128"
@@ -352,6 +352,34 @@ def test_sizes_that_the_list_leaves_out_are_asked_for(hub, model: Path) -> None:
     hub.add(NAME, model, tells_sizes=False)
     assert same_as(model)
     assert {seen.method for seen in hub.requests} == {"GET", "HEAD"}
+
+
+def test_sizes_that_nobody_tells(hub, model: Path) -> None:
+    hub.add(NAME, model, tells_sizes=False)
+    hub.faults.append(lambda answer: answer.command == "HEAD" and answer.send_nothing())
+    with pytest.raises(RemoteError, match=r"The server does not say how many bytes hub:pocket/128@.*/config\.json has"):
+        load_table(REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (403, "Access to this resource is disabled.", "was disabled and cannot be read"),
+        (400, "", "with status 400. Check"),
+    ],
+)
+def test_other_refusals(hub, model: Path, server, status: int, message: str, said: str) -> None:
+    hub.faults.append(server.refusing(status, "", message=message))
+    with pytest.raises(RemoteError, match=said):
+        load_table(REFERENCE)
+
+
+def test_a_whole_model_from_a_server_that_goes_away(hub, model: Path, server, monkeypatch) -> None:
+    describe(REFERENCE)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    hub.faults.append(server.refusing(503))
+    with pytest.raises(RemoteError, match="with status 503 again and again"):
+        model_folder(f"hub:{NAME}")
 
 
 def test_a_full_disk(hub, model: Path, tmp_path: Path, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """Torch files read as descriptions give what torch itself gives, and nothing makes them do anything else."""
 
 import io
+import json
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -15,6 +16,7 @@ from theodolite.tables import torch_pickle
 from theodolite.tables.hub_errors import Asked
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_stretches import Kept
+from theodolite.tables.hub_tensors import RemoteSafetensors
 from theodolite.tables.hub_torch import RemoteTorch
 from theodolite.tables.torch_pickle import flatten, read_state
 
@@ -178,3 +180,11 @@ def test_a_mutated_file_is_read_or_refused(tmp_path_factory, changes: list[tuple
     except FormatError:
         return
     assert shapes == {name: entry.shape for name, entry in file.entries.items()}
+
+
+def test_a_dtype_that_torch_does_not_have(tmp_path: Path) -> None:
+    header = json.dumps({"a": {"dtype": "F6_E2M3", "shape": [4, 4], "data_offsets": [0, 12]}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
+    with pytest.raises(FormatError, match=r"a \(4 x 4, float6_e2m3\) .* has a dtype that this version of torch"):
+        RemoteSafetensors(NearFile(path)).read("a")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
-from theodolite.core.errors import FormatError, NotFoundError, RemoteError
+from theodolite.core.errors import FormatError, RemoteError
 from theodolite.tables.hub_disk import git_identity, written
 from theodolite.tables.hub_errors import Asked, offline
 from theodolite.tables.hub_file import RemoteFile
@@ -164,8 +164,6 @@ class HubModel:
 
     def _size(self, name: str) -> int:
         """Return the bytes of a file; asks for them where the list of files does not say."""
-        if name not in self.files:
-            raise NotFoundError(f"There is no file {name} in {self.place}.")
         size = self.files[name].size
         if size is None:
             if is_offline():

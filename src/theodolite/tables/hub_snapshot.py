@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
-from theodolite.core.errors import FormatError, NotFoundError
+from theodolite.core.errors import NotFoundError
 from theodolite.tables.checkpoint import INDEXES, choose_weights, read_index
 from theodolite.tables.hub_errors import explain
 from theodolite.tables.hub_model import HubModel
@@ -56,16 +56,12 @@ def bring_model(reference: Reference) -> Path:
         tqdm_class=_Quiet,
     )
     try:
-        folder = Path(str(ask(download, asked)))
+        return Path(str(ask(download, asked)))
     except (LocalEntryNotFoundError, OSError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, HTTP_ERRORS) else error
         if isinstance(cause, (HfHubHTTPError, *HTTP_ERRORS)):
             raise explain(cause, asked) from None
         raise
-    missing = [name for name in wanted if not (folder / name).is_file()]
-    if missing:
-        raise FormatError(f"{model.place} was not downloaded whole: {', '.join(missing[:3])} is missing. Try again.")
-    return folder
 
 
 def files_of(model: HubModel) -> list[str]:
