@@ -120,7 +120,8 @@ def rsa(first: Points, second: Points, *, center: bool = False, include_diagonal
         sum_ij x_ij = |U'1|^2,    sum_ij x_ij^2 = ||U'U||_F^2,    sum_ij x_ij y_ij = ||U'V||_F^2,
 
     from which the n ones of the diagonal are subtracted. Cost n (d_1 + d_2)^2 instead of n^2 (d_1 + d_2), and no n x n
-    matrix (a table wider than long is first turned into one of n columns). Nothing is sampled; Lee et al. draw 20,000 tokens.
+    matrix (a table wider than long is first turned into one of n columns). Nothing is sampled; Lee et al.
+    draw 20,000 tokens.
 
     Standard error: row i of the three sums is u_i.(U'1), u_i'(U'U)u_i and u_i'(U'V)v_i, so the value without token i is
     known for every i at the same cost, and stderr^2 = (n-1)/n sum_i (r_(-i) - mean)^2 (delete-one jackknife). It
