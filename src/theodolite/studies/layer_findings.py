@@ -56,8 +56,8 @@ def headline(frame: pl.DataFrame) -> pl.DataFrame:
     """
     rows = frame.filter(pl.col("measure") == "dimension")
     for column, wanted in (("positions", "all"), ("method", "gride"), ("scale", HEADLINE_SCALE)):
-        there = rows[column].drop_nulls().unique().sort()
-        rows = rows.filter(pl.col(column) == (wanted if wanted in there else there.first()))
+        there = rows[column].drop_nulls().unique().sort().to_list()
+        rows = rows.filter(pl.col(column).is_in([wanted] if wanted in there else there[:1]))
     return rows
 
 
@@ -103,19 +103,13 @@ def _peak(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     layers = _by_layer(dimensions.filter((pl.col("control") == STRUCTURED) & (pl.col("layer") > 0)))
     if len(layers) < 3:
         return
-    means = {layer: values["value"].mean() for layer, values in layers.items()}
+    peak, (rise, fall), verdict = _inside(layers)
+    means = {layer: float(values["value"].to_numpy().mean()) for layer, values in layers.items()}
     first, last = min(layers), max(layers)
-    peak = max(means, key=lambda layer: means[layer])
-    rise, fall = (_paired(layers[peak], layers[end]) for end in (first, last))
-    verdict: Verdict = "undecided"
-    if peak not in (first, last) and rise.sure and fall.sure:
-        verdict = "supported"
-    elif peak in (first, last) and _paired(layers[peak], layers[last if peak == first else first]).sure:
-        verdict = "not supported"
     evidence = (
         f"{_scale_name(dimensions)} of the cloud, mean over prompts: {format_value(means[first])} in layer {first}, "
-        f"{format_value(means[peak])} at its highest in layer {peak}, {format_value(means[last])} in layer {last}; the "
-        f"highest is above the first by {rise} and above the last by {fall}."
+        f"{format_value(means[peak])} at its highest between, in layer {peak}, {format_value(means[last])} in layer "
+        f"{last}; the highest is above the first by {rise} and above the last by {fall}."
     )
     yield _finding(rows, "peak-inside", "The dimension of the token cloud peaks in inner layers.", verdict, evidence)
 
@@ -139,7 +133,7 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     held = pearson.filter((pl.col("partial_p") < _SIGNIFICANT) & (pl.col("partial") > 0)).height
     evidence = (
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
-        f"{pearson['value'].min():.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
+        f"{float(pearson['value'].to_numpy().min()):.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
         f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
         f"layers, and in {held} where the numbers of tokens and of distinct tokens are held fixed."
     )
@@ -150,7 +144,7 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
 def _shuffled(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     """Test whether the most thorough shuffle that was run raises dimension and cosine."""
     control = _most_shuffled(rows)
-    if control is None:
+    if control is None or dimensions.is_empty():
         return
     name, chosen = control
     structured = pl.col("control") == STRUCTURED
@@ -193,24 +187,20 @@ def _kept_neighbors(rows: pl.DataFrame) -> Iterator[Finding]:
         & (pl.col("control") == STRUCTURED)
         & (pl.col("layer_to") == pl.col("layer") + 1)
     )
+    if overlaps.is_empty():
+        return
     overlaps = overlaps.filter(pl.col("positions") == overlaps["positions"].first())
     shown = overlaps.filter(pl.col("scale") == min(10, overlaps["scale"].max() or 0))
     layers = _by_layer(shown)
     if len(layers) < 3:
         return
-    means = {layer: values["value"].mean() for layer, values in layers.items()}
+    best, _, verdict = _inside(layers)
+    means = {layer: float(values["value"].to_numpy().mean()) for layer, values in layers.items()}
     first, last = min(layers), max(layers)
-    best = max(means, key=lambda layer: means[layer])
-    rise, fall = (_paired(layers[best], layers[end]) for end in (first, last))
-    verdict: Verdict = "undecided"
-    if best not in (first, last) and rise.sure and fall.sure:
-        verdict = "supported"
-    elif best in (first, last) and (fall if best == first else rise).sure:
-        verdict = "not supported"
-    k, n_tokens = shown["scale"].first(), shown["n_used"].mean()
+    k, n_tokens = (float(shown[name].to_numpy().mean()) for name in ("scale", "n_used"))
     evidence = (
-        f"Overlap of the {k} nearest from one layer to the next, mean over prompts: {means[first]:.2f} from layer "
-        f"{first}, {means[best]:.2f} at its highest from layer {best}, {means[last]:.2f} from layer {last} "
+        f"Overlap of the {k:g} nearest from one layer to the next, mean over prompts: {means[first]:.2f} from layer "
+        f"{first}, {means[best]:.2f} at its highest between, from layer {best}, {means[last]:.2f} from layer {last} "
         f"(chance {k / (n_tokens - 1):.2f})."
     )
     claim = "Neighbors are kept from layer to layer in the depth of the model, less so at its ends."
@@ -265,6 +255,19 @@ def _most_shuffled(rows: pl.DataFrame) -> tuple[str, pl.Expr] | None:
     )
 
 
+def _inside(layers: dict[int, pl.DataFrame]) -> tuple[int, tuple[Difference, Difference], Verdict]:
+    """Return the highest layer between the ends, how far it is above each of them, and whether that is a peak."""
+    first, *inner, last = sorted(layers)
+    best = max(inner, key=lambda layer: float(layers[layer]["value"].to_numpy().mean()))
+    above = _paired(layers[best], layers[first]), _paired(layers[best], layers[last])
+    verdict: Verdict = "undecided"
+    if all(one.sure and one.value > 0 for one in above):
+        verdict = "supported"
+    elif any(one.sure and one.value < 0 for one in above):
+        verdict = "not supported"
+    return best, above, verdict
+
+
 def _by_layer(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
     """Return prompt and value for each layer; repeats of a control are averaged."""
     each = rows.group_by("layer", "prompt_row", maintain_order=True).agg(pl.col("value").mean())
@@ -278,7 +281,7 @@ def _paired(first: pl.DataFrame, second: pl.DataFrame) -> Difference:
     both = first.join(second, on="prompt_row", suffix="_second")
     apart = both["value"] - both["value_second"]
     spread: Any = apart.std()
-    return Difference(float(apart.mean()), spread / sqrt(len(apart)) if spread is not None else float("inf"))  # type: ignore[arg-type]
+    return Difference(float(apart.to_numpy().mean()), spread / sqrt(len(apart)) if spread is not None else float("inf"))
 
 
 def _scale_name(dimensions: pl.DataFrame) -> str:

@@ -93,6 +93,8 @@ def correlations(frame: pl.DataFrame) -> pl.DataFrame:
 def _of_model(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     place = dict(zip(MODEL, rows.select(MODEL).row(0), strict=True))
     targets = _targets(rows)
+    if not targets:
+        return
     given = _wide(rows.filter(pl.col("measure").is_in(_GIVEN)), "measure").select("prompt_row", *_GIVEN)
     dimensions = rows.filter(pl.col("measure").is_in(["dimension", "logit_dimension"]) & (pl.col("value") > 0))
     identity = ["positions", "measure", "method", "n1", "scale"]

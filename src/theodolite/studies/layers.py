@@ -36,7 +36,7 @@ from theodolite.studies.layer_geometry import measure_layers, measure_logits
 from theodolite.studies.layer_rows import Row, RowMaker
 from theodolite.studies.layer_summary import summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
-from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, Positions
+from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
 from theodolite.tables import Reference, display_token, expand
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
@@ -65,11 +65,6 @@ def plan(config: Config) -> list[Unit]:
     units = []
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
         prompts = _prompts(config, reference)
-        if not prompts.prompts:
-            raise FormatError(
-                f"None of the prompts in {config.prompts} has {config.minimum} tokens under the tokenizer of "
-                f"{reference} ({len(prompts.dropped)} are too short). Lower the minimum, or take longer texts."
-            )
         n_prompts = len(prompts.prompts)
         shortest = min(len(ids) for ids in prompts.token_ids)
         for control in controls_of(config, shortest):
@@ -255,7 +250,7 @@ def _dropped(prompts: TokenizedPrompts, config: Config) -> list[str]:
         reasons.setdefault(one.reason, []).append(one.name)
     words = {"short": f"have fewer than {config.minimum} tokens", "uniform": "repeat one token"}
     return [
-        f"{Path(config.prompts).name}: {len(names)} prompts were left out because they {words.get(reason, reason)}: "
+        f"{Path(config.prompts).name}: {len(names)} of the prompts left out because they {words.get(reason, reason)}: "
         f"{', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}."
         for reason, names in reasons.items()
     ]
@@ -288,7 +283,7 @@ class _Clock:
 
 
 @lru_cache(maxsize=1)
-def _model(reference: str, dtype: str, device: str, trust_remote_code: bool) -> LanguageModel:
+def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> LanguageModel:
     model = load_model(reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     if model.tokenizer is None:
         raise FormatError(f"{reference} has no tokenizer, which prompts need. Put a tokenizer.json into its folder.")

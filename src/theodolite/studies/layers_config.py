@@ -16,6 +16,7 @@ Estimator = Literal["gride", "twonn", "mle", "ess", "tle"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 Convention = Literal["exact", "dadapy"]
 SpecialTokens = Literal["none", "outside", "inside"]
+DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]
 LastLayer = Literal["post_norm", "pre_norm"]
 Pairs = Literal["consecutive", "all"]
 
@@ -108,7 +109,7 @@ class Config:
     special_tokens: SpecialTokens = "none"
     positions: tuple[Positions, ...] = ("all", "first")
     last_layer: LastLayer = "post_norm"
-    dtype: str = "float32"
+    dtype: DType = "float32"
     device: str = "auto"
     batch: int = 8
     shuffles: tuple[int, ...] = ()

@@ -64,9 +64,7 @@ def _checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
     """Return the checkpoints of a model that the patterns name, in the order of their steps."""
     parsed = Reference.parse(name)
     patterns = config.revisions if parsed.revision is None else (parsed.revision,)
-    found = dict.fromkeys(
-        one for pattern in patterns for one in expand(replace(parsed, revision=pattern))
-    )
+    found = dict.fromkeys(one for pattern in patterns for one in expand(replace(parsed, revision=pattern)))
     if len(found) < _FEWEST:
         raise NotFoundError(
             f"{name} has {len(found)} checkpoints among {', '.join(patterns)}, but a curve needs at least {_FEWEST}. "

@@ -150,7 +150,7 @@ def _errors(stderr: pl.Series) -> npt.NDArray[np.float64]:
 
 
 def _is_headline(place: dict[str, Any]) -> bool:
-    return place["measure"] == "dimension" and place["method"] == HEADLINE
+    return bool(place["measure"] == "dimension" and place["method"] == HEADLINE)
 
 
 def _early(place: dict[str, Any], one: Drop) -> Finding:

@@ -15,7 +15,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
 
 
 CHAPTER = Chapter(
-    noun="model",
+    noun="profile",
     title="The token cloud over layers",
     nav="Layers",
     lead="GRIDE dimension (neighbors 2 and 4) of the cloud of a prompt's tokens, mean over prompts ± its standard "

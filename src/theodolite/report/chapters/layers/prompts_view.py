@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isnan
 
 import polars as pl
 
@@ -137,7 +138,7 @@ def _shown(surprisal: pl.DataFrame, dimensions: pl.DataFrame, facts: pl.DataFram
                 facts=f"loss {format_value(loss[0])} nats" if len(loss) else "",
                 profile=_points(profile["value"].to_list()),
                 tokens=tuple(
-                    ShownToken(_pieces(token), _level(value), f"{value:.1f} nats")
+                    ShownToken(_pieces(token), _level(value), "first token" if isnan(value) else f"{value:.1f} nats")
                     for token, value in own.sort("position").select("token", "value").iter_rows()
                 ),
             )

@@ -39,7 +39,7 @@ def prepared(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     )
     if measures:
         frame = frame.filter(pl.col("measure").is_in(list(measures)))
-    frame = frame.filter(pl.col("value").is_finite())
+    frame = frame.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
     model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
     frame = frame.with_columns(model.fill_null(pl.col("model")).alias("name"))
     names = short_names(frame["name"].unique().drop_nulls().to_list())

@@ -40,7 +40,7 @@ def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("measure") == "hubness").then(pl.lit("short_share")).otherwise("measure").alias("quantity")
     )
     chosen = chosen.filter(pl.col("step").n_unique().over("label", "which", "quantity") >= 3)
-    return chosen.select("label", "which", "quantity", "step", "value", "stderr").sort(
+    return chosen.select("label", "which", "quantity", "step", "value", "stderr", "extrinsic").sort(
         "quantity", "label", "which", "step"
     )
 

@@ -1,0 +1,248 @@
+"""The layer study as a whole: from prompts to rows, summary, findings and a page."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from theodolite import studies
+from theodolite.core.errors import ParameterError, TheodoliteError
+from theodolite.dimension import gride, mle
+from theodolite.models import evaluate_loss, hidden_states, load_model
+from theodolite.neighborhoods import neighbors
+from theodolite.studies import layers
+from theodolite.studies.layer_controls import controls_of
+from theodolite.studies.layers_config import Config
+
+MODEL = "bundled:pocket-64"
+SMALL = {"n_tokens": 96, "minimum": 64, "k": 16, "mle_k": 10, "overlap_k": 8, "limit": 3, "block": 2, "shown": 1}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("layers") / "run"
+    return studies.run("layers", references=[MODEL], shuffles=[1], full_shuffles=2, lens="logit", out=out, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def states():
+    """The states of the first prompt, from a forward pass of its own."""
+    model = load_model(MODEL, device="cpu")
+    prompts = layers._prompts(Config((MODEL,), **SMALL), MODEL)
+    (found,) = hidden_states(model, prompts.token_ids[:1], include_logits=True)
+    return model, found
+
+
+def of(run, measure, **place):
+    rows = run.table().filter((pl.col("measure") == measure) & (pl.col("prompt_row") == 0))
+    place = {"control": "structured", **place}
+    for column, value in place.items():
+        rows = rows.filter(pl.col(column) == value)
+    return rows
+
+
+def test_every_layer_reads_what_the_estimators_read_on_its_cloud(finished, states):
+    _, found = states
+    for layer in range(1, len(found.states)):
+        graph = neighbors(found.states[layer], k=16)
+        for estimate in gride(graph):
+            row = of(finished, "dimension", positions="all", layer=layer, method="gride", scale=estimate.n2).row(
+                0, named=True
+            )
+            assert row["value"] == pytest.approx(estimate.value, rel=1e-4)  # batches of other sizes round otherwise
+            assert row["n_used"] == 96
+        likely = of(finished, "dimension", positions="all", layer=layer, method="mle")["value"].item()
+        assert likely == pytest.approx(mle(graph, k=10).value, rel=1e-4)
+
+
+def test_the_embedding_layer_has_one_point_for_each_token_type(finished, states):
+    _, found = states
+    n_types = len(np.unique(found.token_ids))
+    row = of(finished, "dimension", positions="all", layer=0, method="gride", scale=2).row(0, named=True)
+    assert row["n_used"] == n_types
+    assert row["n_dropped"] == 96 - n_types
+    first = of(finished, "dimension", positions="first", layer=1, method="gride", scale=2).row(0, named=True)
+    assert first["n_used"] == n_types
+
+
+def test_cosines_norms_and_participation_ratio_are_those_of_the_matrix(finished, states):
+    _, found = states
+    for layer, cloud in enumerate(found.states.double()):
+        unit = cloud / cloud.norm(dim=1, keepdim=True)
+        cosines = unit @ unit.T
+        rows = of(finished, "mean_cosine", positions="all", layer=layer)
+        assert rows.filter(pl.col("method") == "with_diagonal")["value"].item() == pytest.approx(
+            float(cosines.mean()), abs=1e-5
+        )
+        deviation = of(finished, "sd_cosine", positions="all", layer=layer)["value"].item()
+        assert deviation == pytest.approx(float(cosines.std(correction=0)), abs=1e-5)
+        norm = of(finished, "norm", positions="all", layer=layer, method="mean")["value"].item()
+        assert norm == pytest.approx(float(cloud.norm(dim=1).mean()), rel=1e-5)
+        spectrum = torch.linalg.eigvalsh(torch.cov(cloud.T))
+        ratio = of(finished, "participation_ratio", positions="all", layer=layer)["value"].item()
+        assert ratio == pytest.approx(float(spectrum.sum() ** 2 / spectrum.square().sum()), rel=1e-3)
+
+
+def test_overlap_is_the_share_of_common_neighbors(finished, states):
+    _, found = states
+    one, other = (neighbors(found.states[layer], k=8).indices for layer in (1, 2))
+    for k in (1, 3, 8):
+        shared = np.mean([len(set(a[:k]) & set(b[:k])) / k for a, b in zip(one, other, strict=True)])
+        value = of(finished, "overlap", positions="all", layer=1, layer_to=2, scale=k)["value"].item()
+        assert value == pytest.approx(shared, abs=0.011 / k)  # one neighbor of one of 96 tokens may tie
+
+
+def test_loss_and_entropies_are_the_models(finished, states):
+    model, found = states
+    loss = of(finished, "loss")["value"].item()
+    assert loss == pytest.approx(evaluate_loss(model, [found.token_ids]).mean, abs=1e-4)
+    surprisal = of(finished, "surprisal").sort("position")["value"]
+    assert np.isnan(surprisal[0]), "nothing stands before the first token"
+    assert surprisal[1:].mean() == pytest.approx(loss, abs=1e-9)
+    assert surprisal.len() == 96
+    log_p = torch.log_softmax(found.logits.double(), dim=-1)
+    entropy = float(-(log_p.exp() * log_p).sum(dim=-1).mean())
+    assert of(finished, "entropy", method="model")["value"].item() == pytest.approx(entropy, abs=1e-4)
+    by_lens = of(finished, "entropy", method="logit_lens").sort("layer")
+    assert by_lens["layer"].to_list() == list(range(len(found.states)))
+    assert by_lens["value"][-1] == pytest.approx(entropy, abs=1e-3)  # the last layer's lens is the model itself
+
+
+def test_disturbed_prompts_hold_the_same_tokens_in_another_order(finished):
+    for measure in ("n_tokens", "n_types"):
+        own = of(finished, measure)["value"].item()
+        assert of(finished, measure, control="full_shuffle")["value"].to_list() == [own, own]
+    severities = {
+        control: of(finished, "bleu", control=control)["value"].mean() for control in ("block_shuffle", "full_shuffle")
+    }
+    assert 0 <= severities["full_shuffle"] < 0.2 < severities["block_shuffle"] < 1
+
+
+def test_only_shown_prompts_keep_their_tokens_and_only_as_written(finished):
+    rows = finished.table().filter(pl.col("measure") == "surprisal")
+    assert rows["prompt_row"].unique().to_list() == [0]
+    assert rows["control"].unique().to_list() == ["structured"]
+    assert finished.table().filter(pl.col("prompt_row") == 2)["control"].n_unique() == 3
+
+
+def test_the_summary_averages_over_prompts_and_correlates(finished):
+    summary = layers.summarize(finished.table())
+    assert json.dumps(summary, allow_nan=True)
+    here = {
+        "measure": "dimension",
+        "method": "gride",
+        "scale": 4,
+        "layer": 2,
+        "positions": "all",
+        "control": "structured",
+    }
+    (one,) = [row for row in summary if all(row[name] == value for name, value in here.items())]
+    values = finished.table().filter(pl.all_horizontal(pl.col(name) == value for name, value in here.items()))["value"]
+    assert one["value"] == pytest.approx(values.mean())
+    assert one["stderr"] == pytest.approx(values.std() / np.sqrt(3))
+    assert one["n_prompts"] == 3
+    pearson = [row for row in summary if row["measure"] == "pearson" and row["params"]["with"] == "loss"]
+    (found,) = [
+        row
+        for row in pearson
+        if (row["method"], row["scale"], row["layer"], row["positions"]) == ("gride", 4, 2, "all")
+    ]
+    loss = finished.table().filter((pl.col("measure") == "loss") & (pl.col("control") == "structured"))
+    loss = loss.sort("prompt_row")["value"]
+    rows = finished.table().filter(pl.all_horizontal(pl.col(name) == value for name, value in here.items()))
+    expected = np.corrcoef(np.log(rows.sort("prompt_row")["value"]), loss)[0, 1]
+    assert found["value"] == pytest.approx(expected)
+
+
+def test_findings_of_three_prompts_are_undecided(finished):
+    found = {one.id: one for one in layers.find(finished.table())}
+    assert {"peak-inside", "dimension-loss", "shuffle-dimension", "kept-neighbors", "logits-entropy"} <= found.keys()
+    assert {one.verdict for one in found.values()} == {"undecided"}
+    assert all("3 prompts are too few to tell" in one.evidence for one in found.values())
+
+
+def test_time_and_prompts_are_on_record(finished):
+    assert finished.manifest["part_seconds"].keys() == {"model", "geometry"}
+    assert min(finished.manifest["part_seconds"].values()) > 0
+    (given,) = finished.manifest["inputs"]
+    assert given["reference"] == MODEL
+    assert given["prompts"]["n_tokens"] == 96
+
+
+def test_the_same_settings_give_the_same_table_and_redo_nothing(finished, tmp_path):
+    settings = {"references": [MODEL], "shuffles": [1], "full_shuffles": 2, "lens": "logit"}
+    again = studies.run("layers", **settings, out=tmp_path / "again", **SMALL)
+    assert again.manifest["table"]["sha256"] == finished.manifest["table"]["sha256"]
+    kept = studies.run("layers", **settings, out=tmp_path / "again", **SMALL)
+    assert kept.manifest["units"]["done"] == 0
+
+
+def test_short_prompts_are_listed_and_none_left_is_refused(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    long = "It was a bright cold day in April, and the clocks were striking. " * 12
+    texts = [long + "One more thing.", "Too short.", long + "And another thing."]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    run = studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "run", **SMALL | {"limit": None})
+    said = " ".join(run.warnings)
+    assert "left out because they have fewer than 64 tokens: prompts-1." in said
+    assert run.table()["prompt_row"].unique().sort().to_list() == [0, 2]
+    path.write_text(json.dumps({"text": "Too short."}) + "\n")
+    with pytest.raises(ParameterError, match="None of the 1 prompts can be used: at least 90 tokens"):
+        studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "none", **SMALL | {"minimum": 90})
+
+
+def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(json.dumps({"text": "yes no maybe " * 60}) + "\n")
+    run = studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "run", **SMALL)
+    assert any("first positions" in one and "cannot have k=16 neighbors" in one for one in run.warnings)
+    rows = run.table().filter(pl.col("measure") == "dimension")
+    assert rows["positions"].unique().to_list() == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"references": ()}, "name at least one model"),
+        ({"k": 1}, "k=1 is too small"),
+        ({"k": 8}, "An estimator needs 20 neighbors"),
+        ({"overlap_k": 65}, "overlap_k=65 must lie between 1 and k=64"),
+        ({"n_tokens": 100}, "n_tokens=100 cuts every prompt below minimum=128"),
+        ({"minimum": 64}, "minimum=64 tokens cannot have k=64 neighbors"),
+        ({"shuffles": (-1,)}, "shuffles=-1 is no level"),
+        ({"replaced": (1.5,)}, "replaced holds shares of words"),
+        ({"limit": 0}, "limit=0 leaves nothing to do"),
+        ({"positions": ()}, "positions is empty"),
+    ],
+)
+def test_settings_that_no_unit_could_run_with_are_refused(settings, message):
+    with pytest.raises(ParameterError, match=message):
+        Config(**{"references": (MODEL,), **settings})
+
+
+def test_a_shuffle_into_more_blocks_than_tokens_is_refused():
+    config = Config((MODEL,), shuffles=(4,))
+    with pytest.raises(ParameterError, match=r"level 4 needs 256 tokens.*the highest level is 3"):
+        controls_of(config, 96)
+
+
+def test_replaced_words_and_random_tokens_are_controls_too(tmp_path):
+    settings = SMALL | {"limit": 1, "positions": ["all"], "logits": False}
+    run = studies.run(
+        "layers", references=[MODEL], replaced=[0.5], random_vocabularies=1, out=tmp_path / "run", **settings
+    )
+    table = run.table()
+    types = dict(table.filter(pl.col("measure") == "n_types").select("control", "value").iter_rows())
+    assert types["random_vocabulary"] == 96
+    bleu = table.filter((pl.col("measure") == "bleu") & (pl.col("control") == "word_replacement"))["value"].item()
+    assert 0 < bleu < 0.7
+    assert table.filter(pl.col("measure") == "logit_dimension").is_empty()
+
+
+def test_a_model_without_a_tokenizer_is_refused(tmp_path):
+    model = load_model(MODEL, device="cpu")
+    model.module.save_pretrained(tmp_path / "bare")
+    with pytest.raises(TheodoliteError, match="tokenizer"):
+        studies.run("layers", references=[str(tmp_path / "bare")], out=tmp_path / "run", **SMALL)
