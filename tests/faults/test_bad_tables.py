@@ -562,15 +562,18 @@ def test_revision_that_is_not_there(model: Path) -> None:
         load_table(f"{model}@step512")
 
 
-def test_hub_is_not_read_in_this_version() -> None:
-    with pytest.raises(NotFoundError, match=r"hf download a/b --revision main --local-dir b` and pass \./b"):
-        load_table("hub:a/b@main#output")
-    with pytest.raises(NotFoundError, match=r"a name that is no path here"):
-        describe("gpt2")
+def test_a_name_that_is_no_path_is_looked_for_on_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("THEODOLITE_CACHE", str(tmp_path))
+    with pytest.raises(
+        NotFoundError, match=r"Offline mode is on \(HF_HUB_OFFLINE\), and hub:no/such-model cannot be read"
+    ):
+        describe("no/such-model")
 
 
-def test_every_error_is_one_paragraph(model: Path) -> None:
-    for text in ("", "gpt2", f"{model}#zzz", f"{model}@x", f"{model}#model.norm.weight"):
+def test_every_error_is_one_paragraph(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for text in ("", "no/such-model", f"{model}#zzz", f"{model}@x", f"{model}#model.norm.weight"):
         with pytest.raises(TheodoliteError, match=r".+") as caught:
             load_table(text)
         assert "\n" not in str(caught.value)
