@@ -57,6 +57,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", {**SHAPE, "max_position_embeddings": 66}),
     "albert": ("AlbertForMaskedLM", "AlbertConfig", {**SHAPE, "embedding_size": 16}),
     "fnet": ("FNetForMaskedLM", "FNetConfig", SHAPE),
+    "mra": ("MraForMaskedLM", "MraConfig", SHAPE),
     "modernbert": (
         "ModernBertForMaskedLM",
         "ModernBertConfig",

@@ -13,7 +13,7 @@ from theodolite.models import LanguageModel, hidden_states
 CAUSAL = ("llama", "gpt2", "gpt2-bare", "gpt-neox", "opt", "gemma2", "granite", "mamba", "bloom", "moe")
 KINDS = {
     **dict.fromkeys(CAUSAL, "causal"),
-    **dict.fromkeys(("bert", "bert-bare", "roberta", "albert", "fnet", "modernbert"), "encoder"),
+    **dict.fromkeys(("bert", "bert-bare", "roberta", "albert", "fnet", "mra", "modernbert"), "encoder"),
     **dict.fromkeys(("t5", "bart"), "encoder-decoder"),
 }
 FINAL_NORMS = {
