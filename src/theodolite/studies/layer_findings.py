@@ -130,10 +130,11 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     elif negative > positive:
         verdict = "not supported"
     best = pearson.sort("value").row(-1, named=True)
+    lowest = float(pearson["value"].to_numpy().min())
     held = pearson.filter((pl.col("partial_p") < _SIGNIFICANT) & (pl.col("partial") > 0)).height
     evidence = (
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
-        f"{float(pearson['value'].to_numpy().min()):.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
+        f"{lowest:.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
         f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
         f"layers, and in {held} where the numbers of tokens and of distinct tokens are held fixed."
     )
@@ -273,7 +274,7 @@ def _by_layer(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
     each = rows.group_by("layer", "prompt_row", maintain_order=True).agg(pl.col("value").mean())
     return {
         int(layer): part for (layer,), part in each.sort("layer", "prompt_row").group_by("layer", maintain_order=True)
-    }  # type: ignore[call-overload]
+    }
 
 
 def _paired(first: pl.DataFrame, second: pl.DataFrame) -> Difference:
