@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -380,6 +381,29 @@ def test_a_whole_model_from_a_server_that_goes_away(hub, model: Path, server, mo
     hub.faults.append(server.refusing(503))
     with pytest.raises(RemoteError, match="with status 503 again and again"):
         model_folder(f"hub:{NAME}")
+
+
+def test_two_at_once_fetch_once(hub, model: Path) -> None:
+    describe(REFERENCE)
+    hub.forget()
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(lambda _: load_table(REFERENCE), range(4)))
+    assert all(torch.equal(table.points, local(model)) for table in tables)
+    assert hub.sent < 1.1 * tables[0].provenance["n_bytes"]
+
+
+def test_a_model_that_was_renamed_is_followed(hub, model: Path, server) -> None:
+    """The Hub answers the old name with the way to the new one, and only then with where the blob is."""
+
+    def moved(answer) -> bool:
+        if answer.is_blobs or "/old/name" not in answer.path:
+            return False
+        answer._send(307, b"", {"Location": answer.path.replace("/old/name", f"/{NAME}")})
+        return True
+
+    hub.faults.append(moved)
+    hub.faults.append(server.only(str(model / "model.safetensors"), server.setting(most=600_000)))
+    assert torch.equal(load_table("hub:old/name#output").points, local(model))
 
 
 def test_a_full_disk(hub, model: Path, tmp_path: Path, monkeypatch) -> None:

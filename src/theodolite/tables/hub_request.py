@@ -110,7 +110,8 @@ class Stretch:
 
     def _check(self, response: Any) -> None:
         """Refuse an answer that is not the stretch that was asked for."""
-        told = (response.history or [response])[0].headers  # the Hub's own answer, before a store of blobs is asked
+        answers = [one.headers for one in (*response.history, response)]
+        told = next((one for one in answers if "X-Repo-Commit" in one), answers[0])  # the Hub's own, not a blob store's
         etag = told.get("X-Linked-Etag") or told.get("ETag")
         etag = etag.strip().removeprefix("W/").strip('"') if etag else None
         commit = told.get("X-Repo-Commit")
