@@ -183,6 +183,22 @@ def test_files_that_are_not_mutated(name: str) -> None:
     assert read(name, FILES[name]) is not None
 
 
+REAL = (
+    "wordvectors/gensim/lee_fasttext.bin",
+    "wordvectors/gensim/euclidean_vectors.bin",
+    "wordvectors/gensim/crime-and-punishment.vec",
+    "wordvectors/gensim/test_glove.txt",
+    "models/stories260k/model.safetensors",
+)
+
+
+@pytest.mark.parametrize("name", REAL)
+@settings(QUICK, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(mutations=MUTATIONS)
+def test_mutated_real_files(name: str, mutations: list[tuple[str, float, bytes]], shared_data: Path) -> None:
+    read(Path(name).name, mutate((shared_data / name).read_bytes(), mutations))
+
+
 @QUICK
 @given(mutations=MUTATIONS, header=st.booleans())
 def test_text_that_still_loads_has_the_numbers_that_are_written_there(

@@ -42,7 +42,7 @@ def ngram_rows(
     --------
     >>> owners, buckets = ngram_rows([b"a", b"bc"], minn=3, maxn=3, bucket=1000)
     >>> owners.tolist(), buckets.tolist()
-    ([0, 1, 1], [599, 505, 346])
+    ([0, 1, 1], [600, 888, 980])
     """
     marked = [b"<" + word + b">" for word in words]
     data = np.frombuffer(b"".join(marked), dtype=np.uint8)
