@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from theodolite import bundled
-from theodolite.tables import load_table
+from theodolite.cli.output import Output
+from theodolite.core.progress import Silent
+from theodolite.tables import load_table, reporting_to
 
 NAME = "pocket/64"
 SMALL = ("--k", "8", "--nulls", "gaussian", "--mle-k", "5", "--limit", "300")
@@ -59,3 +61,24 @@ def test_a_model_that_is_not_there_is_one_paragraph(theodolite, hub):
     assert "There is no model pocket/65 on the Hub at 127.0.0.1" in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+
+
+def test_bytes_are_shown_on_a_terminal_and_nowhere_else(hub, monkeypatch, capsys):
+    with reporting_to(Output().downloads()):
+        load_table(f"hub:{NAME}#output")
+    assert capsys.readouterr().err == ""
+    hub.add("large/model", bundled.path("pocket-256"))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with reporting_to(Output().downloads()):
+        load_table("hub:large/model#output")
+    shown = capsys.readouterr().err
+    assert "tensor embed_out.weight of large/model" in shown
+    assert "2.1/2.1 MB" in shown
+    bar = Output().progress()
+    bar.start(2, "units")
+    with reporting_to(Output().downloads()):
+        load_table("hub:large/model#input")
+    bar.stop()
+    assert isinstance(Output(quiet=True).downloads(), Silent)

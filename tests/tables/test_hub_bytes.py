@@ -137,8 +137,7 @@ def test_bytes_are_reported_as_they_come(hub, large_model: Path) -> None:
     listener = Listener()
     with reporting_to(listener):
         load_table("hub:large/model")
-    assert [total for total, _ in listener.started] == [TABLE], "headers are not worth a word"
-    assert listener.started[0][1].startswith("tensor model.embed_tokens.weight of hub:large/model@")
+    assert listener.started == [(TABLE, "tensor model.embed_tokens.weight of large/model")]
     assert sum(listener.steps) == TABLE
     assert 2 <= len(listener.steps) <= 110
     assert listener.stopped == 1

@@ -4,12 +4,22 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.errors import LiveError
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -79,6 +89,10 @@ class Output:
             return Silent()
         return Bar() if sys.stderr.isatty() else Lines()
 
+    def downloads(self) -> ProgressProtocol:
+        """Return a bar of bytes for what is fetched, on a terminal; silence elsewhere."""
+        return Silent() if self.quiet or not sys.stderr.isatty() else DownloadBar()
+
 
 class Bar:
     """A progress bar on standard error."""
@@ -100,6 +114,32 @@ class Bar:
     def advance(self, steps: int, note: str = "") -> None:
         """Move the bar."""
         self._bar.update(self._task, advance=steps, note=visible(note))
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+class DownloadBar:
+    """A bar of bytes on standard error; it stays away while another bar is drawn."""
+
+    def start(self, total: int, label: str) -> None:
+        """Show the bar."""
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=_console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(visible(label), total=total)
+        with suppress(LiveError):
+            self._bar.start()
+
+    def advance(self, steps: int, note: str = "") -> None:  # noqa: ARG002 - bytes need no words
+        """Move the bar."""
+        self._bar.update(self._task, advance=steps)
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -15,6 +15,7 @@ from theodolite.report.figure_files import Format
 from theodolite.report.headline import HeadlineTable
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
+from theodolite.tables import reporting_to
 
 _SOME_FAILED = 3
 
@@ -44,7 +45,8 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
         If no unit succeeded, with the reason of the first.
     """
     command = ["theodolite", *sys.argv[1:]]
-    run = studies.execute(name, config, out=out, progress=output.progress(), command=command)
+    with reporting_to(output.downloads()):
+        run = studies.execute(name, config, out=out, progress=output.progress(), command=command)
     failures = run.failures()
     if run.status == "failed":
         raise TheodoliteError(f"{failures[0].message} (No unit of {run.path} could be done: {len(failures)} failed.)")

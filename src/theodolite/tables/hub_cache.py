@@ -25,7 +25,7 @@ class CachedModel:
     revisions : tuple of str
         Branches and tags that stood for it when they were last looked up.
     tensors : tuple of str
-        What is there whole, such as "tensor wte.weight", largest first; headers are not named.
+        Names of those that are there whole, largest first.
     n_bytes : int
         Space on disk, unfinished parts included.
     n_unfinished : int
@@ -104,14 +104,14 @@ def cache_size() -> int:
 def _model(home: Path, folder: Path, revisions: tuple[str, ...]) -> CachedModel:
     """Describe one commit."""
     parts = [read_json(path) or {} for path in folder.glob("parts/*/*.json")]
-    wholes = [part for part in parts if str(part.get("what", "")).startswith("tensor")]
+    wholes = [part for part in parts if str(part.get("what", "")).startswith("tensor ")]
     wholes.sort(key=lambda part: part["begin"] - part["end"])
     return CachedModel(
         repository=home.name.removeprefix("models--").replace("--", "/", 1),
         server=home.parent.name,
         commit=folder.name,
         revisions=revisions,
-        tensors=tuple(str(part["what"]) for part in wholes),
+        tensors=tuple(str(part["what"]).removeprefix("tensor ") for part in wholes),
         n_bytes=_bytes(folder),
         n_unfinished=len(list(folder.glob("parts/*/*.part"))),
         folder=folder,

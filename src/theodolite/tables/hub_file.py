@@ -113,7 +113,7 @@ class RemoteFile:
             raise offline(self.asked, f"its {what} ({end - begin:,} bytes) is not there")
         if kept is None:
             stretch = Stretch(self.asked, self._url, begin, end, size=self.size, etag=self._etag, commit=self._commit)
-            kept = self._stretches.fetch(stretch, end, what=f"{what} of {self.asked}")
+            kept = self._stretches.fetch(stretch, end, what=what, label=f"{what} of {self.asked.repository}")
         self._etag = self._etag or kept.etag
         return kept
 

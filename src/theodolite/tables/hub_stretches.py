@@ -65,8 +65,8 @@ class Stretches:
                     return kept
         return None
 
-    def fetch(self, stretch: Stretch, end: int, *, what: str) -> Kept:
-        """Bring a stretch here, going on with what an earlier try left.
+    def fetch(self, stretch: Stretch, end: int, *, what: str, label: str) -> Kept:
+        """Bring a stretch here, going on with what an earlier try left; `what` is noted, `label` said while it comes.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Stretches:
             there = self._verified(path, begin, end)
             if there:
                 return there
-            with counted(end - begin, what) as counter:
+            with counted(end - begin, label) as counter:
                 part = self._receive(stretch, path.with_suffix(".part"), end, counter)
             stated = {"begin": begin, "end": end, "sha256": hash_file(part), "etag": stretch.etag, "what": what}
             write_json(path.with_suffix(".json"), stated)
