@@ -211,3 +211,9 @@ def test_packed_embedding_is_refused_by_the_name_of_its_scheme(part: str, tmp_pa
     with pytest.raises(FormatError, match=rf"input embedding of .* is quantised by {PACKED[part]}"):
         load_table(folder)
     assert any("quantised by" in note for note in describe(folder).notes)
+
+
+def test_packed_parts_that_are_not_the_embedding(tmp_path: Path) -> None:
+    parts = {"lm_head.qweight": INTEGERS, "model.layers.0.attention.output.qweight": INTEGERS}
+    folder = write(tmp_path / "model", parts)
+    assert torch.equal(load_table(folder, which="output").points, -VALUES.half()), "the plain one is there, too"

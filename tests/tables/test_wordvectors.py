@@ -12,6 +12,7 @@ import torch
 from theodolite.core.errors import NotFoundError, ParameterError
 from theodolite.tables import Table, describe, load_table
 from theodolite.tables.wordvector_layout import find_layout
+from theodolite.tables.wordvector_stream import BLOCK, Stream
 
 SHAPES = {
     "gensim/crime-and-punishment.vec": ("word2vec text", 291, 5),
@@ -97,7 +98,7 @@ def test_a_supervised_model_which_gensim_refuses(vectors: Path) -> None:
     np.testing.assert_allclose(binary.points.numpy(), text.points.numpy(), rtol=1e-4, atol=1e-9)
     assert binary.counts is not None
     assert binary.counts[:4].tolist() == [0x105, 0xD7, 0xC8, 0xBD]  # as a hex dump of the file shows
-    assert binary.provenance["n_bytes"] == 1694 * 100 * 4
+    assert describe(vectors / "gensim/pang_lee_polarity_fasttext.bin").n_bytes_read == 1694 * 100 * 4
 
 
 def test_words_composed_of_ngrams_are_those_that_fasttext_printed(vectors: Path) -> None:
@@ -169,6 +170,22 @@ def test_first_rows(vectors: Path) -> None:
             assert (some.n_stored, some.which) == (n, "vectors")
     assert load_table(f"{vectors / name}#first9", limit=7).n_tokens == 7
     assert load_table(vectors / name, limit=10**9).n_tokens == whole.n_tokens
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_rest_of_the_file_is_not_read(packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(b"word%d %s\n" % (i, b" ".join(b"%.4f" % (j / 7) for j in range(40))) for i in range(40_000))
+    (tmp_path / "x").write_bytes(gzip.compress(text, 1) if packed else text)
+    given = []
+    read = Stream.read
+
+    def counted(self: Stream, n_bytes: int = BLOCK) -> bytes:
+        given.append(len(data := read(self, n_bytes)))
+        return data
+
+    monkeypatch.setattr(Stream, "read", counted)
+    assert load_table(f"{tmp_path}/x#first1000").n_tokens == 1000
+    assert sum(given) == 3 * BLOCK < len(text) / 3, "once each to tell the format, to count lines and to read them"
 
 
 def test_limit_of_other_tables(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ integers (GPTQ, AWQ, bitsandbytes, MXFP4) need code books and orders that differ
 """
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ _PACKED = {
 }
 _STEMS = {
     "input": re.compile(r"(^|\.)(wte|embed_tokens|word_embeddings|embed_in|tok_embeddings|embeddings?|shared)$"),
-    "output": re.compile(r"(^|\.)(lm_head|embed_out|output)$"),
+    "output": re.compile(r"(^|\.)(lm_head|embed_out)$|^output$"),
 }
 
 
@@ -127,14 +127,14 @@ def refuse_quantised(entry: TensorEntry, names: Container[str]) -> None:
         raise FormatError(f"The tensor {entry} in {entry.file} is quantised by {found[0]}. {_ADVICE}")
 
 
-def packed(which: str, names: Iterable[str]) -> str | None:
+def packed(which: str, names: Collection[str]) -> str | None:
     """Say by which scheme an embedding is packed into integers; None where it is not.
 
     Parameters
     ----------
     which : {"input", "output"}
         The embedding asked for.
-    names : iterable of str
+    names : collection of str
         Names of all tensors of the checkpoint.
 
     Examples
@@ -144,19 +144,20 @@ def packed(which: str, names: Iterable[str]) -> str | None:
     """
     for name in names:
         for suffix, scheme in _PACKED.items():
-            if name.endswith(suffix) and _STEMS[which].search(name.removesuffix(suffix)):
+            stem = name.removesuffix(suffix)
+            if name.endswith(suffix) and _STEMS[which].search(stem) and f"{stem}.weight" not in names:
                 return f"quantised by {scheme} ({name})"
     return None
 
 
-def refuse_packed(which: str, names: Iterable[str], place: object) -> None:
+def refuse_packed(which: str, names: Collection[str], place: object) -> None:
     """Refuse an embedding of which only packed integers are there, by the name of the scheme.
 
     Parameters
     ----------
     which : {"input", "output"}
         The embedding asked for.
-    names : iterable of str
+    names : collection of str
         Names of all tensors of the checkpoint.
     place : object
         Where they are, for the message.

@@ -75,7 +75,7 @@ def read_word_table(reference: Reference, file: WordVectorFile, limit: int | Non
             "tied": None,
             "dtype": str(points.dtype).removeprefix("torch."),
             "shape": list(points.shape),
-            "n_bytes": file.entries[VECTORS].n_bytes,
+            "n_bytes": points.numel() * points.element_size(),
             "sha256": hash_tensor(points),
             "model_type": None,
             "architecture": None,

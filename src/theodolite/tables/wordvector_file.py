@@ -1,6 +1,6 @@
 """A file of word vectors, whatever its format: one table that brings its own words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ class WordVectorFile:
     Parameters
     ----------
     path : pathlib.Path
-        The file. Of GloVe text, which has no header, the lines are counted; of fastText the dictionary is read; of the
-        others only the header.
+        The file. Of fastText the dictionary is read, of the others only the header; the lines of GloVe text, which has
+        none, are counted when someone asks for its size.
     layout : Layout
         As `find_layout` found it.
 
@@ -40,17 +40,30 @@ class WordVectorFile:
         self.format = f"{layout.kind}, gzip" if layout.is_gzip else layout.kind
         self._layout = layout
         self._header = read_header(path) if layout.kind == "fasttext" else None
-        n_rows, n_dims = layout.n_rows, layout.n_dims
+        self.entries: Mapping[str, TensorEntry] = _OnlyEntry(self._entry)
+
+    def _entry(self) -> TensorEntry:
+        """Describe the table: its size in the file is that of the rows that are read, or of the whole text."""
+        n_rows, n_dims = self._shape(None)
+        with_ngrams = self._header is not None and self._header.maxn > 0
+        n_inputs = self._header.n_inputs if self._header is not None and with_ngrams else n_rows
+        is_text = self._layout.is_gzip or self._layout.kind in ("word2vec text", "glove text")
+        return TensorEntry(
+            name=VECTORS,
+            shape=(n_rows, n_dims),
+            dtype=self._layout.dtype,
+            n_bytes=self.path.stat().st_size if is_text else 4 * n_dims * n_inputs,
+            file=self.path,
+        )
+
+    def _shape(self, limit: int | None) -> tuple[int, int]:
+        """Return rows and columns; where there is no header, lines are counted, up to `limit`."""
+        layout = self._layout
         if self._header is not None:
-            n_rows, n_dims = len(self._header.words), self._header.n_dims
-        elif n_rows is None:
-            n_rows = count_lines(path, layout.skip)
-        self._shape = (n_rows, n_dims)
-        in_rows = 4 * n_dims * (n_rows if self._header is None or not self._header.maxn else self._header.n_inputs)
-        is_text = layout.is_gzip or layout.kind in ("word2vec text", "glove text")
-        n_bytes = path.stat().st_size if is_text else in_rows
-        entry = TensorEntry(name=VECTORS, shape=self._shape, dtype=layout.dtype, n_bytes=n_bytes, file=path)
-        self.entries: Mapping[str, TensorEntry] = {VECTORS: entry}
+            return len(self._header.words), self._header.n_dims
+        if layout.n_rows is None:
+            return count_lines(self.path, layout.skip, limit), layout.n_dims
+        return layout.n_rows, layout.n_dims
 
     def read(self, name: str = VECTORS) -> torch.Tensor:
         """Return the vectors, without those of repeated words."""
@@ -70,7 +83,7 @@ class WordVectorFile:
         FormatError
             If a row is damaged, the header is wrong, or the numbers do not fit into memory.
         """
-        n_rows, n_dims = self._shape
+        n_rows, n_dims = self._shape(limit)
         layout = self._layout
         try:
             if self._header is not None:
@@ -92,3 +105,24 @@ class WordVectorFile:
                 f"{self.path} claims {n_rows} words of {n_dims} numbers, and the {wanted} bytes for them are not to be "
                 "had. If the file is in order, read its first words with #first100000 after the path."
             ) from error
+
+
+class _OnlyEntry(Mapping[str, TensorEntry]):
+    """The one entry of a word-vector file, made when it is looked at."""
+
+    def __init__(self, make: Callable[[], TensorEntry]) -> None:
+        self._make = make
+        self._entry: TensorEntry | None = None
+
+    def __getitem__(self, name: str) -> TensorEntry:
+        if name != VECTORS:
+            raise KeyError(name)
+        if self._entry is None:
+            self._entry = self._make()
+        return self._entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((VECTORS,))
+
+    def __len__(self) -> int:
+        return 1

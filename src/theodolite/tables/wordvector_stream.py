@@ -86,8 +86,8 @@ class Stream:
             yield block
 
 
-def count_lines(path: Path, skip: int) -> int:
-    """Return the number of lines after the first `skip` bytes; blank lines at the end are none."""
+def count_lines(path: Path, skip: int, most: int | None = None) -> int:
+    """Return the number of lines after the first `skip` bytes, or `most`; blank lines at the end are none."""
     lines = pending = 0
     anything = False
     with Stream(path) as stream:
@@ -98,4 +98,6 @@ def count_lines(path: Path, skip: int) -> int:
                 lines += pending + text.count(b"\n")
                 pending, anything = 0, True
             pending += block.count(b"\n", len(text))
+            if most is not None and lines + anything >= most:
+                return most
     return lines + anything
