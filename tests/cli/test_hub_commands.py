@@ -44,6 +44,7 @@ def test_inspect_says_what_would_be_fetched(theodolite, hub, monkeypatch):
     assert hub.token not in done.out + done.err + said.out + said.err
 
 
+@pytest.mark.slow
 def test_checkpoints_of_a_model_on_the_hub_are_measured(theodolite, hub, tmp_path):
     done = theodolite("dimension", f"hub:{NAME}@step*#output", *SMALL, "--json", "--out", "run")
     assert done.code == 0, done.err

@@ -6,7 +6,17 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import (
+    AutoModelForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    T5Config,
+    T5ForConditionalGeneration,
+    XGLMConfig,
+    XGLMForCausalLM,
+)
 
 from theodolite import bundled
 from theodolite.core.errors import FormatError, NotFoundError, RemoteError
@@ -169,6 +179,30 @@ def test_untied_and_tied_models_in_every_form(hub, tmp_path: Path, form: str) ->
         assert torch.equal(load_table(f"hub:tiny/{name}#output").points, expected.detach())
     named = load_table("hub:tiny/untied#gpt_neox.layers.0.mlp.dense_h_to_4h.weight")
     assert torch.equal(named.points, untied.gpt_neox.layers[0].mlp.dense_h_to_4h.weight.detach())
+
+
+@pytest.mark.parametrize("form", ["safetensors shards", "torch"])
+def test_an_architecture_that_transformers_must_be_asked_about(hub, tmp_path: Path, form: str) -> None:
+    config = XGLMConfig(vocab_size=99, d_model=16, ffn_dim=32, num_layers=1, attention_heads=2)
+    folder = write(XGLMForCausalLM(config), tmp_path / "model", form)
+    hub.add("tiny/xglm", folder)
+    for which in ("input", "output"):
+        there, here = load_table(f"hub:tiny/xglm#{which}"), load_table(f"{folder}#{which}")
+        assert there.provenance["found_by"] == "transformers"
+        assert there.provenance["embedding_scale"] == here.provenance["embedding_scale"]
+        assert torch.equal(there.points, here.points)
+
+
+def test_a_text_model_inside_another(hub, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {"model_type": "llama", "vocab_size": 99, **sizes}
+    vision = {"model_type": "clip_vision_model", "image_size": 8, "patch_size": 4, **sizes}
+    model = LlavaForConditionalGeneration(LlavaConfig(text_config=text, vision_config=vision, image_token_index=98))
+    folder = write(model, tmp_path / "model", "safetensors")
+    hub.add("tiny/llava", folder)
+    table = load_table("hub:tiny/llava")
+    assert "language_model" in table.provenance["tensor"]
+    assert torch.equal(table.points, model.get_input_embeddings().weight.detach())
 
 
 def test_a_whole_model_in_one_format_of_weights(hub, tmp_path: Path, monkeypatch) -> None:

@@ -188,8 +188,17 @@ def open_checkpoint(place: Path) -> Checkpoint:
     return _of_file(place, place / name) if name not in INDEXES else Checkpoint(place, read_index(place / name), {})
 
 
-def choose_weights(names: Collection[str], place: Path) -> str:
+def choose_weights(names: Collection[str], place: Path, *, advice: str = "Name one of them, not the folder.") -> str:
     """Return which of the files of a folder holds its weights, or the index of those that do.
+
+    Parameters
+    ----------
+    names : collection of str
+        The files of the folder.
+    place : pathlib.Path
+        The folder, for messages.
+    advice : str
+        What to do where several could be meant.
 
     Raises
     ------
@@ -210,7 +219,7 @@ def choose_weights(names: Collection[str], place: Path) -> str:
     if found:
         raise NotFoundError(
             f"{place} holds {len(found)} weight files ({', '.join(found[:4])}"
-            f"{', ...' if len(found) > 4 else ''}) and no index that joins them. Name one of them, not the folder."
+            f"{', ...' if len(found) > 4 else ''}) and no index that joins them. {advice}"
         )
     raise NotFoundError(
         f"{place} holds no weights: model.safetensors, pytorch_model.bin or the index of their shards is needed. "

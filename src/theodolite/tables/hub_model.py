@@ -11,6 +11,7 @@ from urllib.parse import quote
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
 from theodolite.core.errors import FormatError, RemoteError
+from theodolite.tables.checkpoint import choose_weights
 from theodolite.tables.hub_disk import git_identity, written
 from theodolite.tables.hub_errors import Asked, offline
 from theodolite.tables.hub_file import RemoteFile
@@ -89,6 +90,17 @@ class HubModel:
     def asked(self, file: str | None = None) -> Asked:
         """Return what is asked for, for messages."""
         return Asked(endpoint=self.endpoint, repository=self.repository, revision=self.commit, file=file)
+
+    def weights(self) -> str:
+        """Return the file that holds the weights, or the index of those that do.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none, or nothing says which.
+        """
+        advice = f"Download the one that is meant with `hf download {self.repository} FILE`, and give its path."
+        return choose_weights(self.files, self.place, advice=advice)
 
     def bring_companions(self) -> Path:
         """Bring config.json, the tokenizer and token counts, and return their folder.

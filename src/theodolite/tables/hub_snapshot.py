@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
 from theodolite.core.errors import NotFoundError
-from theodolite.tables.checkpoint import INDEXES, choose_weights, read_index
+from theodolite.tables.checkpoint import INDEXES, read_index
 from theodolite.tables.hub_errors import explain
 from theodolite.tables.hub_model import HubModel
 from theodolite.tables.hub_patience import HTTP_ERRORS, ask
@@ -66,7 +66,7 @@ def bring_model(reference: Reference) -> Path:
 
 def files_of(model: HubModel) -> list[str]:
     """Return the files that running a model takes: config, tokenizer, and its weights in one format."""
-    weights = choose_weights(model.files, model.place)
+    weights = model.weights()
     shards: Collection[str] = (weights,)
     if weights in INDEXES:
         shards = {path.name for path in read_index(model.bring(weights)).values()}

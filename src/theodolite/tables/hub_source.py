@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from theodolite.core.errors import FormatError, NotFoundError
-from theodolite.tables.checkpoint import INDEXES, Checkpoint, choose_weights, open_file, read_index
+from theodolite.tables.checkpoint import INDEXES, Checkpoint, open_file, read_index
 from theodolite.tables.entries import TensorFile
 from theodolite.tables.hub_model import HubModel
 from theodolite.tables.hub_resolve import noted_commit, resolve
@@ -63,7 +63,7 @@ def open_on_hub(model: HubModel) -> Checkpoint:
     """
     place = model.place
     opener = partial(_open, model)
-    name = choose_weights(model.files, place)
+    name = model.weights()
     if name in INDEXES:
         shards = {tensor: place / path.name for tensor, path in read_index(model.bring(name)).items()}
         return Checkpoint(place, shards, {}, folder=model.folder, opener=opener)
