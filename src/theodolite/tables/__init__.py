@@ -1,4 +1,4 @@
-"""Where tables come from: references, safetensors, torch zip files, npy, model folders.
+"""Where tables come from: model folders, the Hub, safetensors, torch, numpy, GGUF, word vectors, objects in memory.
 
 >>> from theodolite.tables import Reference, load_table
 >>> str(Reference.parse("bundled:pocket-128#unembedding"))
