@@ -17,7 +17,17 @@ from theodolite.studies.layer_controls import controls_of
 from theodolite.studies.layers_config import Config
 
 MODEL = "bundled:pocket-64"
-SMALL = {"n_tokens": 96, "minimum": 64, "k": 16, "mle_k": 10, "overlap_k": 8, "limit": 3, "block": 2, "shown": 1}
+SMALL = {
+    "positions": ("all", "first"),
+    "n_tokens": 96,
+    "minimum": 64,
+    "k": 16,
+    "mle_k": 10,
+    "overlap_k": 8,
+    "limit": 3,
+    "block": 2,
+    "shown": 1,
+}
 
 
 @pytest.fixture(scope="module")

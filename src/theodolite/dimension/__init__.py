@@ -6,6 +6,7 @@ Every estimator is a pure function that returns a frozen `DimensionEstimate` (or
 from theodolite.dimension.advice import Calibration, Recommendation, calibrate, recommend_scale
 from theodolite.dimension.cloud_estimators import cloud_gride, cloud_mle, cloud_twonn
 from theodolite.dimension.cloud_local import cloud_ess, cloud_tle
+from theodolite.dimension.cloud_participation import cloud_participation_ratio
 from theodolite.dimension.clouds import CloudDimensions
 from theodolite.dimension.correlation import correlation_dimension
 from theodolite.dimension.decimation import local_twonn, twonn_decimation
@@ -35,6 +36,7 @@ __all__ = [
     "cloud_ess",
     "cloud_gride",
     "cloud_mle",
+    "cloud_participation_ratio",
     "cloud_tle",
     "cloud_twonn",
     "constant_density_neighbors",

@@ -12,6 +12,7 @@ from theodolite.models.evaluate import LossEvaluation, evaluate_loss
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.lens import logit_lens_entropy
 from theodolite.models.load import load_model
+from theodolite.models.logit_cloud import logit_cloud, logit_root
 from theodolite.models.losses import TokenLosses, entropy, token_losses
 from theodolite.models.matching import greedy_match
 from theodolite.models.saved_states import save_states
@@ -30,7 +31,9 @@ __all__ = [
     "hidden_states",
     "load_lens",
     "load_model",
+    "logit_cloud",
     "logit_lens_entropy",
+    "logit_root",
     "save_states",
     "token_losses",
     "tuned_lens_entropy",

@@ -5,15 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from theodolite.core.errors import PointsError
 from theodolite.dimension import (
     CloudDimensions,
     cloud_ess,
     cloud_gride,
     cloud_mle,
+    cloud_participation_ratio,
     cloud_tle,
     cloud_twonn,
-    participation_ratio,
 )
 from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
 from theodolite.similarity import (
@@ -63,7 +62,9 @@ def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list
             make.row("norm", lengths.mean, method="mean", layer=layer, n_used=lengths.n_points),
             make.row("norm", lengths.std, method="sd", layer=layer, n_used=lengths.n_points),
         ]
-        rows += _spectrum(states[layer], make.having(layer=layer))
+    for layer, ratio in enumerate(cloud_participation_ratio(states)):
+        if not np.isnan(ratio):  # all tokens in one place: no direction has any variance
+            rows.append(make.row("participation_ratio", ratio, layer=layer, n_used=len(states[layer])))
     rows += _embedding(states[:1], make, config)
     rows += _neighborhoods(states[1:], make, config)
     return rows
@@ -75,7 +76,7 @@ def measure_logits(logits: torch.Tensor, make: RowMaker, config: Config) -> list
     Parameters
     ----------
     logits : torch.Tensor
-        `(n_tokens, n_vocabulary)`.
+        `(n_tokens, n_vocabulary)`, or any points with the same distances.
     make, config
         As in `measure_layers`.
 
@@ -90,14 +91,6 @@ def measure_logits(logits: torch.Tensor, make: RowMaker, config: Config) -> list
         for estimates in _estimates(found, logits[None], config)
         for row in _dimension_rows(estimates, make, (None,), "logit_dimension", found)
     ]
-
-
-def _spectrum(points: torch.Tensor, make: RowMaker) -> list[Row]:
-    try:
-        estimate = participation_ratio(points)
-    except PointsError:  # all tokens in one place: no direction has any variance
-        return []
-    return [make.row("participation_ratio", estimate.value, stderr=estimate.stderr, n_used=estimate.n_used)]
 
 
 def _embedding(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
@@ -133,9 +126,7 @@ def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list
         )
     k_values = range(1, config.overlap_k + 1)
     for cloud, layer in enumerate(layers):
-        shape = graph_statistics(
-            found.graph(cloud), k_values=[k for k in (*_DOUBLING, config.overlap_k) if k in k_values]
-        )
+        shape = graph_statistics(found.graph(cloud), k_values=[k for k in _GRAPH_K if k in k_values])
         for k, reciprocity, transitivity in zip(shape.k_values, shape.reciprocity, shape.transitivity, strict=True):
             rows.append(make.row("reciprocity", reciprocity, layer=layer, scale=int(k)))
             rows.append(make.row("transitivity", transitivity, layer=layer, scale=int(k)))
@@ -194,10 +185,9 @@ def _dimension_rows(
                     radius=float(estimates.radius[cloud, scale]),
                     n_used=int(estimates.n_used[cloud, scale]),
                     n_dropped=int(estimates.n_dropped[cloud, scale] + found.n_duplicates[cloud]),
-                    extrinsic=found.n_dims,
                 )
             )
     return rows
 
 
-_DOUBLING = (1, 2, 4, 8, 16)
+_GRAPH_K = (1, 2, 5, 10)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.errors import FormatError, PointsError
 from theodolite.core.hashing import hash_json
@@ -24,7 +25,9 @@ from theodolite.models import (
     hidden_states,
     load_lens,
     load_model,
+    logit_cloud,
     logit_lens_entropy,
+    logit_root,
     token_losses,
     tuned_lens_entropy,
 )
@@ -62,6 +65,7 @@ def plan(config: Config) -> list[Unit]:
         In the order of the references; the prompts themselves before the disturbed ones.
     """
     _model.cache_clear()
+    _root.cache_clear()
     units = []
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
         prompts = _prompts(config, reference)
@@ -148,9 +152,10 @@ def run(unit: Unit) -> UnitResult:
             rows += _facts(make, model, ids, found.token_ids)
             rows += _predictions(make, model, config, found, shown=shown)
         with clock.part("geometry"):
+            logits = _logits(model, config, found, reference)
             for choice in config.positions:
                 try:
-                    rows += _clouds(make.having(positions=choice), config, found, choice)
+                    rows += _clouds(make.having(positions=choice), config, found, logits, choice=choice)
                 except PointsError as error:
                     warnings.append(f"{reference} {prompt.name}, {choice} positions: {error}")
     inputs = [{**model.provenance, "prompts": prompts.settings}]
@@ -222,7 +227,9 @@ def _through_lens(make: RowMaker, model: LanguageModel, config: Config, found: P
     ]
 
 
-def _clouds(make: RowMaker, config: Config, found: PromptStates, choice: Positions) -> list[Row]:
+def _clouds(
+    make: RowMaker, config: Config, found: PromptStates, logits: torch.Tensor | None, *, choice: Positions
+) -> list[Row]:
     """Measure the clouds of one prompt at one choice of positions."""
     kept = positions(found.token_ids, choice=choice)
     if len(kept) <= config.k:
@@ -231,9 +238,17 @@ def _clouds(make: RowMaker, config: Config, found: PromptStates, choice: Positio
         )
     everything = len(kept) == len(found.token_ids)
     rows = measure_layers(found.states if everything else found.states[:, kept], make, config)
-    if config.logits and found.logits is not None:
-        rows += measure_logits(found.logits if everything else found.logits[kept], make, config)
+    if logits is not None:
+        rows += measure_logits(logits if everything else logits[kept], make, config)
     return rows
+
+
+def _logits(model: LanguageModel, config: Config, found: PromptStates, reference: str) -> torch.Tensor | None:
+    """Return points as far apart as the logits, of fewer columns where the head is linear; None where not wanted."""
+    if not config.logits or found.logits is None:
+        return None
+    root = _root(reference, config.dtype, config.device, config.trust_remote_code)
+    return found.logits if root is None else logit_cloud(model, found.states[-1], root, last_layer=found.last_layer)
 
 
 def _chosen(prompts: TokenizedPrompts, rows: Sequence[int]) -> list[tuple[Prompt, Ids]]:
@@ -288,6 +303,11 @@ def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -
     if model.tokenizer is None:
         raise FormatError(f"{reference} has no tokenizer, which prompts need. Put a tokenizer.json into its folder.")
     return model
+
+
+@lru_cache(maxsize=1)
+def _root(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> torch.Tensor | None:
+    return logit_root(_model(reference, dtype, device, trust_remote_code))
 
 
 @lru_cache(maxsize=1)

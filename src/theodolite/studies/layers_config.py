@@ -107,7 +107,7 @@ class Config:
     minimum: int = 128
     also_under: tuple[str, ...] = ()
     special_tokens: SpecialTokens = "none"
-    positions: tuple[Positions, ...] = ("all", "first")
+    positions: tuple[Positions, ...] = ("all",)
     last_layer: LastLayer = "post_norm"
     dtype: DType = "float32"
     device: str = "auto"

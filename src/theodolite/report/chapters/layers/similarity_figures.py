@@ -13,7 +13,7 @@ from theodolite.report.figures.wording import joined
 
 _BAND = "Bands: ± 1 standard deviation over prompts."
 _OVERLAP_K = (1, 2, 5, 10, 31)
-_GRAPH_K = 16
+_GRAPH_K = 10
 _COLUMNS = ("name", "layer", "condition", "control", "level", "value", "sd", "stderr", "n_prompts", "n_used")
 
 
@@ -152,7 +152,7 @@ def graph_data(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Means over prompts as they are, at the number of neighbors nearest to 16.
+        Means over prompts as they are, at the number of neighbors nearest to 10.
     """
     rows = main_positions(structured(averaged(frame, "reciprocity", "transitivity")))
     there = rows["scale"].unique().to_list()
