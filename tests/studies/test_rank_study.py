@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -20,6 +21,7 @@ from theodolite.studies import rank
 from theodolite.studies.rank_config import Config
 from theodolite.studies.rank_curves import read_models
 from theodolite.studies.rank_export import export_rank, export_recommended
+from theodolite.studies.rank_text import text_windows
 
 QUICK = {"text": "examples", "windows": 8, "context": 32, "batch": 4, "steps": 3}
 PLANTED = 12
@@ -312,3 +314,14 @@ def test_another_text_trains_another_table(shared_data, tmp_path):
     adapter = model.curves[-1]
     assert model.full.high < model.base.value
     assert adapter.loss()[1].value < adapter.loss()[0].value < model.base.value
+
+
+def test_the_default_text_is_that_of_every_python(monkeypatch):
+    tokenizer = load_model("bundled:pocket-64", device="cpu").tokenizer
+    text = text_windows("python", tokenizer, n_tokens=64, n_held_out=10, batch=8)
+    assert text.held_out.shape == (10, 64)
+    assert len(text.training) + 10 == text.origin["n_windows"] > 1000
+    assert "the" in tokenizer.decode(text.held_out[0])
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(NotFoundError, match="comes without its language reference"):
+        text_windows("python", tokenizer, n_tokens=64, n_held_out=10, batch=8)
