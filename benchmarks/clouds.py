@@ -89,6 +89,12 @@ def skdim_gride(states: np.ndarray) -> np.ndarray:
     return np.array([measure(multiscale=True, range_max=RANGE).fit(cloud).dimension_ for cloud in states])
 
 
+def tdhook_twonn(states: np.ndarray) -> np.ndarray:
+    tensors = import_module("tensordict").TensorDict({"data": torch.from_numpy(states)}, batch_size=[])
+    estimator = import_module("tdhook.latent.dimension_estimation.twonn").TwoNnDimensionEstimator()
+    return estimator(tensors)["dimension"].numpy()
+
+
 class Dadapy:
     """DADApy in a process of its own, which is told when to begin and says how long it took."""
 
@@ -138,6 +144,8 @@ def main() -> None:
     }
     if find_spec("skdim"):
         contestants["scikit-dimension GRIDE"] = skdim_gride
+    if find_spec("tdhook"):
+        contestants["tdhook TwoNN, one scale"] = tdhook_twonn
     dadapy = Dadapy(options.dadapy, states) if options.dadapy else None
     ours(states[:2])
     times: dict[str, list[float]] = {}

@@ -3,9 +3,10 @@
     PYTHONPATH=src python benchmarks/neighbors.py                  # peers answer 2,048 queries, scaled to all points
     PYTHONPATH=src python benchmarks/neighbors.py --queries 0      # everyone answers all points (hours on one core)
 
-Peers that are not installed are named and left out (pip install faiss-cpu scikit-learn). Threads are those of the
-environment: set OMP_NUM_THREADS. Every round runs all contestants once, in turn; ratios are taken within a round and
-the median over rounds is shown, so a machine that is busy with something else slows everyone.
+Peers that are not installed are left out (pip install faiss-cpu scikit-learn pynndescent torchdr). torchid needs Python
+3.13 and is not among them; tdhook sorts all distances, in `benchmarks/clouds.py`. Threads are those of the environment:
+set OMP_NUM_THREADS. Every round runs all contestants once, in turn; ratios are taken within a round and the median over
+rounds is shown, so a machine that is busy with something else slows everyone.
 """
 
 import argparse
@@ -61,6 +62,21 @@ def torch_topk(points: np.ndarray, k: int, queries: int) -> Answer:
     return torch.cat([f.indices for f in found]).numpy(), torch.cat([f.values for f in found]).numpy()
 
 
+def torchdr_exact(points: np.ndarray, k: int, queries: int) -> Answer:
+    """TorchDR's door with its plain torch backend: it holds all distances of the queries at once."""
+    search = import_module("torchdr.distance").pairwise_distances
+    table = torch.from_numpy(points)
+    squares, indices = search(table[:queries], table, metric="sqeuclidean", k=k + 1, return_indices=True, device="cpu")
+    return indices.numpy(), squares.clamp(min=0).sqrt().numpy()
+
+
+def pynndescent(points: np.ndarray, k: int, queries: int) -> Answer:
+    """Approximate, all points at once: its graph of neighbors cannot be had for a few."""
+    found = import_module("pynndescent").NNDescent(points, n_neighbors=k + 1, n_jobs=1, random_state=0)
+    indices, distances = found.neighbor_graph
+    return indices[:queries], distances[:queries]
+
+
 def bare_product(points: np.ndarray, k: int, queries: int) -> Answer:
     """Compute the full float32 product and nothing else: what no peer that computes each product twice can beat."""
     table = torch.from_numpy(points)
@@ -74,6 +90,8 @@ CONTESTANTS: dict[str, tuple[Search, str | None]] = {
     "FAISS IndexFlatL2": (faiss_flat, "faiss"),
     "scikit-learn brute": (sklearn_brute, "sklearn"),
     "torch cdist + topk": (torch_topk, None),
+    "TorchDR, torch backend": (torchdr_exact, "torchdr"),
+    "PyNNDescent (approximate)": (pynndescent, "pynndescent"),
     "float32 product alone (torch)": (bare_product, None),
 }
 
@@ -152,7 +170,7 @@ def race(name: str, points: np.ndarray, k: int, queries: int, rounds: int) -> li
         for who, (search, module) in CONTESTANTS.items():
             if module and find_spec(module) is None:
                 continue
-            asked = n_points if search is ours or queries == 0 else min(queries, n_points)
+            asked = n_points if search in (ours, pynndescent) or queries == 0 else min(queries, n_points)
             cpu, wall, peak, answer = measured(lambda search=search, asked=asked: search(points, k, asked))
             times.setdefault(who, []).append(cpu * n_points / asked)
             if search is not bare_product:
@@ -202,7 +220,7 @@ def awkward(k: int = 10) -> list[str]:
         try:
             search(broken, k, 100)
             cells.append("silent")
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             cells.append(f"refused: {str(error).splitlines()[0][:60]}")
         lines.append(f"| {who} | {' | '.join(cells)} |")
     return [*lines, ""]
@@ -213,7 +231,7 @@ def machine() -> list[str]:
     cpu = next(
         (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), ""
     )
-    wanted = ["theodolite", "torch", "numpy", "faiss-cpu", "scikit-learn"]
+    wanted = ["theodolite", "torch", "numpy", "faiss-cpu", "scikit-learn", "pynndescent", "torchdr"]
     versions = []
     for package in wanted:
         try:

@@ -159,7 +159,7 @@ class Products:
         bits |= np.arange(n_points)
         bits[np.arange(height), np.arange(start, stop)] = np.iinfo(np.int64).max
         bits.partition(n_kept - 1, axis=1)
-        nearest = bits[:, :n_kept].copy()
+        nearest = bits[:, :n_kept]
         nearest.sort(axis=1)
         np.bitwise_and(nearest, low, out=indices)
         nearest &= ~low
