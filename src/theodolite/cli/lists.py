@@ -13,7 +13,8 @@ _CONFIGS = {
     "rank": "theodolite.studies.rank_config",
 }
 """Where each command's settings are; those that hold several values may be given with commas."""
-_OTHERS = {"report": {"--figures"}}
+_TRANSFER = ("source", "target", "contrasts", "maps", "controls", "tokens", "layers", "strengths")
+_OTHERS = {"report": {"--figures"}, "transfer": {f"--{name}" for name in _TRANSFER}}
 _LIST = re.compile(r"[^\s,\[\]{}()/\\]+(,[^\s,\[\]{}()/\\]+)+")
 """Plain values between commas: neither a pattern nor a path, which may hold commas of their own."""
 

@@ -51,6 +51,11 @@ for _name, _where, _help in (
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
     app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
+app.command(
+    "theodolite.cli.transfer:transfer",
+    name="transfer",
+    help="Carry steering vectors to another model, with controls.",
+)
 
 
 def main() -> None:

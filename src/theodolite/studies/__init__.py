@@ -16,6 +16,7 @@ STUDIES = {
     "layers": "theodolite.studies.layers",
     "survey": "theodolite.studies.survey",
     "training": "theodolite.studies.training",
+    "transfer": "theodolite.studies.transfer",
 }
 
 

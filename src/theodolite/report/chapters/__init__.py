@@ -11,6 +11,7 @@ CHAPTERS = {
     "rank": "theodolite.report.chapters.rank",
     "survey": "theodolite.report.chapters.tables",
     "training": "theodolite.report.chapters.training",
+    "transfer": "theodolite.report.chapters.transfer",
 }
 
 

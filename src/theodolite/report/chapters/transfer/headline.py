@@ -1,0 +1,135 @@
+"""The headline of a transfer study: one line for each contrast carried from one model to another."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from theodolite.core.number_format import format_count, format_percent, format_range, format_value
+from theodolite.report.chapter import Summary
+from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
+from theodolite.report.selection import short_names
+from theodolite.studies.finding import Finding
+
+NAMES = {
+    "native": "the target's own",
+    "least_squares": "row map",
+    "ridge": "ridge row map",
+    "procrustes": "Procrustes",
+    "low_rank": "low-rank map",
+    "logit_matching": "logit-matching map",
+    "states": "map of states",
+    "random": "random vector",
+    "permuted": "map of permuted tokens",
+    "random_map": "Gaussian map",
+    "identity": "no map",
+    "none": "not steered",
+}
+_HEADINGS = {
+    "layer": "layer",
+    "native": "effect of the own vector",
+    "kept": "kept",
+    "interval": "kept, interval",
+    "control": "best control",
+    "cosine": "cosine with the own vector",
+    "perplexity": "perplexity, steered / not",
+}
+
+_Rows = Sequence[Mapping[str, Any]]
+
+
+def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
+    """Arrange a transfer study as one line for each pair of models and contrast.
+
+    Parameters
+    ----------
+    summary : sequence of mapping
+        Rows of the JSON output.
+    findings : sequence of Finding
+        A line whose finding is not supported is marked.
+
+    Returns
+    -------
+    HeadlineTable
+        Without rows where nothing was carried.
+    """
+    names = short_names({str(row[side]) for row in summary for side in ("source", "target")})
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for row in summary:
+        groups.setdefault((row["source"], row["target"], row["contrast"]), []).append(row)
+    verdicts = {one.subject: one.verdict for one in findings}
+    rows = []
+    for (source, target, contrast), found in groups.items():
+        verdict = verdicts.get(f"{source} to {target}, {contrast}", "")
+        row = _row(found, f"to {names[target]}, {contrast}", names[source], source, verdict)
+        if row is not None:
+            rows.append(row)
+    return HeadlineTable(_HEADINGS, tuple(rows))
+
+
+def opening(table: HeadlineTable) -> list[str]:
+    """Say in words what the vectors keep.
+
+    Parameters
+    ----------
+    table : HeadlineTable
+        The headline.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty without rows.
+    """
+    carried = [row for row in table.rows if not row.doubtful and not row.notes]
+    if not table.rows:
+        return []
+    kept = [row.cells["kept"].value for row in carried if row.cells["kept"].value is not None]
+    sentence = f"{len(carried)} of {len(table.rows)} carried vectors steer beyond every control"
+    return [f"{sentence}; they keep {format_range(min(kept), max(kept))} of the effect." if kept else f"{sentence}."]
+
+
+def _row(found: _Rows, which: str, name: str, reference: str, verdict: str) -> HeadlineRow | None:
+    carried = next((row for row in found if row["measure"] == "effect_retained" and row["role"] == "transferred"), None)
+    native = next((row for row in found if row["measure"] == "effect" and row["role"] == "native"), None)
+    if carried is None or native is None:
+        return None
+    kept = carried["value"]
+    controls = [
+        row["value"]
+        for row in found
+        if row["measure"] == "effect_retained" and row["role"] == "control" and row["value"] is not None
+    ]
+    cosine = _value(found, "cosine", carried["condition"])
+    after, before = _value(found, "perplexity", carried["condition"]), _value(found, "perplexity", "none")
+    ratio = None if after is None or not before else after / before
+    best = max(controls, default=None)
+    interval = (
+        Cell("–") if carried["low"] is None else Cell(format_range(carried["low"], carried["high"]), carried["low"])
+    )
+    cells = {
+        "layer": Cell(format_count(carried["layer"]), carried["layer"]),
+        "native": Cell(format_value(native["value"], native["stderr"]), native["value"]),
+        "kept": Cell(format_percent(kept), kept),
+        "interval": interval,
+        "control": Cell(format_percent(best), best),
+        "cosine": Cell(format_value(cosine), cosine),
+        "perplexity": Cell(format_value(ratio), ratio),
+    }
+    return HeadlineRow(
+        name=name,
+        revision="",
+        which=which,
+        reference=reference,
+        cells=cells,
+        share=None if kept is None else min(max(kept, 0.0), 1.0),
+        doubtful=verdict == "not supported",
+        notes=() if verdict == "supported" else (verdict,) if verdict else (),
+    )
+
+
+def _value(found: _Rows, measure: str, condition: str) -> float | None:
+    """Return the largest value of a measure: side effects are read at both ends of the working range."""
+    values = [
+        row["value"]
+        for row in found
+        if row["measure"] == measure and row["condition"] == condition and row["value"] is not None
+    ]
+    return max(values, default=None)
