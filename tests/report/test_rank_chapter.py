@@ -151,6 +151,10 @@ def test_the_chapter_tells_the_ranks(frame):
     opening = " ".join(chapter.opening(table))
     assert "dimension of 17.0" in opening
     assert "A table cut to a rank stops improving around rank 16" in opening
+    assert "A trained adapter stops improving around rank 16" in opening
+    going_on = planted_frame(falls_on=0.3, trained=False)
+    table = chapter.headline(rank_summary.summarize(going_on), [])
+    assert "A table cut to a rank goes on improving with the rank" in " ".join(chapter.opening(table))
     sections = chapter.sections(frame, rank_summary.summarize(frame))
     assert [section.id for section in sections] == ["recommended", "readings"]
     assert len(sections[1].content["lines"]) == 3 * len(RANKS)

@@ -17,6 +17,8 @@ TOLERANCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Loss increases, in nats per token, for which a rank is recommended."""
 TOLERANCE = 0.05
 """The one of the headline."""
+FLAT = 0.25
+"""Slope beyond a knee over the slope before it, up to which a curve counts as having flattened."""
 DIMENSION = "twonn"
 """The estimate that knees are compared with."""
 _NORMAL = 1.959964

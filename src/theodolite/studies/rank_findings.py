@@ -10,13 +10,11 @@ import polars as pl
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.statistics import Knee
 from theodolite.studies.finding import Finding, Verdict
-from theodolite.studies.rank_curves import TOLERANCE, Interval, ModelRanks, RankCurve, read_models
+from theodolite.studies.rank_curves import FLAT, TOLERANCE, Interval, ModelRanks, RankCurve, read_models
 from theodolite.studies.rank_summary import recommended
 
 _KATAIWA = "Kataiwa et al. 2025 (arXiv 2503.02142)"
 _OURS = "theodolite"
-_FLAT = 0.25
-"""Slope beyond a knee over the slope before it, at which the curve counts as having flattened."""
 _WIDE = 4.0
 """Upper over lower end of the knee's interval, above which it says nothing."""
 
@@ -80,7 +78,7 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
     )
     verdict: Verdict = "supported"
     but = ""
-    if abs(found.slope_after) > _FLAT * abs(found.slope_before):
+    if abs(found.slope_after) > FLAT * abs(found.slope_before):
         verdict, but = "not supported", "The loss bends but goes on falling. "
     elif found.high > _WIDE * found.low:
         verdict, but = "undecided", "The knee is too uncertain to compare. "

@@ -8,7 +8,7 @@ from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
-from theodolite.studies.rank_curves import TOLERANCE
+from theodolite.studies.rank_curves import FLAT, TOLERANCE
 
 CURVES = {
     ("truncated", "svd", "input"): "cut",
@@ -76,22 +76,28 @@ def opening(table: HeadlineTable) -> list[str]:
     if dimensions:
         tables = "The input embedding has" if len(set(dimensions)) == 1 else "The input embeddings have"
         sentences.append(f"{tables} a dimension of {format_range(min(dimensions), max(dimensions))}.")
-    for word, curves in (("A table cut to a rank", "cut"), ("A trained update", "adapter")):
-        rows = [row for row in table.rows if (row.which.startswith("adapter")) == (curves == "adapter")]
-        rows = [row for row in rows if "update" not in row.which]
-        knees = [row.cells["knee"].value for row in rows if row.cells["knee"].value is not None]
-        ranks = [row.cells["rank"].value for row in rows if row.cells["rank"].value is not None]
-        if not rows:
-            continue
-        bends = f"stops improving around rank {format_range(min(knees), max(knees))}" if knees else "shows no knee"
-        enough = (
-            f"and needs rank {format_range(min(ranks), max(ranks), whole=True)} to stay within {TOLERANCE} nats of its "
-            "ceiling"
-            if ranks
-            else f"and no measured rank that saves parameters stays within {TOLERANCE} nats of its ceiling"
-        )
-        sentences.append(f"{word} {bends}, {enough}.")
+    for word, trained in (("A table cut to a rank", False), ("A trained adapter", True)):
+        rows = [row for row in table.rows if row.which.startswith("adapter") == trained and "update" not in row.which]
+        if rows:
+            sentences.append(f"{word} {_bends(rows)}, {_enough(rows)}.")
     return sentences
+
+
+def _bends(rows: Sequence[HeadlineRow]) -> str:
+    flat = [row for row in rows if row.cells["knee"].value is not None and (row.cells["slope"].value or 0.0) <= FLAT]
+    if not flat:
+        return "goes on improving with the rank"
+    knees = [row.cells["knee"].value or 0.0 for row in flat]
+    some = "" if len(flat) == len(rows) else f" in {len(flat)} of {len(rows)} curves"
+    return f"stops improving around rank {format_range(min(knees), max(knees))}{some}"
+
+
+def _enough(rows: Sequence[HeadlineRow]) -> str:
+    ranks = [row.cells["rank"].value for row in rows if row.cells["rank"].value is not None]
+    if not ranks:
+        return f"and no measured rank that saves parameters stays within {TOLERANCE} nats of its ceiling"
+    span = format_range(min(ranks), max(ranks), whole=True)
+    return f"and needs rank {span} to stay within {TOLERANCE} nats of its ceiling"
 
 
 def _reference(row: Mapping[str, Any]) -> str:
