@@ -51,7 +51,7 @@ def _recommended(row: Mapping[str, Any]) -> list[Cell]:
     params = row["params"]
     return [
         *_place(row),
-        Cell(format_value(params["tolerance"]), params["tolerance"]),
+        Cell(f"{params['tolerance']:g}", params["tolerance"]),
         Cell(format_count(row["value"]), row["value"]),
         Cell(format_count(params["parameters"]), params["parameters"]),
         Cell(format_percent(params["saved"]), params["saved"]),
