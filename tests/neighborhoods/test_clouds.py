@@ -178,6 +178,9 @@ def test_refusals_name_the_cloud():
         cloud_neighbors(clouds, k=4)
     with pytest.raises(PointsError, match="There is no cloud"):
         cloud_neighbors([], k=4)
+    for flat in (clouds[0], clouds[0][0]):
+        with pytest.raises(PointsError, match=r"Cloud 0: Points must be a table of shape"):
+            cloud_neighbors(flat, k=4)
     with pytest.raises(ParameterError, match=r"equal numbers of columns, but they have \[3, 4\]"):
         cloud_neighbors([clouds[0], clouds[1][:, :3]], k=4)
     with pytest.raises(ParameterError, match="k must be at least 1, but k=0"):

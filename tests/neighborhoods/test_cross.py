@@ -107,7 +107,7 @@ def test_little_memory_and_progress():
         def start(self, total, label):
             done.append((total, label))
 
-        def advance(self, steps, note=""):
+        def advance(self, steps, *_):
             done.append(steps)
 
         def stop(self):

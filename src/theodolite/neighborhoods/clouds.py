@@ -130,6 +130,8 @@ def cloud_neighbors(
       nothing else can happen to the order. A cloud with many near-duplicates is searched in float64 as a whole.
     * `"float64"`: every distance is within 1e-10 of itself, and the order is that of the differences, ties by index.
 
+    The products of one cloud are held at once (4 or 8 bytes for each pair) beside the answer, on the device.
+
     Examples
     --------
     >>> clouds = [np.array([[0.0], [1.0], [3.0]]), np.array([[5.0], [9.0], [6.0], [5.0]])]
@@ -144,7 +146,7 @@ def cloud_neighbors(
     each = list(clouds)
     if not each:
         raise PointsError("There is no cloud among the clouds given.")
-    store = _Store(max(len(points) for points in each), len(each), k)
+    store = _Store(max(int(np.prod(np.shape(points)[:1])) for points in each), len(each), k)
     with tracked(progress or Silent(), len(each), f"{k} nearest in {len(each)} clouds") as tracker:
         for number, points in enumerate(each):
             try:
