@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from theodolite.dimension import gride, mle, twonn
-from theodolite.neighborhoods import neighbors
+from theodolite.dimension import cloud_gride, gride, mle, twonn
+from theodolite.neighborhoods import cloud_neighbors, neighbors
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,17 @@ def test_dadapy_gride(dadapy):
     np.testing.assert_allclose([one.value for one in scales], asserted["ids"], atol=1e-4)
     np.testing.assert_allclose([one.stderr for one in scales], asserted["errors"], atol=1e-4)
     np.testing.assert_allclose([one.radius for one in scales], asserted["radii"], atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_dadapy_gride_over_clouds(shared_data, dadapy, precision):
+    graph, asserted = dadapy
+    points = np.load(shared_data / "reference" / "dadapy" / "2gaussians_in_2d.npy")
+    found = cloud_gride(cloud_neighbors([points, points[:80]], k=64, precision=precision), convention="dadapy")
+    np.testing.assert_allclose(found.value[0], asserted["gride_scaling"]["ids"], atol=1e-4)
+    np.testing.assert_allclose(found.stderr[0], asserted["gride_scaling"]["errors"], atol=1e-4)
+    alone = gride(graph, convention="dadapy")
+    np.testing.assert_allclose(found.value[0], [one.value for one in alone], rtol=1e-6)
 
 
 def test_skdim_mle(skdim):
