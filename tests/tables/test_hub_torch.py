@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -11,13 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theodolite.core.errors import FormatError
+from theodolite.core.errors import FormatError, UnsafeFileError
 from theodolite.tables import torch_pickle
 from theodolite.tables.hub_errors import Asked
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_stretches import Kept
 from theodolite.tables.hub_tensors import RemoteSafetensors
 from theodolite.tables.hub_torch import RemoteTorch
+from theodolite.tables.torch_file import TorchFile
 from theodolite.tables.torch_pickle import flatten, read_state
 
 
@@ -188,3 +190,24 @@ def test_a_dtype_that_torch_does_not_have(tmp_path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
     with pytest.raises(FormatError, match=r"a \(4 x 4, float6_e2m3\) .* has a dtype that this version of torch"):
         RemoteSafetensors(NearFile(path)).read("a")
+
+
+class Claim:
+    """Pickles to a request for a terabyte."""
+
+    def __reduce__(self) -> tuple:
+        return bytearray, (10**12,)
+
+
+@pytest.mark.parametrize("form", ["zip", "old"])
+def test_a_file_here_that_asks_for_memory(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    content = pickle.dumps({"a": Claim()}, protocol=2)
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+            archive.writestr("archive/version", b"3")
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UnsafeFileError, match="asks for memory"):
+        TorchFile(path)

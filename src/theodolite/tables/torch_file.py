@@ -1,5 +1,6 @@
 """A checkpoint saved by `torch.save`: opened with weights-only loading, its tensors memory-mapped."""
 
+import mmap
 import pickle
 import warnings
 import zipfile
@@ -14,6 +15,9 @@ from theodolite.tables.entries import TensorEntry, find_entry
 from theodolite.tables.torch_pickle import flatten
 
 _MOST_PICKLE_BYTES = 256_000_000  # names and shapes; real ones stay under a few MB
+
+_ALLOCATION = b"\nbytearray\n"  # how a pickle names the function
+_MOST_MEMBER_HEADER = 1 << 17
 
 ZIP_START = b"PK\x03\x04"
 
@@ -75,6 +79,7 @@ def _is_zip(path: Path) -> bool:
     if not start:
         raise FormatError(f"{path} is empty: 0 bytes are no torch file. Copy or download it again.")
     if start != ZIP_START:
+        _refuse_claims(path, 0, size)
         return False
     try:
         with zipfile.ZipFile(path) as archive:
@@ -82,7 +87,20 @@ def _is_zip(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise FormatError(f"{path} is truncated or damaged: {error}. Copy or download it again.") from error
     check_members(path, members, size)
+    for member in members:
+        if member.filename.endswith(".pkl"):
+            _refuse_claims(path, max(0, member.header_offset), member.file_size + _MOST_MEMBER_HEADER)
     return True
+
+
+def _refuse_claims(path: Path, begin: int, length: int) -> None:
+    """Refuse a pickle that asks for bytes by their number: torch would allocate whatever a few letters claim."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(_ALLOCATION, begin, begin + length) >= 0:
+            raise UnsafeFileError(
+                f"{path} asks for memory (bytearray), which no tensor needs: a few letters could claim all there is. "
+                "Save the weights again with torch.save or as safetensors."
+            )
 
 
 def check_members(path: Path, members: Iterable[zipfile.ZipInfo], size: int) -> None:
