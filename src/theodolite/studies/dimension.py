@@ -5,6 +5,7 @@ sweeps over model size and over training are this study on several references.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -191,7 +192,8 @@ def _by_likelihood(make: RowMaker, graph: NeighborGraph, k: int) -> list[dict[st
 
 def _warnings(table: Table, graph: NeighborGraph) -> list[str]:
     """Say in sentences what a reader of the table's numbers should know."""
-    name = f"{table.provenance['reference']} {table.which}"
+    reference = Reference.parse(table.provenance["reference"])
+    name = f"{replace(reference, selector=None)} {table.which}"
     n_kept = table.n_stored - sum(table.left_out.values())
     said = []
     if table.n_tokens < n_kept:

@@ -13,7 +13,7 @@ from theodolite.runs import Unit, UnitResult
 from theodolite.studies import dimension, table_config, table_summary
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_rows import RowMaker
-from theodolite.studies.training_config import Config
+from theodolite.studies.training_config import EVERY, Config
 from theodolite.studies.training_drops import drops, find
 from theodolite.studies.training_losses import known_losses
 from theodolite.tables import Reference, expand
@@ -63,14 +63,15 @@ def plan(config: Config) -> list[Unit]:
 def _checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
     """Return the checkpoints of a model that the patterns name, in the order of their steps."""
     parsed = Reference.parse(name)
-    patterns = config.revisions if parsed.revision is None else (parsed.revision,)
-    found = dict.fromkeys(one for pattern in patterns for one in expand(replace(parsed, revision=pattern)))
+    own = parsed.revision is not None and config.revisions == EVERY
+    revisions = (parsed.revision or "",) if own else config.revisions
+    found = expand(replace(parsed, revision=None) if own else parsed, revisions=revisions, points=config.points)
     if len(found) < _FEWEST:
         raise NotFoundError(
-            f"{name} has {len(found)} checkpoints among {', '.join(patterns)}, but a curve needs at least {_FEWEST}. "
+            f"{name} has {len(found)} checkpoints among {', '.join(revisions)}, but a curve needs at least {_FEWEST}. "
             "Name more of them with --revisions."
         )
-    return tuple(found)
+    return found
 
 
 def run(unit: Unit) -> UnitResult:

@@ -7,6 +7,9 @@ from theodolite.core.errors import ParameterError
 from theodolite.studies.table_config import Rows, Which
 
 TrainingNull = Literal["gaussian", "permuted"]
+EVERY = ("*",)
+"""Every checkpoint."""
+_FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Config:
 
     references: tuple[str, ...] = ()
     _: KW_ONLY
-    revisions: tuple[str, ...] = ("*",)
+    revisions: tuple[str, ...] = EVERY
     points: int | None = None
     losses: str | None = None
     which: tuple[Which, ...] = ("input", "output")
@@ -60,5 +63,5 @@ class Config:
             raise ParameterError("Nothing to follow: name at least one model, such as bundled:pocket-128.")
         if not self.revisions:
             raise ParameterError("revisions is empty: name checkpoints, or leave it out for all of them.")
-        if self.points is not None and self.points < 2:
-            raise ParameterError(f"points={self.points} makes no curve. Take at least 2.")
+        if self.points is not None and self.points < _FEWEST:
+            raise ParameterError(f"points={self.points} makes no curve. Take at least {_FEWEST}.")

@@ -31,7 +31,7 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     chosen = rows.filter(
         (pl.col("method") == "twonn")
         | ((pl.col("method") == "mle") & pl.col("scale").is_in(list(_MLE)))
-        | ((pl.col("method") == "gride") & (pl.col("scale") == widest))
+        | ((pl.col("method") == "gride") & (pl.col("scale") == (widest or 0)))
     )
     chosen = chosen.filter(pl.col("step").n_unique().over("label", "which") >= 3)
     names = {(one, scale): _name(one, scale) for one, scale in chosen.select("method", "scale").unique().iter_rows()}

@@ -21,6 +21,7 @@ _HEADINGS = {
     "steepest": "steepest",
     "loss": "loss, first to last",
 }
+_PAIR = 2
 
 
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
@@ -63,15 +64,18 @@ def opening(table: HeadlineTable) -> list[str]:
     fallen = [row for row in table.rows if row.cells["half"].value is not None]
     if not fallen:
         return ["No table's dimension falls along training."] if table.rows else []
-    first = [row.cells["first"].value or 0.0 for row in fallen]
-    plateau = [row.cells["plateau"].value or 0.0 for row in fallen]
-    half = [row.cells["half"].value or 0.0 for row in fallen]
-    tables = (
-        "The table's dimension falls" if len(table.rows) == 1 else f"{len(fallen)} of {len(table.rows)} tables fall"
-    )
+    first, plateau, half = ([row.cells[key].value or 0.0 for row in fallen] for key in ("first", "plateau", "half"))
+    n_tables = len(table.rows)
+    if n_tables == 1:
+        tables = f"The dimension of {fallen[0].name} {fallen[0].which} falls along training:"
+    elif len(fallen) == n_tables:
+        tables = f"The dimension of {'both' if n_tables == _PAIR else f'all {n_tables}'} tables falls along training:"
+    else:
+        tables = f"The dimension of {len(fallen)} of {n_tables} tables falls along training:"
     return [
-        f"{tables} from {format_range(min(first), max(first))} to {format_range(min(plateau), max(plateau))}; half of "
-        f"the fall is done by step {format_range(min(half), max(half), whole=True)}."
+        f"{tables} TwoNN reads {format_range(min(first), max(first))} at the first checkpoint and "
+        f"{format_range(min(plateau), max(plateau))} on the plateau.",
+        f"Half of the fall is done by step {format_range(min(half), max(half), whole=True)}.",
     ]
 
 
