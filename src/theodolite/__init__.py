@@ -12,9 +12,10 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite import bundled, dimension, similarity, tables
+    from theodolite import bundled, dimension, models, similarity, tables, transfer
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
+    from theodolite.models import SteeringVector, load_model, steer
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
     from theodolite.runs import open_run
     from theodolite.studies import run
@@ -26,21 +27,25 @@ _HOME = {
     "DimensionEstimate": "theodolite.dimension",
     "GeometryWarning": "theodolite.core.errors",
     "NeighborGraph": "theodolite.neighborhoods",
+    "SteeringVector": "theodolite.models",
     "Table": "theodolite.tables",
     "TheodoliteError": "theodolite.core.errors",
     "align": "theodolite.tables",
     "hubness": "theodolite.neighborhoods",
+    "load_model": "theodolite.models",
     "load_table": "theodolite.tables",
     "neighbors": "theodolite.neighborhoods",
     "open_run": "theodolite.runs",
     "run": "theodolite.studies",
+    "steer": "theodolite.models",
 }
-_ROOMS = ("bundled", "dimension", "similarity", "tables")
+_ROOMS = ("bundled", "dimension", "models", "similarity", "tables", "transfer")
 
 __all__ = [
     "DimensionEstimate",
     "GeometryWarning",
     "NeighborGraph",
+    "SteeringVector",
     "Table",
     "TheodoliteError",
     "__version__",
@@ -48,12 +53,16 @@ __all__ = [
     "bundled",
     "dimension",
     "hubness",
+    "load_model",
     "load_table",
+    "models",
     "neighbors",
     "open_run",
     "run",
     "similarity",
+    "steer",
     "tables",
+    "transfer",
 ]
 
 
