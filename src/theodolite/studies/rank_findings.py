@@ -70,7 +70,8 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
         f"{format_value(found.slope_after)} after"
     )
     if not found.supported:
-        return "not supported", f"The loss has no knee in the rank (p = {found.p_value:.2g}): {slopes}."
+        tests = f"bootstrap p = {found.p_value:.2g}, BIC gain {format_value(found.bic_gain)}"
+        return "not supported", f"The loss has no knee in the rank: one line does as well ({tests}); {slopes}."
     low, high = curve.placed(found)
     where = (
         f"The knee is at rank {format_value(found.value)} (95 % interval {format_value(found.low)} to "
