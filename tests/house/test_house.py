@@ -14,7 +14,21 @@ import pytest
 import theodolite
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("core", "neighborhoods", "dimension", "tables", "runs", "bundled", "studies", "report")
+ROOMS = (
+    "core",
+    "neighborhoods",
+    "bundled",
+    "dimension",
+    "similarity",
+    "statistics",
+    "transfer",
+    "tables",
+    "prompts",
+    "runs",
+    "models",
+    "studies",
+    "report",
+)
 
 
 def cpu_seconds(*command):
