@@ -39,8 +39,10 @@ def plan(config: Config) -> list[Unit]:
     list of Unit
         In the order of the pairs, then of the contrasts.
     """
-    for cached in (sources.language_model, sources.aligned, sources.token_map, sources.native_vector):
+    for cached in (sources.language_model, sources.aligned, sources.token_map):
         cached.cache_clear()
+    for kept in (sources.native_vector, sources.half_vector):
+        kept.cache_clear()
     settings = {name: value for name, value in asdict(config).items() if name not in _NOT_OF_A_UNIT}
     return [
         Unit(

@@ -30,9 +30,10 @@ MEASURES = {
     "per token, without steering",
     "margin_change": "mean change of that margin at one strength, in nats per token",
     "preference": "mean probability of the positive side at the first token where the two differ",
-    "slope_fitted": "as effect, for the native vector on the pairs it was made from: what chooses layer and tokens",
-    "working_strength": "an end of the working range: strengths over which the native vector's change of the margin on "
-    "the fitted pairs grows without a turn and neutral text stays readable (most_damage)",
+    "slope_fitted": "as effect, for native vectors made from each half of the fitted pairs and scored on the other: "
+    "what chooses layer and tokens",
+    "working_strength": "an end of the working range: strengths over which the native vector's change of the margin, "
+    "cross-validated in the fitted pairs, grows without a turn and neutral text stays readable (most_damage)",
     "effect": "change of the margin for one unit of strength, least squares through 0 over the working range, in nats "
     "per token and residual norm",
     "monotone": "1 where the mean change of the margin grows from each strength of the working range to the next, or 0",

@@ -40,10 +40,11 @@ class Config:
     draws : int
         Draws of each random control.
     tokens : tuple of str
-        Rules for the token that is read; the one whose native vector does best on the fitted pairs is taken.
+        Rules for the token that is read; the one whose native vector does best within the fitted pairs
+        (cross-validated) is taken.
     layers : tuple of int
         Layers of the target to steer at; by default those at a third, two thirds and all of its depth. The verdict is
-        on the one whose native vector does best on the fitted pairs.
+        on the one whose native vector does best within the fitted pairs (cross-validated).
     strengths : tuple of float
         Strengths in mean residual norms of the layer, of both signs.
     positions : {"all", "after", "last"}

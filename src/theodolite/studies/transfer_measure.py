@@ -162,14 +162,22 @@ def measure(params: Mapping[str, Any], *, key: str) -> Measurement:
 
 
 def _choose(work: Measurement, layers: Sequence[int]) -> tuple[str, int, list[float]]:
-    """Choose tokens and layer by the native vector's effect on the pairs it was made from, and its working range."""
-    base = score_pairs(work.model, work.fitted).margin
+    """Choose tokens and layer by cross-validation within the fitted pairs, and find the working range there.
+
+    Native vectors are made from each half of these pairs and scored on the other half.
+    """
+    halves = [slice(0, None, 2), slice(1, None, 2)]
+    base = [score_pairs(work.model, work.fitted[half]).margin for half in halves]
     best: tuple[float, str, int, list[float]] = (-np.inf, work.params["tokens"][0], layers[0], [])
     for tokens in work.params["tokens"]:
-        vector = sources.native_vector(work.params["target"], work.params["contrast"], tokens)
+        norms = sources.native_vector(work.params["target"], work.params["contrast"], tokens).norms_by_layer()
+        made = [sources.half_vector(work.params["target"], work.params["contrast"], tokens, half) for half in (0, 1)]
         for layer in layers:
-            norm = vector.norms_by_layer()[layer]
-            changes = work.changes(work.fitted, base, vector.at(layer), layer=layer, norm=norm)
+            parts = [
+                work.changes(work.fitted[half], before, vector.at(layer), layer=layer, norm=norms[layer])
+                for half, before, vector in zip(halves, base, reversed(made), strict=True)
+            ]
+            changes = {strength: np.concatenate([part[strength] for part in parts]) for strength in parts[0]}
             working = working_range(changes)
             slope = slopes(changes, working or work.params["strengths"])
             columns = {"role": NATIVE, "condition": NATIVE, "tokens": tokens, "layer": layer, "n_used": len(slope)}
@@ -182,8 +190,8 @@ def _choose(work: Measurement, layers: Sequence[int]) -> tuple[str, int, list[fl
         work.add("working_strength", end, role=NATIVE, condition=NATIVE, tokens=tokens, layer=layer, chosen=True)
     if not working:
         work.warnings.append(
-            f"{work.params['target']}, {work.params['contrast']}: the native vector has no working range on the pairs "
-            "it was made from, so there is nothing to transfer."
+            f"{work.params['target']}, {work.params['contrast']}: the native vector has no working range on the "
+            "fitted pairs, so there is nothing to transfer."
         )
     return tokens, layer, working
 

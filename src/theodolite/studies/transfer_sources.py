@@ -46,6 +46,13 @@ def native_vector(reference: str, contrast: str, tokens: str) -> SteeringVector:
     return contrast_vector(language_model(reference), load_contrast(contrast), tokens=tokens)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=8)
+def half_vector(reference: str, contrast: str, tokens: str, half: int) -> SteeringVector:
+    """Return the vector of every second fitted pair, from the first or the second on."""
+    pairs = load_contrast(contrast).fitted[half::2]
+    return contrast_vector(language_model(reference), pairs, tokens=tokens)  # type: ignore[arg-type]
+
+
 def state_map(source: str, target: str, layers: tuple[int, int], *, contrast: str, seed: int) -> LinearMap:
     """Return an affine map between hidden states at two layers, fitted on texts of other contrasts.
 
