@@ -156,7 +156,10 @@ def test_a_saved_adapter_is_what_was_trained(model, text, tmp_path):
     assert weights < 4 * tuned.n_parameters + 2000  # the adapter alone, no table
     written = (tmp_path / "adapter" / "adapter_config.json").read_text(encoding="utf-8")
     assert "tiny" in written
-    assert {file.name for file in (tmp_path / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {file.name for file in (tmp_path / "adapter").iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
 
 
 def test_a_tied_table_can_be_replaced_on_one_side_or_both(tied, text):
