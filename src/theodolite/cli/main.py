@@ -51,6 +51,14 @@ for _name, _where, _help in (
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
     app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
+_probe = App(name="probe", help="Tell hostile from benign prompts: fit, evaluate, score.", help_epilogue=" ")
+for _name, _where, _help in (
+    ("fit", "probe:fit", "Measure prompts, evaluate probes beside baselines, save the probe."),
+    ("evaluate", "probe:evaluate", "Evaluate a run's probes again and write its report."),
+    ("score", "probe:score", "Probability of being hostile, for each prompt of a file."),
+):
+    _probe.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
+app.command(_probe)
 app.command(
     "theodolite.cli.transfer:transfer",
     name="transfer",

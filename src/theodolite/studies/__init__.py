@@ -14,6 +14,7 @@ STUDIES = {
     "dimension": "theodolite.studies.dimension",
     "rank": "theodolite.studies.rank",
     "layers": "theodolite.studies.layers",
+    "probe": "theodolite.studies.probe",
     "survey": "theodolite.studies.survey",
     "training": "theodolite.studies.training",
     "transfer": "theodolite.studies.transfer",
