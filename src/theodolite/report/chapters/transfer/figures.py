@@ -10,6 +10,8 @@ from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.selection import short_names
 
 _CONTROL = "controls"
+_KEPT_RANGE = (-0.75, 1.75)
+"""Shares beyond these are those of native vectors that hardly work; they are in the data."""
 _SHOWN = ("source", "target", "contrast", "role", "condition", "draw", "strength", "value", "low", "high")
 
 
@@ -68,7 +70,7 @@ def retained_effect(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> F
     looks = canvas.Look.of([NAMES.get(one, one) for one in maps])
     groups = list(data.group_by("source", "target", maintain_order=True))
     with canvas.house_style():
-        figure, panels = canvas.panels(layout, len(groups), height=2.6)
+        figure, panels = canvas.panels(layout, len(groups), height=2.6, shared=False)
         for axes, ((source, target), rows) in zip(panels, groups, strict=True):
             contrasts = rows["contrast"].unique(maintain_order=True).to_list()
             places = {contrast: float(place) for place, contrast in enumerate(reversed(contrasts))}
@@ -85,6 +87,7 @@ def retained_effect(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> F
                 axes.axvline(at, color=canvas.QUIET, linestyle=dashes, linewidth=0.9)
             axes.set_yticks(list(places.values()), list(places))
             axes.set_ylim(-0.6, len(places) - 0.4)
+            axes.set_xlim(*_KEPT_RANGE)
             axes.set_title(f"{names[source]} to {names[target]}")
             axes.set_xlabel("effect kept (1 = the target's own vector)")
         handles = canvas.series_handles(looks, line=False)
@@ -150,7 +153,7 @@ def _names(data: pl.DataFrame) -> dict[str, str]:
 
 
 def _caption(frame: pl.DataFrame) -> str:
-    n_pairs = frame.filter(pl.col("measure") == "effect")["n_used"].max()
+    n_pairs = max(frame.filter(pl.col("measure") == "effect")["n_used"].drop_nulls().to_list(), default=0)
     return (
         f"Effect: change of the margin between both sides of {n_pairs} held-out pairs for one unit of strength, "
         "over the working range of the target's own vector; all vectors have the same length. Bars and bands: 95 % "

@@ -56,13 +56,17 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     for row in summary:
         groups.setdefault((row["source"], row["target"], row["contrast"]), []).append(row)
     verdicts = {one.subject: one.verdict for one in findings}
-    rows = []
-    for (source, target, contrast), found in groups.items():
-        verdict = verdicts.get(f"{source} to {target}, {contrast}", "")
-        row = _row(found, f"to {names[target]}, {contrast}", names[source], source, verdict)
-        if row is not None:
-            rows.append(row)
-    return HeadlineTable(_HEADINGS, tuple(rows))
+    lines = [
+        _row(
+            found,
+            f"to {names[target]}, {contrast}",
+            names[source],
+            source,
+            verdicts.get(f"{source} to {target}, {contrast}", ""),
+        )
+        for (source, target, contrast), found in groups.items()
+    ]
+    return HeadlineTable(_HEADINGS, tuple(line for line in lines if line is not None))
 
 
 def opening(table: HeadlineTable) -> list[str]:
