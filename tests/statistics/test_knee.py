@@ -59,7 +59,9 @@ def noisy(kind, noise, seed):
     return planted() + seeds + noise * np.sqrt(30 / 2) * generator.normal(size=(1, 30, 14)), {}
 
 
-@pytest.mark.parametrize("kind", ["residuals", "stderr", "replicates", "crossed"])
+@pytest.mark.parametrize(
+    "kind", ["residuals", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("stderr", "replicates", "crossed"))]
+)
 @pytest.mark.parametrize("noise", [0.02, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_the_interval_holds_a_planted_knee_about_as_often_as_it_says(kind, noise):
     found = []
@@ -73,7 +75,9 @@ def test_the_interval_holds_a_planted_knee_about_as_often_as_it_says(kind, noise
     assert np.exp(np.mean(np.log([one.value for one in found]))) == pytest.approx(TRUTH, rel=0.1)
 
 
-@pytest.mark.parametrize("kind", ["residuals", "stderr", "replicates"])
+@pytest.mark.parametrize(
+    "kind", ["replicates", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("residuals", "stderr"))]
+)
 def test_a_straight_line_has_no_knee(kind):
     supported = 0
     for seed in range(40):
