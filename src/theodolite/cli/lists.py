@@ -11,6 +11,7 @@ _CONFIGS = {
     "training": "theodolite.studies.training_config",
     "layers": "theodolite.studies.layers_config",
     "rank": "theodolite.studies.rank_config",
+    "similarity": "theodolite.studies.similarity_config",
     "probe": "theodolite.studies.probe_config",
 }
 """Where each command's settings are; those that hold several values may be given with commas."""

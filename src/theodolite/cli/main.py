@@ -42,6 +42,7 @@ for _name, _where, _help in (
     ("training", "training:training", "Dimension along training, beside random tables and the loss."),
     ("rank", "rank:rank", "Rank that an input embedding needs: adapters, cut tables, dimension."),
     ("layers", "layers:layers", "Token clouds of prompts, layer by layer."),
+    ("similarity", "similarity:similarity", "Geometry that models share: cosines, neighbors, dimension, states."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),

@@ -15,6 +15,7 @@ STUDIES = {
     "rank": "theodolite.studies.rank",
     "layers": "theodolite.studies.layers",
     "probe": "theodolite.studies.probe",
+    "similarity": "theodolite.studies.similarity",
     "survey": "theodolite.studies.survey",
     "training": "theodolite.studies.training",
     "transfer": "theodolite.studies.transfer",
