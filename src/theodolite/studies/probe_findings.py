@@ -18,6 +18,8 @@ VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 REVIEWS = "public reviews of Viswanathan et al. 2025 (arXiv 2501.10573)"
 _SIGNIFICANT = 0.01
 _CHANCE = 0.5
+_USEFUL = 0.6
+"""An area under the curve that is surely below this in a left-out source refutes the claim."""
 
 Row = dict[str, Any]
 
@@ -58,8 +60,11 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
     )
     beats, fails = probe["low"] > trivial["value"], probe["value"] <= trivial["value"]
     left_out = _rows(results, WITHOUT_SOURCE, "dimension", "auc")
-    above = all(one["low"] > _CHANCE for one in left_out)
-    lost = any(one["high"] < _CHANCE for one in left_out)
+    above = all(one["low"] > _CHANCE for one in left_out) and all(
+        own["low"] > max(_elsewhere_trivial(results, own["test"]), _CHANCE)
+        for own in _rows(results, WITHOUT_SOURCE, "dimension", "accuracy")
+    )
+    lost = any(one["high"] < _USEFUL for one in left_out)
     verdict: Verdict = "undecided"
     if beats and left_out and above:
         verdict = "supported"
@@ -74,6 +79,12 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
         evidence += f" {short} prompts have fewer than {TRUSTED_TOKENS} tokens."
     claim = "The layers' dimensions tell hostile from benign prompts, also in sources that were left out."
     yield _finding(results, "dimension-tells", claim, VISWANATHAN, verdict=verdict, evidence=evidence)
+
+
+def _elsewhere_trivial(results: pl.DataFrame, source: str) -> float:
+    """Return the best accuracy of a trivial baseline on a source that was left out."""
+    there = results.filter(pl.col("test") == source)
+    return max(float(one["value"]) for name in TRIVIAL for one in _rows(there, WITHOUT_SOURCE, name, "accuracy"))
 
 
 def _also(results: pl.DataFrame, evaluation: str) -> str:

@@ -8,6 +8,7 @@ from theodolite.report.chapter import Chapter
 CHAPTERS = {
     "dimension": "theodolite.report.chapters.tables",
     "layers": "theodolite.report.chapters.layers",
+    "probe": "theodolite.report.chapters.probe",
     "rank": "theodolite.report.chapters.rank",
     "survey": "theodolite.report.chapters.tables",
     "training": "theodolite.report.chapters.training",

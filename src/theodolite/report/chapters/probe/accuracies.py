@@ -1,0 +1,123 @@
+"""Accuracy of every classifier, with intervals."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from theodolite.core.number_format import format_count
+from theodolite.report.chapters.probe.readings import geometric, results
+from theodolite.report.figures import canvas
+from theodolite.report.figures.family import FigureFamily, always
+from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT
+
+_ROW = 0.3
+_PROBE, _BASELINE = canvas.SERIES[0], canvas.QUIET
+
+
+def accuracy_data(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return accuracies of probe and baselines, cross-validated and held out.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a probe study.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each model, evaluation and classifier.
+    """
+    return results(frame, CROSS_VALIDATION, HELD_OUT).select(
+        "label", "evaluation", "features", "classifier", "value", "low", "high", "n"
+    )
+
+
+def probe_accuracy(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw the accuracy of every classifier as a bar with its interval, a panel for each model.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a probe study.
+    layout : {"wide", "narrow"}
+        Panels side by side or stacked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None without an evaluation.
+    """
+    data = accuracy_data(frame)
+    if data.is_empty():
+        return None
+    labels = data["label"].unique(maintain_order=True).to_list()
+    most = data["classifier"].n_unique()
+    with canvas.house_style():
+        figure, panels = canvas.panels(layout, len(labels), height=_ROW * most + 0.7, columns=1)
+        for axes, label in zip(panels, labels, strict=True):
+            own = data.filter(pl.col("label") == label)
+            crossed = own.filter(pl.col("evaluation") == CROSS_VALIDATION)
+            places = {name: -number for number, name in enumerate(crossed["classifier"])}
+            y = np.array(list(places.values()))
+            colors = [_PROBE if geometric(name) else _BASELINE for name in crossed["features"]]
+            axes.barh(y, crossed["value"], height=0.62, color=colors, alpha=0.55)
+            _whiskers(axes, crossed, y + 0.1, "")
+            held = own.filter(pl.col("evaluation") == HELD_OUT)
+            _whiskers(axes, held, np.array([places[name] for name in held["classifier"]]) - 0.18, "o")
+            axes.set_yticks(y, list(places))
+            axes.set_xlim(0, 1)
+            axes.grid(visible=False, axis="y")
+            axes.axvline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
+            axes.set_title(label)
+            axes.set_xlabel("share of prompts on the right side")
+        handles = [
+            Patch(color=_PROBE, alpha=0.55, label="probe on layers"),
+            Patch(color=_BASELINE, alpha=0.55, label="baseline"),
+            Line2D([], [], color=canvas.INK, marker="o", markerfacecolor="white", linestyle="-", label="held out"),
+            Line2D([], [], color=canvas.INK, linestyle=":", label="chance"),
+        ]
+        canvas.legend_below(figure, handles, layout)
+    return figure
+
+
+def _whiskers(axes: Any, rows: pl.DataFrame, y: npt.NDArray[np.float64], marker: str) -> None:
+    value = rows["value"].to_numpy()
+    errors = np.stack([value - rows["low"].to_numpy(), rows["high"].to_numpy() - value])
+    axes.errorbar(
+        value,
+        y,
+        xerr=errors.clip(min=0),
+        fmt=marker,
+        color=canvas.INK,
+        markerfacecolor="white",
+        linewidth=1.0,
+        markersize=4,
+    )
+
+
+def _caption(frame: pl.DataFrame) -> str:
+    data = accuracy_data(frame)
+    crossed, held = (
+        format_count(max(data.filter(pl.col("evaluation") == one)["n"].to_list()))
+        for one in (CROSS_VALIDATION, HELD_OUT)
+    )
+    return (
+        f"Accuracy of logistic regressions on {crossed} prompts: bars, each prompt scored in the fold that it was left "
+        f"out of; circles, a single split with {held} prompts held out. Lines: 95 % Wilson intervals. The dotted line "
+        "is one half."
+    )
+
+
+ACCURACIES = FigureFamily(
+    name="probe_accuracy",
+    data=accuracy_data,
+    draw=probe_accuracy,
+    title=always("Probe and baselines"),
+    caption=_caption,
+    sources=("viswanathan2025",),
+)

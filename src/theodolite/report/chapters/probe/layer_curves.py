@@ -1,0 +1,88 @@
+"""Accuracy against the number of layers that are read, and of each layer alone."""
+
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from theodolite.core.number_format import format_count
+from theodolite.report.chapters.probe.readings import results
+from theodolite.report.figures import canvas
+from theodolite.report.figures.family import FigureFamily, always
+from theodolite.studies.probe_evaluation import FIRST_LAYERS, SINGLE_LAYER
+
+_AXES = {FIRST_LAYERS: "first layers read", SINGLE_LAYER: "the only layer read"}
+
+
+def layer_data(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return cross-validated accuracies with the first layers, and with each layer alone.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a probe study.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each model, evaluation, feature set and layer.
+    """
+    return results(frame, FIRST_LAYERS, SINGLE_LAYER).select(
+        "label", "evaluation", "classifier", "layers", "value", "low", "high", "n"
+    )
+
+
+def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw accuracy against the layers that the probe reads, which says how early it could tell.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a probe study.
+    layout : {"wide", "narrow"}
+        Panels side by side or stacked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None without an evaluation by layer.
+    """
+    data = layer_data(frame)
+    if data.is_empty():
+        return None
+    names = data["classifier"].unique(maintain_order=True).to_list()
+    looks = canvas.Look.of(names)
+    shown = [(label, one) for label in data["label"].unique(maintain_order=True) for one in _AXES]
+    with canvas.house_style():
+        figure, panels = canvas.panels(layout, len(shown))
+        for axes, (label, evaluation) in zip(panels, shown, strict=True):
+            own = data.filter((pl.col("label") == label) & (pl.col("evaluation") == evaluation))
+            for name in names:
+                curve, look = own.filter(pl.col("classifier") == name).sort("layers"), looks[name]
+                x = curve["layers"].to_numpy()
+                axes.fill_between(x, curve["low"].to_numpy(), curve["high"].to_numpy(), color=look.color, alpha=0.12)
+                axes.plot(x, curve["value"].to_numpy(), color=look.color, marker=look.marker, linestyle=look.dashes)
+            axes.axhline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_title(label)
+            axes.set_xlabel(_AXES[evaluation])
+        for axes in panels if layout == "narrow" else panels[::2]:
+            axes.set_ylabel("accuracy")
+        canvas.legend_below(figure, canvas.series_handles(looks), layout)
+    return figure
+
+
+def _caption(frame: pl.DataFrame) -> str:
+    return (
+        f"Cross-validated accuracy on {format_count(max(layer_data(frame)['n'].to_list()))} prompts of probes that read the first layers, "
+        "and of probes that read one layer. Bands: 95 % Wilson intervals. The dotted line is one half."
+    )
+
+
+LAYER_CURVES = FigureFamily(
+    name="probe_layers",
+    data=layer_data,
+    draw=probe_layers,
+    title=always("How many layers it takes"),
+    caption=_caption,
+    sources=("viswanathan2025",),
+)

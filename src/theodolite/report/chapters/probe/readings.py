@@ -1,0 +1,46 @@
+"""What the chapter of a probe study shows, taken from its evaluation."""
+
+import polars as pl
+
+from theodolite.report.selection import short_names
+from theodolite.studies.probe_evaluation import evaluate
+from theodolite.studies.probe_features import LAYERED, NAMES
+
+CLASSIFIERS = {**NAMES, "ngrams": "character n-grams of the text"}
+
+
+def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy") -> pl.DataFrame:
+    """Return the results of some evaluations, with the columns `label` (the model) and `classifier`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a probe study.
+    *evaluations : str
+        Which.
+    statistic : str
+        accuracy, auc or gain.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows with a finite number, in the order of `NAMES`.
+    """
+    found = evaluate(frame).filter(
+        pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == statistic) & pl.col("value").is_finite()
+    )
+    models = {
+        (model, revision): model if revision == "main" else f"{model}@{revision}"
+        for model, revision in found.select("model", "revision").unique().iter_rows()
+    }
+    names = short_names(models.values())
+    labels = [names[models[row]] for row in found.select("model", "revision").iter_rows()]
+    return found.with_columns(
+        pl.Series("label", labels, dtype=pl.String),
+        pl.col("features").replace_strict(CLASSIFIERS, return_dtype=pl.String).alias("classifier"),
+    )
+
+
+def geometric(features: str) -> bool:
+    """Whether a feature set holds a number of every layer."""
+    return features in LAYERED

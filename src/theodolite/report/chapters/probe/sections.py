@@ -1,0 +1,100 @@
+"""Tables below the figures of a probe study: left-out sources, lengths, errors, and every reading."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from theodolite.core.number_format import format_count
+from theodolite.report.chapter import Section, Summary, table_section
+from theodolite.report.chapters.probe.headline import area, interval
+from theodolite.report.chapters.probe.readings import CLASSIFIERS
+from theodolite.report.headline import Cell
+from theodolite.studies.probe_evaluation import CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
+
+Row = Mapping[str, Any]
+
+
+def sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
+    """Return the tables of a probe study.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Not used: everything is in the summary.
+    summary : sequence of mapping
+        Rows of the JSON output.
+
+    Returns
+    -------
+    sequence of Section
+        Those that have a row.
+    """
+    found = []
+    accuracies = [row for row in summary if row["statistic"] == "accuracy"]
+    areas = {_place(row): row for row in summary if row["statistic"] == "auc"}
+    left_out = [row for row in accuracies if row["evaluation"] == WITHOUT_SOURCE]
+    if left_out:
+        found.append(
+            table_section(
+                id="left-out",
+                nav="Left-out sources",
+                title="Sources that were left out",
+                headings=("model", "classifier", "left out", "prompts", "accuracy", "AUC"),
+                lines=[[*_names(row), Cell(str(row["test"])), *_numbers(row, areas)] for row in left_out],
+                lead="Fitted on the prompts of all other sources. A classifier that knows its sources rather than "
+                "hostility falls to one half here.",
+            )
+        )
+    lengths = [row for row in accuracies if row["evaluation"] == LENGTH]
+    if lengths:
+        found.append(
+            table_section(
+                id="lengths",
+                nav="Lengths",
+                title="By number of tokens",
+                headings=("model", "classifier", "tokens", "prompts", "accuracy", "AUC"),
+                lines=[[*_names(row), Cell(str(row["test"])), *_numbers(row, areas)] for row in lengths],
+                fold="Accuracy by length",
+            )
+        )
+    crossed = [row for row in accuracies if row["evaluation"] == CROSS_VALIDATION]
+    if crossed:
+        found.append(
+            table_section(
+                id="errors",
+                nav="Errors",
+                title="What was taken for what",
+                headings=(
+                    "model",
+                    "classifier",
+                    "hostile, called hostile",
+                    "hostile, called benign",
+                    "benign, called hostile",
+                    "benign, called benign",
+                    "numbers filled",
+                ),
+                lines=[[*_names(row), *_errors(row)] for row in crossed],
+                fold="Confusion of the cross-validation",
+            )
+        )
+    return found
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("model", "revision", "evaluation", "features", "layers", "train", "test"))
+
+
+def _names(row: Row) -> list[Cell]:
+    return [Cell(str(row["model"])), Cell(CLASSIFIERS[str(row["features"])])]
+
+
+def _numbers(row: Row, areas: Mapping[tuple[Any, ...], Row]) -> list[Cell]:
+    return [Cell(format_count(row["n"]), row["n"]), interval(row), area(areas.get(_place(row)))]
+
+
+def _errors(row: Row) -> list[Cell]:
+    hostile, benign = row["n_positive"], row["n"] - row["n_positive"]
+    right, wrong = row["true_positive"], row["false_positive"]
+    counts = (right, hostile - right, wrong, benign - wrong, row["n_filled"] or 0)
+    return [Cell(format_count(count), count) for count in counts]
