@@ -10,6 +10,7 @@ CHAPTERS = {
     "layers": "theodolite.report.chapters.layers",
     "probe": "theodolite.report.chapters.probe",
     "rank": "theodolite.report.chapters.rank",
+    "similarity": "theodolite.report.chapters.similarity",
     "survey": "theodolite.report.chapters.tables",
     "training": "theodolite.report.chapters.training",
     "transfer": "theodolite.report.chapters.transfer",

@@ -1,0 +1,131 @@
+"""The headline of a similarity study: one line for each pair of models and kind of table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from theodolite.core.number_format import format_count, format_range, format_value
+from theodolite.report.chapter import Summary
+from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
+from theodolite.report.selection import short_names
+from theodolite.studies.finding import Finding
+from theodolite.studies.similarity_config import MEASURED
+
+_HEADINGS = {
+    "n_tokens": "tokens",
+    "raw": "all cosines",
+    "centered": "centered",
+    "null": "tokens permuted",
+    "knn": "common neighbors",
+    "lle": "weights of neighbors",
+    "lle_null": "weights, permuted",
+    "dimension": "local dimension",
+}
+
+_Row = Mapping[str, Any]
+
+
+def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
+    """Arrange a similarity study as one line for each pair of models and kind of table.
+
+    Parameters
+    ----------
+    summary : sequence of mapping
+        Rows of the JSON output.
+    findings : sequence of Finding
+        Not used: the claims are shown on their own.
+
+    Returns
+    -------
+    HeadlineTable
+        Without rows where no pair was compared.
+    """
+    groups: dict[tuple[str, str, str], list[_Row]] = {}
+    for row in summary:
+        if row["model_b"] is not None and row["condition"] == MEASURED:
+            groups.setdefault((row["model_a"], row["model_b"], row["which"]), []).append(row)
+    names = short_names({model for a, b, _ in groups for model in (a, b)})
+    rows = [_row(f"{names[a]}, {names[b]}", a, which, found) for (a, b, which), found in groups.items()]
+    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
+    return HeadlineTable(columns, tuple(rows))
+
+
+def opening(table: HeadlineTable) -> list[str]:
+    """Say in words how alike the models are.
+
+    Parameters
+    ----------
+    table : HeadlineTable
+        The headline.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty without rows.
+    """
+    words = {
+        "output": "output embeddings",
+        "input": "input embeddings",
+        "table": "tables",
+        "last layer": "hidden states of the last layer",
+    }
+    found = []
+    for which, what in words.items():
+        values = [
+            row.cells["raw"].value for row in table.rows if row.which == which and row.cells["raw"].value is not None
+        ]
+        if values:
+            found.append(f"{format_range(min(values), max(values))} between {what}")
+    return [f"The cosines of all pairs of tokens correlate by {', '.join(found)}."] if found else []
+
+
+def _row(name: str, reference: str, which: str, rows: Sequence[_Row]) -> HeadlineRow:
+    states = which == "states"
+    if states:
+        deepest = max(row["layer_a"] for row in rows)
+        rows = [row for row in rows if row["layer_a"] == deepest]
+    scale = max(
+        (row["scale"] for row in rows if row["measure"] == "dimension_pearson" and row["method"] == "pca"), default=None
+    )
+    raw, centered = (_first(rows, "rsa", method) for method in ("raw", "centered"))
+    lle = _first(rows, "lle")
+    used = None if raw is None else raw["n_used"]
+    dimension = next(
+        (
+            row
+            for row in rows
+            if row["measure"] == "dimension_pearson" and (row["method"], row["scale"]) == ("pca", scale)
+        ),
+        None,
+    )
+    cells = {
+        "n_tokens": Cell(format_count(used), used),
+        "raw": _cell(raw),
+        "centered": _cell(centered),
+        "null": _null(raw),
+        "knn": _cell(_first(rows, "mutual_knn")),
+        "lle": _cell(lle),
+        "lle_null": _null(lle),
+        "dimension": _cell(dimension),
+    }
+    return HeadlineRow(
+        name=name,
+        revision="",
+        which="last layer" if states else which,
+        reference=reference,
+        cells=cells,
+        share=None if raw is None or raw["value"] is None else min(max(raw["value"], 0.0), 1.0),
+        doubtful=False,
+        notes=(),
+    )
+
+
+def _first(rows: Sequence[_Row], measure: str, method: str | None = None) -> _Row | None:
+    return next((row for row in rows if row["measure"] == measure and method in (None, row["method"])), None)
+
+
+def _cell(row: _Row | None) -> Cell:
+    return Cell("–") if row is None else Cell(format_value(row["value"], row["stderr"]), row["value"])
+
+
+def _null(row: _Row | None) -> Cell:
+    return Cell("–") if row is None else Cell(format_value(row["null"], row["null_stderr"]), row["null"])
