@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from theodolite import bundled, dimension, models, similarity, tables, transfer
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
-    from theodolite.models import SteeringVector, load_model, steer
+    from theodolite.models import SteeringVector, load_model, steer, watch
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
     from theodolite.runs import open_run
     from theodolite.studies import run
@@ -38,6 +38,7 @@ _HOME = {
     "open_run": "theodolite.runs",
     "run": "theodolite.studies",
     "steer": "theodolite.models",
+    "watch": "theodolite.models",
 }
 _ROOMS = ("bundled", "dimension", "models", "similarity", "tables", "transfer")
 
@@ -63,6 +64,7 @@ __all__ = [
     "steer",
     "tables",
     "transfer",
+    "watch",
 ]
 
 

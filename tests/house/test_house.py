@@ -26,6 +26,7 @@ ROOMS = (
     "prompts",
     "runs",
     "models",
+    "models.watch",
     "studies",
     "report",
 )

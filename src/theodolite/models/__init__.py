@@ -8,6 +8,7 @@ torch is imported with this package, transformers only when a model is loaded.
 [torch.Size([5, 3, 64]), torch.Size([5, 2, 64])]
 """
 
+from theodolite.models import watch
 from theodolite.models.contrast_pairs import Contrast, ContrastPair, load_contrast, shipped_contrasts
 from theodolite.models.contrast_vectors import contrast_vector, tokenize_pairs
 from theodolite.models.evaluate import LossEvaluation, evaluate_loss
@@ -80,4 +81,5 @@ __all__ = [
     "token_losses",
     "tokenize_pairs",
     "tuned_lens_entropy",
+    "watch",
 ]
