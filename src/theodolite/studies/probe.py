@@ -110,6 +110,7 @@ def run(unit: Unit) -> UnitResult:
     reference = Reference.parse(params["reference"])
     protocol = canonical_json({name: getattr(config, name) for name in _PROTOCOL})
     warnings = list(notes)
+    inputs = {**model.provenance, "n_dims": model.n_dims, "n_layers": model.n_layers}
     rows = []
     for prompt, measured, refusal in measure_prompts(model, block, config):
         if refusal:
@@ -124,7 +125,7 @@ def run(unit: Unit) -> UnitResult:
             "source": prompt.source,
         }
         rows += [{**row, **shared, "protocol": protocol if row["measure"] == "text" else None} for row in measured]
-    return UnitResult(rows=rows, inputs=[model.provenance], warnings=warnings)
+    return UnitResult(rows=rows, inputs=[inputs], warnings=warnings)
 
 
 def kept_tokens(config: Config, model: LanguageModel) -> int:

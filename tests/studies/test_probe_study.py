@@ -1,0 +1,371 @@
+"""The probe study as a whole: prompts, rows, a saved probe and its scores; and what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from theodolite import studies
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
+from theodolite.dimension import gride
+from theodolite.models import hidden_states, load_model, token_losses
+from theodolite.neighborhoods import neighbors
+from theodolite.prompts import Prompt
+from theodolite.runs import config_from_mapping
+from theodolite.studies import probe
+from theodolite.studies.probe_config import Config
+from theodolite.studies.probe_features import read_features
+from theodolite.studies.probe_prompts import balanced, join_texts, read_labeled, read_source
+from theodolite.studies.probe_saved import fit_saved, read_probe, write_probe
+from theodolite.studies.probe_score import score_prompts
+
+MODEL = "bundled:pocket-64"
+SETTINGS = {"minimum": 40, "n_tokens": 48, "k": 16, "folds": 3, "block": 8}
+CONTRAST = Path(__file__).parents[3] / "shared" / "data" / "contrast" / "refusal_direction"
+HOSTILE = [
+    "the",
+    "knife",
+    "and",
+    "the",
+    "poison",
+    "would",
+    "kill",
+    "a",
+    "man",
+    "before",
+    "he",
+    "could",
+    "cry",
+    "out",
+    "in",
+    "the",
+    "dark",
+]
+BENIGN = [
+    "a",
+    "garden",
+    "with",
+    "roses",
+    "and",
+    "warm",
+    "bread",
+    "on",
+    "the",
+    "table",
+    "where",
+    "the",
+    "children",
+    "sang",
+    "all",
+    "day",
+]
+
+
+def sentences(words, n, *, length, seed):
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return [" ".join(generator.choice(words, size=length).tolist()) for _ in range(n)]
+
+
+def write(path, texts, **shared):
+    path.write_text("".join(json.dumps({"text": text, **shared}) + "\n" for text in texts), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Two sources of hostile and benign texts; the benign ones of the second are longer words."""
+    folder = tmp_path_factory.mktemp("prompts")
+    for number, source in enumerate("ab"):
+        write(folder / f"bad-{source}.jsonl", sentences(HOSTILE, 9, length=60, seed=number))
+        write(folder / f"good-{source}.jsonl", sentences(BENIGN, 11, length=60, seed=10 + number))
+    write(folder / "short.jsonl", [*sentences(HOSTILE, 2, length=60, seed=30), "Too short."])
+    return folder
+
+
+def sources(files):
+    return {
+        "positive": tuple(f"{one}={files / f'bad-{one}.jsonl'}" for one in "ab"),
+        "negative": tuple(f"{one}={files / f'good-{one}.jsonl'}" for one in "ab"),
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("probe") / "run"
+    return studies.run("probe", references=[MODEL], out=out, **SETTINGS, **sources(files))
+
+
+@pytest.fixture(scope="module")
+def saved(finished):
+    (found,) = fit_saved(finished)
+    return found
+
+
+def test_rows_are_what_the_estimators_read(finished):
+    frame = finished.table()
+    (data,) = read_features(frame)
+    assert data.n_prompts == 36  # nine of each kind in each source: two benign ones of each left out
+    assert (data.positive.sum(), data.sources.count("a")) == (18, 18)
+    config = config_from_mapping(Config, finished.config)
+    prompts, notes = probe._prompts(config, MODEL)
+    assert any("4 of 40 prompts were left out so that both kinds are equally many" in note for note in notes)
+    model = load_model(MODEL, device="cpu")
+    (found,) = hidden_states(model, [prompts[5][1]], include_logits=True)
+    own = frame.filter(pl.col("prompt_row") == prompts[5][0].row)
+    for layer in range(1, len(found.states)):
+        estimate = next(one for one in gride(neighbors(found.states[layer], k=16)) if one.n2 == 8)
+        value = own.filter((pl.col("measure") == "dimension") & (pl.col("layer") == layer) & (pl.col("scale") == 8))
+        assert value["value"].item() == pytest.approx(estimate.value, rel=1e-4)
+    losses = token_losses(found.logits, found.token_ids, varentropy=True)
+    for measure, expected in (("loss", losses.mean_loss), ("varentropy", losses.varentropy.mean())):
+        assert own.filter(pl.col("measure") == measure)["value"].item() == pytest.approx(expected, rel=1e-4)
+    states = own.filter(pl.col("measure") == "mean_state").sort("position")
+    assert states["layer"].unique().to_list() == [len(found.states) // 2]
+    np.testing.assert_allclose(
+        states["value"].to_numpy(), found.states[len(found.states) // 2].double().mean(dim=0), rtol=1e-3, atol=1e-4
+    )
+    assert data.texts[5] == model.tokenizer.decode(found.token_ids.tolist())
+
+
+def test_a_saved_probe_reproduces_scores_exactly(finished, saved, files, tmp_path):
+    write_probe(saved, tmp_path / "probe.json")
+    again = read_probe(tmp_path)
+    assert again.features == tuple(f"dimension gride layer {layer}" for layer in range(1, 5))
+    (data,) = read_features(finished.table())
+    values = data.sets["dimension"].values
+    assert again.probe.score(values).tolist() == saved.probe.score(values).tolist()
+    scored = score_prompts(again, str(files / "bad-a.jsonl"))
+    known = dict(zip(data.texts, saved.probe.score(values), strict=True))
+    config = again.config
+    model = load_model(MODEL, device="cpu")
+    for one, prompt in zip(scored, read_source(str(files / "bad-a.jsonl"), "text"), strict=True):
+        ids = model.tokenizer.encode(prompt.text, add_special_tokens=False)[: config.n_tokens]
+        assert one.probability == pytest.approx(known[model.tokenizer.decode(ids)], abs=1e-4)  # other batches
+        assert one.label == ("harmful" if one.probability >= 0.5 else "benign")
+    assert [one.probability for one in score_prompts(saved, str(files / "bad-a.jsonl"))] == [
+        one.probability for one in scored
+    ]
+
+
+def test_facts_of_a_saved_probe_are_those_of_the_evaluation(saved):
+    assert (saved.facts["n_prompts"], saved.facts["n_positive"], saved.facts["most_tokens"]) == (36, 18, 48)
+    assert {one["evaluation"] for one in saved.facts["evaluation"]} == {
+        "cross_validation",
+        "held_out",
+        "without_source",
+    }
+    assert (saved.n_dims, saved.n_layers) == (64, 4)
+
+
+def test_short_prompts_are_listed_and_only_short_ones_refused(saved, files, tmp_path):
+    scored = score_prompts(saved, str(files / "short.jsonl"))
+    assert [one.probability is None for one in scored] == [False, False, True]
+    assert scored[2].reason == "has fewer than 40 tokens"
+    with pytest.raises(PointsError, match="None of the 2 prompts can be scored: a cloud takes minimum=40 tokens"):
+        score_prompts(saved, str(write(tmp_path / "all.jsonl", ["Short.", "Short too."])))
+
+
+def test_another_model_is_refused(saved, files):
+    message = r"bundled:pocket-128 is not the model of the probe.*4 layers of 64 dimensions.*6 of 128|6 layers of 128"
+    with pytest.raises(FormatError, match=message):
+        score_prompts(saved, str(files / "bad-a.jsonl"), reference="bundled:pocket-128")
+
+
+def test_damaged_and_missing_probes_are_refused(saved, tmp_path):
+    with pytest.raises(NotFoundError, match="There is no probe at"):
+        read_probe(tmp_path)
+    file = tmp_path / "probe.json"
+    write_probe(saved, file)
+    content = json.loads(file.read_text())
+    for change, message in (
+        ({"format": "other"}, "is no probe of this version"),
+        ({"weights": content["weights"][1:]}, "is damaged: its numbers do not fit its 4 features"),
+        ({"center": [float("nan")] * 4}, "is damaged"),
+        ({"settings": {"folds": "many"}}, "is no probe, or was changed by hand"),
+    ):
+        file.write_text(json.dumps({**content, **change}))
+        with pytest.raises(FormatError, match=message):
+            read_probe(file)
+    file.write_text("not json")
+    with pytest.raises(FormatError, match="is no probe, or was changed by hand"):
+        read_probe(file)
+
+
+def test_a_probe_of_other_features_reads_them(finished, files, tmp_path):
+    config = {**SETTINGS, **sources(files), "features": "combined", "first_layers": 2}
+    run = studies.run("probe", references=[MODEL], out=tmp_path / "run", **config)
+    (found,) = fit_saved(run)
+    assert found.features == (
+        "dimension gride layer 1",
+        "dimension gride layer 2",
+        "entropy logit_lens layer 1",
+        "entropy logit_lens layer 2",
+    )
+    assert len(score_prompts(found, str(files / "bad-b.jsonl"))) == 9
+    with pytest.raises(PointsError, match="No dimension of any layer was measured"):
+        fit_saved(_Without(finished))
+
+
+class _Without:
+    """A run whose prompts have no dimension."""
+
+    def __init__(self, run):
+        self.manifest, self.config, self.path = run.manifest, run.config, run.path
+        self._table = run.table().filter(pl.col("measure") != "dimension")
+
+    def table(self):
+        return self._table
+
+
+def test_probes_are_fitted_on_probe_runs_only(tmp_path):
+    class Other:
+        manifest, path = {"study": "layers"}, tmp_path
+
+    with pytest.raises(ParameterError, match="is a run of 'layers'"):
+        fit_saved(Other())
+
+
+def test_copies_never_meet_in_training_and_test(tmp_path):
+    texts = sentences(HOSTILE, 4, length=20, seed=1)
+    both = sentences(BENIGN, 1, length=20, seed=2)
+    bad = write(tmp_path / "bad.jsonl", [*texts, texts[0] + "  ", *both])
+    good = write(tmp_path / "good.jsonl", [*sentences(BENIGN, 3, length=20, seed=3), *both])
+    found = read_labeled(Config((MODEL,), positive=(str(bad),), negative=(str(good),)))
+    assert len({prompt.text.strip() for prompt in found.prompts}) == len(found.prompts) == 7
+    assert found.notes == ("3 texts were left out as copies of others (1 of them stand under both labels).",)
+    assert [prompt.row for prompt in found.prompts] == list(range(7))
+
+
+def test_prompts_that_are_equal_once_cut_are_copies(tmp_path):
+    start = " ".join(HOSTILE * 4)
+    bad = write(tmp_path / "bad.jsonl", [f"{start} {ending}" for ending in ("one", "two", "three")])
+    write(tmp_path / "more.jsonl", sentences(HOSTILE, 4, length=60, seed=4))
+    good = write(tmp_path / "good.jsonl", sentences(BENIGN, 6, length=60, seed=5))
+    config = Config((MODEL,), positive=(str(bad), str(tmp_path / "more.jsonl")), negative=(str(good),), **SETTINGS)
+    prompts, notes = probe._prompts(config, MODEL)
+    assert sum(prompt.label == "harmful" for prompt, _ in prompts) == 5
+    assert "2 texts were left out as copies of others, once cut to the tokens that are measured." in notes
+
+
+def test_joined_texts_share_label_and_source_and_occur_once():
+    texts = [
+        Prompt(text=f"{label}-{source}-{i}", name=f"{i}", row=i, label=label, source=source)
+        for label in ("harmful", "benign")
+        for source in "ab"
+        for i in range(7)
+    ]
+    joined = join_texts(texts, 3, seed=0)
+    parts = [part for one in joined for part in one.text.split("\n")]
+    assert len(joined) == 8
+    assert len(parts) == len(set(parts)) == 24
+    for one in joined:
+        assert all(part.startswith(f"{one.label}-{one.source}-") for part in one.text.split("\n"))
+    assert len({one.name for one in joined}) == 8
+    assert join_texts(texts, 3, seed=0) == joined
+    assert join_texts(texts, 3, seed=1) != joined
+
+
+def test_balance_is_within_sources_that_have_both_kinds():
+    ids = np.arange(3)
+    counts = {("a", "x"): 5, ("a", "y"): 2, ("b", "x"): 4, ("c", "y"): 3}
+    pairs = [
+        (Prompt(text="", name="", row=number, label=label, source=source), ids)
+        for number, (source, label) in enumerate(place for place, n in counts.items() for _ in range(n))
+    ]
+    kept = balanced(pairs, seed=0)
+    found = {place: sum((one.source, one.label) == place for one, _ in kept) for place in counts}
+    assert found == {("a", "x"): 2, ("a", "y"): 2, ("b", "x"): 3, ("c", "y"): 3}
+
+
+def test_sources_and_fields_are_read_from_the_name(tmp_path):
+    file = tmp_path / "some=odd#name.json"
+    file.write_text(json.dumps([{"instruction": "Bake bread.", "text": "other"}]))
+    assert read_source(f"mine={file}#instruction", "text").items[0].text == "Bake bread."
+    assert read_source(f"mine={file}#instruction", "text").items[0].source == "mine"
+    assert read_source(str(file), "text").items[0].text == "other"
+    assert read_source(str(file), "text").items[0].source == "some=odd#name"
+
+
+def test_labels_of_records(tmp_path):
+    file = tmp_path / "all.jsonl"
+    records = [{"text": f"t{i}", "label": "bad" if i % 2 else "good", "source": "s"} for i in range(4)]
+    file.write_text("".join(json.dumps(one) + "\n" for one in records))
+    config = Config((MODEL,), prompts=(str(file),), positive_label="bad", negative_label="good")
+    assert [prompt.label for prompt in read_labeled(config).prompts] == ["good", "bad", "good", "bad"]
+    with pytest.raises(FormatError, match="all-0 has the label 'good'"):
+        read_labeled(replace(config, negative_label="fine"))
+    with pytest.raises(FormatError, match="has no label"):
+        read_labeled(replace(config, prompts=(str(write(tmp_path / "plain.jsonl", ["x"])),)))
+
+
+def test_one_kind_of_prompts_is_refused(tmp_path):
+    one = str(write(tmp_path / "one.jsonl", ["a", "b"], label="harmful"))
+    with pytest.raises(FormatError, match="There is no benign prompt among 2: a probe needs both kinds"):
+        read_labeled(Config((MODEL,), prompts=(one,)))
+    other = str(write(tmp_path / "other.jsonl", ["c"]))
+    with pytest.raises(FormatError, match="Give more texts, or join fewer"):
+        read_labeled(Config((MODEL,), positive=(one,), negative=(other,), join=2))
+
+
+def test_too_few_long_prompts_are_refused(files, tmp_path):
+    settings = {**SETTINGS, **sources(files), "positive": (str(files / "short.jsonl"),)}
+    with pytest.raises(TheodoliteError, match="2 harmful prompts have at least minimum=40 tokens, which is fewer than"):
+        studies.run("probe", references=[MODEL], out=tmp_path / "run", **settings)
+
+
+def test_prompts_that_change_after_the_plan_are_noticed(files):
+    config = Config((MODEL,), **SETTINGS, **sources(files))
+    unit = probe.plan(config)[0]
+    changed = replace(unit, params={**unit.params, "tokens": "other"})
+    with pytest.raises(FormatError, match="changed after the run was planned"):
+        probe.run(changed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"references": ()}, "name at least one model"),
+        ({"negative": ()}, "give --positive FILE and --negative FILE"),
+        ({"negative_label": "harmful"}, "Both kinds of prompts are called 'harmful'"),
+        ({"minimum": 20}, "minimum=20 tokens cannot have k=32"),
+        ({"n_tokens": 100}, "n_tokens=100 cuts every prompt below minimum=128"),
+        ({"scale": 6}, "scale=6 is no doubling scale"),
+        ({"estimator": "twonn"}, "TwoNN compares neighbors 1 and 2, not scale=8"),
+        ({"estimator": "mle", "scale": 1}, "scale=1 is too small for MLE"),
+        ({"scale": 64}, "beyond the k=32 neighbors"),
+        ({"folds": 1}, "folds=1 leaves nothing to test on"),
+        ({"test_share": 1.0}, "no share between 0 and 1"),
+        ({"features": "entropy", "lens": None}, "needs entropies of layers"),
+        ({"join": 0}, "join=0 leaves nothing to do"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    given = {"references": (MODEL,), "positive": ("a",), "negative": ("b",), **settings}
+    with pytest.raises(ParameterError, match=message):
+        Config(**given)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CONTRAST.is_dir(), reason="needs the contrast sets beside the project")
+def test_harmful_and_harmless_instructions(tmp_path):
+    """Joined instructions: a fitted text baseline is at its ceiling, and the dimensions are well above chance."""
+    names = {"first": "train", "second": "test"}
+    run = studies.run(
+        "probe",
+        references=[MODEL],
+        positive=[f"{one}={CONTRAST / f'harmful_{file}.json'}#instruction" for one, file in names.items()],
+        negative=[f"{one}={CONTRAST / f'harmless_{file}_first1000.json'}#instruction" for one, file in names.items()],
+        join=8,
+        n_tokens=128,
+        out=tmp_path / "run",
+    )
+    results = studies.resolve("probe").summary_frame(run.table())
+    assert {"first", "second"} == set(results.filter(pl.col("evaluation") == "without_source")["test"])
+    crossed = results.filter((pl.col("evaluation") == "cross_validation") & (pl.col("statistic") == "auc"))
+    areas = dict(crossed.select("features", "low").iter_rows())
+    assert areas["dimension"] > 0.6  # measured: see docs/probe.md
+    assert areas["ngrams"] > 0.9
+    assert dict(crossed.select("features", "value").iter_rows())["length"] == 0.5  # all cut to 128 tokens
