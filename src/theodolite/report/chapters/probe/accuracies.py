@@ -66,11 +66,11 @@ def probe_accuracy(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
             y = np.array(list(places.values()))
             colors = [_PROBE if geometric(name) else _BASELINE for name in crossed["features"]]
             axes.barh(y, crossed["value"], height=0.62, color=colors, alpha=0.55)
-            _whiskers(axes, crossed, y + 0.1, "")
+            _whiskers(axes, crossed, y + 0.1, "none")
             held = own.filter(pl.col("evaluation") == HELD_OUT)
             _whiskers(axes, held, np.array([places[name] for name in held["classifier"]]) - 0.18, "o")
             axes.set_yticks(y, list(places))
-            axes.set_xlim(0, 1)
+            axes.set_xlim(0, 1.02)
             axes.grid(visible=False, axis="y")
             axes.axvline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
             axes.set_title(label)

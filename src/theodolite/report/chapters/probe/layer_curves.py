@@ -72,8 +72,9 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
 
 
 def _caption(frame: pl.DataFrame) -> str:
+    n_prompts = format_count(max(layer_data(frame)["n"].to_list()))
     return (
-        f"Cross-validated accuracy on {format_count(max(layer_data(frame)['n'].to_list()))} prompts of probes that read the first layers, "
+        f"Cross-validated accuracy on {n_prompts} prompts of probes that read the first layers, "
         "and of probes that read one layer. Bands: 95 % Wilson intervals. The dotted line is one half."
     )
 

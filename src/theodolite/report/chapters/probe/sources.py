@@ -60,7 +60,7 @@ def probe_sources(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
     names = data["train"].unique(maintain_order=True).to_list()
     shown = data.select("label", "classifier").unique(maintain_order=True).rows()
     with canvas.house_style():
-        figure, panels = canvas.panels(layout, len(shown), height=1.5 + 0.35 * len(names), shared=False)
+        figure, panels = canvas.panels(layout, len(shown), height=1.5 + 0.35 * len(names), columns=3, shared=False)
         for axes, (label, classifier) in zip(panels, shown, strict=True):
             own = data.filter((pl.col("label") == label) & (pl.col("classifier") == classifier))
             found = {(train, test): value for train, test, value in own.select("train", "test", "value").iter_rows()}
@@ -72,7 +72,7 @@ def probe_sources(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
             axes.set_xticks(range(len(names)), _short(names))
             axes.set_yticks(range(len(names)), _short(names))
             axes.grid(visible=False)
-            axes.set_title(f"{label}: {classifier}", fontsize=8.5)
+            axes.set_title(f"{label}:\n{classifier}", fontsize=8.5)
             axes.set_xlabel("tested on")
             axes.set_ylabel("fitted on")
     return figure
@@ -147,17 +147,19 @@ def _short(names: Sequence[str]) -> list[str]:
 
 def _source_caption(frame: pl.DataFrame) -> str:
     n = source_data(frame)["n"].to_list()
+    span = format_range(min(n), max(n), whole=True)
     return (
         "Accuracy in per cent of classifiers fitted on one source and tested on another, "
-        f"{format_range(min(n), max(n), whole=True)} prompts each; within a source, cross-validated. One half is chance where both kinds "
+        f"{span} prompts each; within a source, cross-validated. One half is chance where both kinds "
         "are equally many."
     )
 
 
 def _length_caption(frame: pl.DataFrame) -> str:
     n = length_data(frame)["n"].to_list()
+    span = format_range(min(n), max(n), whole=True)
     return (
-        f"Cross-validated accuracy by number of tokens, {format_range(min(n), max(n), whole=True)} prompts in a group, with 95 % Wilson "
+        f"Cross-validated accuracy by number of tokens, {span} prompts in a group, with 95 % Wilson "
         "intervals. A cloud of few tokens has a noisy dimension."
     )
 
