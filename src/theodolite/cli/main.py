@@ -45,6 +45,7 @@ for _name, _where, _help in (
     ("similarity", "similarity:similarity", "Geometry that models share: cosines, neighbors, dimension, states."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),
+    ("tokens", "tokens:tokens", "Neighbors, dimension and length of tokens; rows that stand out."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
     ("report", "folders:report", "Write the report and the figures of a run again."),
     ("status", "folders:status", "Show how far a run is, and what failed."),

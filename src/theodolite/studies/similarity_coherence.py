@@ -13,7 +13,7 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.dimension import null_points
 from theodolite.neighborhoods import neighbors
 from theodolite.similarity import coherence
-from theodolite.statistics import correlation
+from theodolite.statistics import correlation, partial_correlation
 from theodolite.studies.similarity_config import COVARIANCE, PERMUTED
 from theodolite.studies.similarity_rows import Row, RowMaker
 from theodolite.studies.similarity_tables import View, local_dimensions
@@ -100,7 +100,14 @@ def against_dimension(
         found.append(make.row("coherence", known.mean(), stderr=error, method=name, scale=k, n_used=len(known)))
         for key, dimensions in a.dimensions.items():
             one = correlation(dimensions[rows], values, method="spearman", n_bootstrap=_RESAMPLES, seed=seed)
-            found.append(make.correlation("coherence_spearman", one, method=f"{name} against {key[0]}", scale=key[1]))
+            place = {"method": f"{name} against {key[0]}", "scale": key[1]}
+            found.append(make.correlation("coherence_spearman", one, **place))
+            if a.table.counts is not None:
+                seen = np.log1p(a.table.counts[rows].astype(np.float64))
+                one = partial_correlation(
+                    dimensions[rows], values, seen, method="spearman", n_bootstrap=_RESAMPLES, seed=seed
+                )
+                found.append(make.correlation("coherence_partial", one, **place))
         found += _curve(make, a.dimensions[largest][rows], values, name=name, scale=largest[1])
     return found
 

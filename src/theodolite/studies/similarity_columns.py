@@ -53,5 +53,6 @@ MEASURES = {
     "listed": "local dimension of a token among the lowest or the highest of its table",
     "coherence": "mean over tokens of a measure of coherence: variant_share, mean_cosine, group_share, stability",
     "coherence_spearman": "rank correlation over tokens between local dimension and coherence",
+    "coherence_partial": "the same with the training frequency of tokens held fixed",
     "coherence_curve": "mean coherence of tokens with a local dimension around x",
 }

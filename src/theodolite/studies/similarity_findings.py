@@ -214,10 +214,18 @@ def _coherence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         verdict = "supported"
     elif max(scores) <= _DENIED:
         verdict = "not supported"
-    each = ", ".join(f"{one['method'].partition(' ')[0].replace('_', ' ')} {_plain(one)}" for one in last)
+    each = ", ".join(f"{_measure_name(one)} {_plain(one)}" for one in last)
+    partial = rows.filter(
+        (pl.col("measure") == "coherence_partial")
+        & (pl.col("scale") == last[0]["scale"])
+        & pl.col("method").is_in([one["method"] for one in last])
+    ).to_dicts()
+    fixed = ", ".join(f"{_measure_name(one)} {_plain(one)}" for one in partial)
     evidence = (
         f"Spearman correlation over {format_count(last[0]['n_used'])} tokens of the local dimension "
-        f"({last[0]['scale']} neighbors) with: {each}. Negative: low dimension goes with coherence."
+        f"({last[0]['scale']} neighbors) with: {each}"
+        f"{f'; with the frequency of tokens held fixed: {fixed}' if fixed else ''}. Negative: low dimension goes with "
+        "coherence."
     )
     claim = "Tokens of low dimension have semantically coherent neighborhoods."
     yield _finding("coherent-low", claim, subject, verdict, evidence=evidence, n_used=last[0]["n_used"])
@@ -225,6 +233,10 @@ def _coherence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
 
 def _kinds(rows: pl.DataFrame) -> list[str]:
     return [which for which in ("output", "table", "input") if which in rows["which"]]
+
+
+def _measure_name(row: _Row) -> str:
+    return str(row["method"]).partition(" ")[0].replace("_", " ")
 
 
 def _plain(row: _Row | None) -> str:

@@ -72,9 +72,11 @@ def tokens_used(rows: pl.DataFrame) -> str:
 
 
 def largest(rows: pl.DataFrame, column: str) -> str:
-    """Return the largest number of a column as text, with three significant digits; empty where there is none."""
+    """Return the largest number of a column as text, three digits of one that is not whole; empty where none is."""
     found: Any = rows[column].max()
-    return "" if found is None else f"{found:.3g}"
+    if found is None:
+        return ""
+    return f"{found:,}" if isinstance(found, int) else f"{found:.3g}"
 
 
 def _models(frame: pl.DataFrame) -> Iterable[str]:
