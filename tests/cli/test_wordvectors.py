@@ -102,3 +102,49 @@ def test_real_glove(theodolite, shared_data):
     rows = {row["method"]: row for row in done.json["rows"] if row["measure"] == "dimension"}
     assert 5 < rows["twonn"]["value"] < 15
     assert rows["twonn"]["null"]["gaussian"] > 1.5 * rows["twonn"]["value"]
+
+
+def table_of_words(path, n_latent, *, seed):
+    """Write 400 word vectors of `n_latent` dimensions in 10 columns."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    points = generator.normal(size=(400, n_latent)) @ generator.normal(size=(n_latent, 10))
+    lines = [f"w{i} {' '.join(f'{x:.5f}' for x in row)}\n" for i, row in enumerate(points)]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_several_word_tables_stand_in_one_survey_with_their_random_tables(theodolite, tmp_path):
+    """The word-embedding table of Kataiwa et al.: dimension, redundancy, baselines and local dimensions side by side."""
+    known = {"thin.vec": 3, "thick.txt": 6}
+    files = [table_of_words(tmp_path / name, n, seed=n) for name, n in known.items()]
+    done = theodolite("dimension", *files, "--k", "20", "--nulls", "gaussian,permuted", "--json", "--out", "run")
+    assert done.code == 0, done.err
+    rows = [row for row in done.json["rows"] if row["measure"] == "dimension" and row["method"] == "twonn"]
+    assert [row["model"].split("/")[-1] for row in rows] == list(known)
+    for row, expected in zip(rows, known.values(), strict=True):
+        assert row["value"] == pytest.approx(expected, rel=0.2)
+        assert row["redundancy"] == pytest.approx(1 - row["value"] / 10)
+        assert row["null"]["gaussian"] > 1.15 * row["value"]
+        assert row["null"]["permuted"] > 1.15 * row["value"]
+    figures = tmp_path / "run" / "figures"
+    local = pl.read_csv(figures / "local_dimension_histogram.csv")
+    assert set(local["label"]) == set(known)
+    shown = pl.read_csv(figures / "dimension_by_estimator.csv")
+    twonn = shown.filter(pl.col("estimator") == "TwoNN")
+    assert set(twonn.select("label", "condition").rows()) == {
+        (name, condition) for name in known for condition in ("measured", "gaussian", "permuted")
+    }
+
+
+@pytest.mark.slow
+def test_real_word_vectors_side_by_side(theodolite, shared_data):
+    folder = shared_data / "wordvectors"
+    glove = folder / "glove50d5k/glove.50d.5k.txt"
+    others = [path for path in sorted((folder / "word2vec1000").rglob("*.bin*")) if path.is_file()][:1]
+    references = [f"{path}#first900" for path in (glove, *others)]
+    done = theodolite("dimension", *references, *SMALL, "--json", "--out", "run")
+    assert done.code == 0, done.err
+    twonn = [row for row in done.json["rows"] if row["measure"] == "dimension" and row["method"] == "twonn"]
+    assert len(twonn) == len(references)
+    for row in twonn:
+        assert row["value"] < row["null"]["gaussian"]

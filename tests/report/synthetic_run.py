@@ -155,6 +155,23 @@ def _describe(add: Any, rng: Any, kind: str, level: float, end: float, width: in
             n_used=N_ROWS - removed,
             n_dropped=12,
         )
+    for removed in (4, 12, 38, 115, 383):
+        for method, n1, scale, change in (("mle", None, 20, 0.9), ("gride", 32, 64, 0.79)):
+            fallen = level * change * (1 - 0.3 * min(1.0, removed / 280) * (hub or method == "gride"))
+            named = {"method": method, "n1": n1, "scale": scale, "x": float(removed)}
+            errors = {"stderr": fallen / 60, "n_used": N_ROWS - removed, "n_dropped": 0}
+            add("without_shortest", "dimension", fallen, **named, **errors)
+    for band in (1, 2, 3, 4):
+        named = {"x": float(band), "n_used": 900}
+        for method, count in (("lowest", 10**band), ("median", 3 * 10**band), ("highest", 10 ** (band + 1))):
+            add("frequency_band", "band_count", count, method=method, **named)
+        value = end * (1.3 - 0.15 * band)
+        add("frequency_band", "dimension", value, method="twonn", n1=1, scale=2, stderr=value / 30, **named)
+    add("random_part", "dimension", end, method="twonn", n1=1, scale=2, stderr=end / 60, n_used=900)
+    add("measured", "parameters", 170.0 * width**2)
+    for index, token in enumerate(HOSTILE_TOKENS):
+        add("measured", "undertrained", 0.9 - 0.01 * index, method="near_unseen", token_id=index, token=token)
+        add("measured", "duplicate", 40 - index, method="group", token_id=index, token=token)
 
 
 def make_findings(models: dict[str, int] = FAMILY) -> list[Finding]:

@@ -102,7 +102,7 @@ def test_redundancy_is_one_minus_dimension_over_columns(frame):
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("layout", ["wide", "narrow"])
 def test_drawn_twice_gives_the_same_bytes(synthetic, name, layout):
-    small = synthetic.make_frame({"bundled:pocket-64": 64, "bundled:pocket-128": 128})
+    small = synthetic.make_frame({"bundled:pocket-64": 64, "bundled:pocket-128": 128, "bundled:pocket-256": 256})
     first, second = (figure_bytes(FAMILIES[name].draw(small, layout=layout)) for _ in range(2))
     assert first == second
     assert b"<dc:date>" not in first
@@ -127,7 +127,7 @@ def test_partial_frames_are_drawn_or_left_out(synthetic, name, case):
     partial = synthetic.make_frame(**PARTIAL[case])
     family = FAMILIES[name]
     if family.draw(partial) is None:
-        assert name in {"dimension_over_training", "redundancy_over_width"}
+        assert name in {"dimension_over_training", "redundancy_over_width", "dimension_over_size"}
         return
     text = family.title(partial) + family.caption(partial)
     assert "None" not in text

@@ -112,7 +112,7 @@ def test_lengths_of_extreme_tables_neither_overflow_nor_vanish(tmp_path, manifol
     for exponent in (0, 600, -600):
         path = tmp_path / f"table{exponent}.npy"
         np.save(path, np.ldexp(manifold[:300].astype(np.float64), exponent))
-        run = measure(path, tmp_path / f"run{exponent}", shortest=[10])
+        run = measure(path, tmp_path / f"run{exponent}", shortest=[10], shares=[])
         swept = run.table().filter((pl.col("condition") == "without_shortest") & (pl.col("measure") == "dimension"))
         readings.append(swept["value"].item())
     assert readings[0] == readings[1] == readings[2]

@@ -94,7 +94,7 @@ def test_nothing_to_measure_is_refused():
 
 
 def test_a_limit_is_marked_in_the_run(table_file):
-    run = measure(table_file, limit=400, nulls=[])
+    run = measure(table_file, limit=400, nulls=[], shares=[])
     assert any("only 400 random rows of 3000 were measured" in warning for warning in run.warnings)
     headline = run.table().filter((pl.col("method") == "twonn") & (pl.col("measure") == "dimension"))
     assert set(headline["n_used"]) <= {400, 390, 370, 300}

@@ -13,10 +13,13 @@ class Cell:
         As shown.
     value : float or None
         As sorted.
+    doubtful : bool
+        Whether a finding says that the number is not to be trusted.
     """
 
     text: str
     value: float | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ sweeps over model size and over training are this study on several references.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from theodolite.core.seeds import generator_from, seed_from
 from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
 from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
 from theodolite.runs import Unit, UnitResult
-from theodolite.studies import table_facts
+from theodolite.studies import row_marks, table_bands, table_counts, table_facts
 from theodolite.studies.hub import removal_sweep, row_norms
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import COVARIANCE, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
@@ -29,7 +30,7 @@ from theodolite.tables import Reference, Table, describe, expand, load_table
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "dimension"
-VERSION = 1
+VERSION = 2
 
 
 def plan(config: Config) -> list[Unit]:
@@ -75,7 +76,7 @@ def _which(reference: Reference, wanted: Sequence[str]) -> Sequence[str]:
 
 def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> list[Unit]:
     """Return the units of one table, one for each condition."""
-    table = _table(str(reference), which, config.rows)
+    table = _table(str(reference), which, config.rows, config.counts)
     n_rows = min(table.n_tokens, config.limit or table.n_tokens)
     if n_rows <= config.k:
         raise PointsError(
@@ -93,6 +94,9 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
         "mle_k": config.mle_k,
         "discard": config.discard,
         "shortest": config.shortest if hub else (),
+        "shares": config.shares if hub else (),
+        "counts": config.counts,
+        "full": hub,
         "seed": config.seed,
         "limit": config.limit,
     }
@@ -122,7 +126,7 @@ def run(unit: Unit) -> UnitResult:
         Rows with the columns of `COLUMNS`, the table's provenance, and warnings about its rows.
     """
     params = unit.params
-    table = _table(params["reference"], params["which"], params["rows"])
+    table = _table(params["reference"], params["which"], params["rows"], params["counts"])
     if table.content != params["content"]:
         raise FormatError(f"{params['reference']} changed after the run was planned. Run the study again.")
     return _CONDITIONS[params["condition"]](unit, _subset(table, params["limit"], params["seed"]))
@@ -143,14 +147,35 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     readings.rows += table_facts.name_hubs(make, table, graph, hubs)
     readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
     trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
-    for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=unit.params["shortest"]):
+    shortest = unit.params["shortest"]
+    for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=shortest):
         readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
+    by_share = dict.fromkeys(max(1, round(share * graph.n_points)) for share in unit.params["shares"])
+    for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=tuple(by_share), k=graph.k):
+        if removed not in shortest:
+            readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
+        readings.take(partial(_trimmed_at_headline_scales, trimmed, remaining, removed, unit.params["mle_k"]))
+    if unit.params["full"]:
+        readings.rows += row_marks.mark_rows(make, table, graph, norms)
+        readings.rows += table_facts.count_parameters(make, table)
+        readings.take(partial(table_bands.frequency_bands, table, graph, seed=unit.params["seed"], discard=discard))
     said = [*_warnings(table, graph), *readings.refusals]
     return UnitResult(rows=readings.rows, inputs=[table.provenance], warnings=said)
 
 
 def _trimmed(make: RowMaker, graph: NeighborGraph, removed: int, discard: float) -> list[dict[str, Any]]:
     return make.estimate(twonn(graph, discard=discard), x=float(removed))
+
+
+def _trimmed_at_headline_scales(
+    make: RowMaker, graph: NeighborGraph, removed: int, mle_k: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Read MLE and GRIDE at the scales that the headline shows."""
+    known = [k for k in mle_k if k <= graph.k]
+    rows = make.estimate(gride(graph)[-1], x=float(removed))
+    if known:
+        rows += make.estimate(mle(graph, k=min(known, key=lambda k: abs(k - _LOCAL_K))), x=float(removed))
+    return rows
 
 
 def _unit_norm(unit: Unit, table: Table) -> UnitResult:
@@ -218,9 +243,11 @@ def _subset(table: Table, limit: int | None, seed: int) -> Table:
 
 
 @lru_cache(maxsize=1)
-def _table(reference: str, which: str, rows: Rows) -> Table:
+def _table(reference: str, which: str, rows: Rows, counts: str | None) -> Table:
     """Load a table; those of the tokenizer are all rows where no tokenizer is known."""
     table = load_table(reference, which=which or None)
+    if counts is not None:
+        table = table_counts.with_counts(table, Path(counts))
     return table if table.n_vocabulary is None and rows == "tokenizer" else table.select(rows)
 
 

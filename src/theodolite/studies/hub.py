@@ -79,7 +79,7 @@ def without_points(graph: NeighborGraph, dropped: npt.NDArray[np.bool_]) -> Neig
 
 
 def removal_sweep(
-    points: Points, graph: NeighborGraph, *, norms: npt.NDArray[np.float64], removed: Sequence[int]
+    points: Points, graph: NeighborGraph, *, norms: npt.NDArray[np.float64], removed: Sequence[int], k: int = 2
 ) -> list[tuple[int, NeighborGraph]]:
     """Return the graph of the points that remain after the shortest ones are removed, for each number removed.
 
@@ -93,6 +93,8 @@ def removal_sweep(
         `(n_rows,)` length of each row.
     removed : sequence of int
         How many of the shortest points to remove; numbers that would leave fewer than half of the points are left out.
+    k : int
+        Neighbors that each of the graphs must hold; all others where fewer points remain.
 
     Returns
     -------
@@ -107,7 +109,8 @@ def removal_sweep(
         dropped = np.zeros(len(shortest_first), dtype=bool)
         dropped[shortest_first[:count]] = True
         remaining = without_points(graph, dropped)
-        if remaining is None:
-            remaining = neighbors(as_points(points)[graph.rows[~dropped]], k=_NEIGHBORS_NEEDED)
+        needed = min(k, int((~dropped).sum()) - 1)
+        if remaining is None or remaining.k < needed:
+            remaining = neighbors(as_points(points)[graph.rows[~dropped]], k=needed)
         sweep.append((count, remaining))
     return sweep

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from theodolite import bundled
 from theodolite.runs import Unit
 from theodolite.studies import dimension, table_config
+from theodolite.studies.families import family_references
 from theodolite.studies.survey_config import Config
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_findings import find
@@ -35,7 +36,9 @@ def plan(config: Config) -> list[Unit]:
         Units of the study `dimension`.
     """
     settings = asdict(config)
-    if not config.references and not config.checkpoints:
+    if settings.pop("family") is not None:
+        settings["references"] = (*config.references, *family_references(config.family or ""))
+    elif not config.references and not config.checkpoints:
         family = bundled.family()
         settings["references"] = tuple(f"bundled:{model.name}" for model in family.models)
         settings["checkpoints"] = tuple(

@@ -2,6 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
+from theodolite.studies.families import family_references
 from theodolite.studies.table_config import NULLS, Null, Rows, Which
 
 
@@ -13,6 +14,8 @@ class Config:
     ----------
     references : tuple of str
         Models or tables to survey; none for the bundled family and its training checkpoints.
+    family : str or None
+        A family to survey by one word: pythia (14M to 12B, from the Hub), pythia-deduped, pocket.
     checkpoints : tuple of str
         Further references to measure along training, such as `./model@step*`.
     which : tuple of str
@@ -33,6 +36,7 @@ class Config:
 
     references: tuple[str, ...] = ()
     _: KW_ONLY
+    family: str | None = None
     checkpoints: tuple[str, ...] = ()
     which: tuple[Which, ...] = ("input", "output")
     rows: Rows = "tokenizer"
@@ -40,3 +44,8 @@ class Config:
     nulls: tuple[Null, ...] = NULLS
     seed: int = 0
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a family that is not known."""
+        if self.family is not None:
+            family_references(self.family)

@@ -10,7 +10,9 @@ COLUMNS = {
     "rows": Column(dtype="str", meaning="which rows of the table were kept: all, tokenizer or trimmed"),
     "condition": Column(
         dtype="str",
-        meaning="measured, a null (gaussian, permuted, covariance), unit_norm (rows of length 1) or without_shortest",
+        meaning="measured, a null (gaussian, permuted, covariance), unit_norm (rows of length 1), "
+        "without_shortest, frequency_band (a quarter of the tokens, by how often training saw them) or random_part (a "
+        "quarter drawn at random)",
     ),
     "measure": Column(dtype="str", meaning="what was measured (see MEASURES)"),
     "method": Column(dtype="str", meaning="estimator or variant of the measure"),
@@ -18,7 +20,7 @@ COLUMNS = {
     "n1": Column(dtype="int", meaning="inner neighbor that the estimate compared", unit="rank"),
     "scale": Column(dtype="int", meaning="outer neighbor that the estimate compared (n2 or k)", unit="rank"),
     "radius": Column(dtype="float", meaning="mean distance to the outer neighbor", unit="units of the table"),
-    "x": Column(dtype="float", meaning="position on the measure's own axis: bin edge, quantile, rows removed"),
+    "x": Column(dtype="float", meaning="position on the measure's own axis: bin edge, quantile, rows removed, band"),
     "token_id": Column(dtype="int", meaning="row of the table, where the number belongs to one token"),
     "token": Column(dtype="str", meaning="the token's display string"),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
@@ -38,6 +40,10 @@ MEASURES = {
     "loss": "validation loss at a training step, in nats per token",
     "hubness": "how unevenly rows serve as neighbors: max (times the mean), skewness, short_share (share of all "
     "neighbor places taken by the shortest 1 % of rows)",
+    "parameters": "elements of all tensors of the model that the table is from",
+    "band_count": "how often training saw the tokens of a frequency band: lowest, median, highest; x is the band",
+    "duplicate": "how many rows are equal to the token's, itself included",
+    "undertrained": "cosine of the token's row with the mean of the rows that training never saw",
     "hub": "how often the token is among the k nearest of others, over the mean k",
     "low_cosine_share": "share of points whose nearest neighbor by cosine has cosine below 0.5",
 }

@@ -9,8 +9,12 @@ MEASURED = "measured"
 UNIT_NORM = "unit_norm"
 COVARIANCE = "covariance"
 WITHOUT_SHORTEST = "without_shortest"
+FREQUENCY_BAND = "frequency_band"
+RANDOM_PART = "random_part"
 Null = Literal["gaussian", "permuted", "covariance"]
 NULLS: tuple[Null, ...] = get_args(Null)
+_MOST = 0.5
+"""Share of the rows that may be removed."""
 Rows = Literal["all", "tokenizer", "trimmed"]
 Which = Literal["input", "output"]
 
@@ -40,7 +44,12 @@ class Config:
         Random tables of the same size to measure beside each table: gaussian (isotropic), permuted (each column
         shuffled), covariance (Gaussian with the table's own covariance; not for checkpoints).
     shortest : tuple of int
-        How many of the shortest rows to remove in the sweep for the hub.
+        How many of the shortest rows to remove in the sweep for the hub, read by TwoNN.
+    shares : tuple of float
+        Shares of the rows, shortest first, to remove in the sweep that TwoNN, MLE and GRIDE at its widest scale read.
+    counts : str or None
+        A TSV file with the columns `id` or `token`, and `count`: how often each token occurs, for the dimension by
+        frequency. Bundled models know their own.
     seed : int
         Changes every random draw.
     limit : int or None
@@ -57,6 +66,8 @@ class Config:
     discard: float = 0.1
     nulls: tuple[Null, ...] = NULLS
     shortest: tuple[int, ...] = (10, 30, 100, 300, 1000)
+    shares: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
+    counts: str | None = None
     seed: int = 0
     limit: int | None = None
 
@@ -72,5 +83,7 @@ class Config:
             raise ParameterError(f"mle_k={min(self.mle_k)} is too small: Levina-Bickel compares at least 2 neighbors.")
         if any(count < 1 for count in self.shortest):
             raise ParameterError(f"shortest={min(self.shortest)} removes nothing. Take numbers of at least 1.")
+        if any(not 0 < share <= _MOST for share in self.shares):
+            raise ParameterError(f"shares={self.shares} must lie above 0 and at most at {_MOST}.")
         if self.limit is not None and self.limit <= self.k:
             raise ParameterError(f"limit={self.limit} leaves too few rows for k={self.k}. Raise it above {self.k}.")

@@ -1,5 +1,7 @@
 """What a table holds besides its dimension: kinds of rows, lengths, and who is whose neighbor."""
 
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy.typing as npt
 from theodolite.dimension import DimensionEstimate
 from theodolite.neighborhoods import Hubness, NeighborGraph
 from theodolite.studies.table_rows import RowMaker
-from theodolite.tables import Table
+from theodolite.tables import Reference, Table, describe
 
 _BINS = 60
 _SAME = 1e-9
@@ -33,6 +35,15 @@ def count_rows(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[
     if table.counts is not None:
         counts["never_seen"] = int((table.counts == 0).sum()) + table.left_out.get("never_seen", 0)
     return [make.row("count", count, method=kind) for kind, count in counts.items()]
+
+
+def count_parameters(make: RowMaker, table: Table) -> list[dict[str, Any]]:
+    """Return the number of parameters of the model that a table is from; nothing where it is not from a whole model."""
+    reference = Reference.parse(table.provenance["reference"])
+    found = describe(replace(reference, selector=None))
+    if found.architecture is None or found.quantisation is not None:
+        return []
+    return [make.row("parameters", sum(prod(tensor.shape) for tensor in found.tensors))]
 
 
 def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -6,16 +6,24 @@ this is cautious.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from math import hypot
 from statistics import fmean
 
 import polars as pl
 
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.studies.finding import Finding, Verdict
-from theodolite.studies.table_config import COVARIANCE, MEASURED, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.hub_findings import wide_hubs
+from theodolite.studies.reading import HUB_CHANGE, SURE, Reading
+from theodolite.studies.size_trends import size_trends, trend_sentence, without_hub
+from theodolite.studies.table_config import (
+    COVARIANCE,
+    FREQUENCY_BAND,
+    MEASURED,
+    RANDOM_PART,
+    UNIT_NORM,
+    WITHOUT_SHORTEST,
+)
 from theodolite.studies.training_drops import early_drops
 
 _KATAIWA = "Kataiwa et al. 2025 (arXiv 2503.02142)"
@@ -24,39 +32,15 @@ _QUEMY = "Quemy 2026 (arXiv 2608.29702)"
 _OURS = "theodolite"
 _HEADLINE = "twonn"
 _GAUSSIAN = "gaussian"
-_HUB_CHANGE = 0.2
-"""A reading that a few short rows change by more than this share is not to be trusted."""
 _FEW = 0.05
 """Share of the rows that still counts as a few."""
 _FAR = 0.5
 """A dimension is far below its null if it is below this share of it."""
 _FLAT = 1.5
 """Largest over smallest reading of a curve over scales that one number still describes."""
-_SURE = 5.0
-"""Standard errors that a difference must exceed before it counts."""
 _MAIN = "main"
 _SERIES = 3
 """Widths that a series needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A number with its standard error."""
-
-    value: float
-    stderr: float
-
-    def __str__(self) -> str:
-        return format_value(self.value, self.stderr)
-
-    def __truediv__(self, other: "Reading") -> "Reading":
-        """Return the ratio, with the error that first order gives."""
-        ratio = self.value / other.value
-        return Reading(ratio, abs(ratio) * hypot(self.stderr / self.value, other.stderr / other.value))
-
-    def below(self, other: "Reading") -> bool:
-        """Say whether this number is smaller by more than `_SURE` standard errors of the difference."""
-        return other.value - self.value > _SURE * hypot(self.stderr, other.stderr)
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:
@@ -78,10 +62,13 @@ def find(frame: pl.DataFrame) -> list[Finding]:
     headline = dimensions.filter(pl.col("method") == _HEADLINE)
     return [
         *_hub(frame, headline),
+        *wide_hubs(dimensions),
         *_one_number(dimensions),
         *_below_nulls(dimensions),
+        *_by_frequency(dimensions),
         *early_drops(frame),
-        *_growth(headline),
+        *_growth(frame, headline),
+        *without_hub(frame),
     ]
 
 
@@ -110,7 +97,7 @@ def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
         ]
         if measured is None or unit_norm is None or not sweep:
             continue
-        limit = (1 - _HUB_CHANGE) * measured.value
+        limit = (1 - HUB_CHANGE) * measured.value
         healed = [one for one in sweep if one[1].below(measured) and one[1].value < limit]
         removed, remaining = healed[0] if healed else sweep[-1]
         place = rows.select("model", "revision", "which").unique()
@@ -121,7 +108,7 @@ def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
         verdict: Verdict = "not supported"
         if healed:
             verdict, evidence = "supported", f"Do not trust the headline. {evidence}"
-        elif _SURE * measured.stderr > _HUB_CHANGE * measured.value:
+        elif SURE * measured.stderr > HUB_CHANGE * measured.value:
             verdict, evidence = "undecided", f"The errors are too large to tell. {evidence}"
         elif unit_norm.below(measured) and unit_norm.value < limit:
             verdict, evidence = "undecided", f"Removing short rows changes little, but lengths matter. {evidence}"
@@ -217,7 +204,28 @@ def _below_nulls(dimensions: pl.DataFrame) -> Iterator[Finding]:
             )
 
 
-def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
+def _by_frequency(dimensions: pl.DataFrame) -> Iterator[Finding]:
+    """Test whether frequent tokens lie in fewer dimensions than rare ones, at the same number of rows."""
+    headline = dimensions.filter(pl.col("method") == _HEADLINE)
+    for subject, rows in _tables(headline):
+        found = rows.filter(pl.col("condition") == FREQUENCY_BAND).sort("x").select("value", "stderr").rows()
+        bands = [Reading(value, stderr) for value, stderr in found]
+        random = _reading(rows, RANDOM_PART)
+        if len(bands) < _SERIES or random is None:
+            continue
+        falls = all(high.value > low.value for high, low in pairwise(bands)) and bands[-1].below(bands[0])
+        yield Finding(
+            id="frequent-tokens-lower",
+            claim="The more frequent the tokens, the fewer the dimensions they use.",
+            source=f"reported of {_KATAIWA}",
+            verdict="supported" if falls else "not supported",
+            evidence=f"TwoNN of quarters of the tokens, rarest first: {', '.join(map(str, bands))}; random quarters of "
+            f"as many rows {random}.",
+            subject=subject,
+        )
+
+
+def _growth(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
     """Test whether dimension and redundancy grow with width beyond what the estimator makes of random tables."""
     comparable = headline.filter((pl.col("revision") == _MAIN) & pl.col("which").is_in(["input", "output"]))
     for (which,), rows in comparable.group_by("which", maintain_order=True):
@@ -237,6 +245,7 @@ def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
             f"{_redundancy(one, width)}"
             for (width, *_), one, ratio in zip(known, measured, ratios, strict=True)
         )
+        trends = {one.quantity: one for one in size_trends(frame) if one.which == which}
         verdicts: dict[str, Verdict] = {
             "dimension": "not supported" if not rising else "supported" if structured else "undecided",
             "redundancy": "supported" if falling else "undecided" if rising else "not supported",
@@ -247,7 +256,7 @@ def _growth(headline: pl.DataFrame) -> Iterator[Finding]:
                 claim=f"The {name} grows with the width of the model.",
                 source=_AGAINST_A_NULL if name == "dimension" else _KATAIWA,
                 verdict=verdict,
-                evidence=f"TwoNN of the models given, {listed}.",
+                evidence=f"TwoNN of the models given, {listed}.{trend_sentence(trends.get(name))}",
                 subject=str(which),
             )
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from theodolite.core.hashing import canonical_json
+from theodolite.studies.size_trends import trend_rows
 from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM
 
 _IDENTITY = ("model", "revision", "which", "measure", "method", "params", "scale")
@@ -23,11 +24,12 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One for each measured dimension, participation ratio, share and count. `null` maps each null to its value,
+        The trends over the sizes of the models (`size_trends.trend_rows`) where there are three; then one for each
+        measured dimension, participation ratio, share and count. `null` maps each null to its value,
         `unit_norm` is the same estimate on rows of unit length, `redundancy` is 1 - value / extrinsic.
     """
     beside = {condition: _values(frame.filter(pl.col("condition") == condition)) for condition in (*NULLS, UNIT_NORM)}
-    summary = []
+    summary = trend_rows(frame)
     shown = frame.filter(
         pl.col("measure").is_in(_SUMMARISED)
         & ((pl.col("condition") == MEASURED) | (pl.col("measure") == "low_cosine_share"))

@@ -45,7 +45,7 @@ CHAPTER = Chapter(
     "with it, not with the number of columns. The nulls of the other estimators are among all readings below.",
     note="Rows: distinct rows measured. PR: participation ratio of the covariance spectrum, the linear companion of "
     "dimension. Redundancy: 1 − TwoNN / columns. Unit rows: TwoNN with every row scaled to length 1, which no hub of "
-    "short rows can change.",
+    "short rows can change. !: the shortest rows make the number; the removal sweeps show it.",
     headline=headline_table,
     opening=opening_sentences,
     families=FAMILIES,

@@ -7,11 +7,13 @@ from theodolite.core.number_format import format_count, format_percent, format_v
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
 from theodolite.studies.finding import Finding
+from theodolite.studies.hub_findings import ID
 
 _USUAL_K = 20
 _MANY = 0.01
 """Share of awkward rows from which on the headline mentions them; all are counted further down."""
-HUB_FINDING = "hub-of-short-rows"
+MARK = "\u00a0!"
+"""Behind a number that is not to be trusted."""
 
 
 def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Finding] = ()) -> HeadlineTable:
@@ -97,7 +99,11 @@ def _row(
         "unit_norm": _plain(head.get("unit_norm")),
     }
     subject = {f"{model} {which}", f"{model}@{revision} {which}"}
-    doubtful = any(f.id == HUB_FINDING and f.verdict == "supported" and f.subject in subject for f in findings)
+    made = {f.id for f in findings if f.verdict == "supported" and f.subject in subject}
+    doubtful = ID in made
+    for column, finding in (("twonn", ID), ("redundancy", ID), ("mle", f"{ID}-mle"), ("gride", f"{ID}-gride")):
+        if finding in made and cells[column].value is not None:
+            cells[column] = Cell(cells[column].text + MARK, cells[column].value, doubtful=True)
     return HeadlineRow(
         name=name,
         revision="" if revision == "main" else revision,

@@ -1,6 +1,7 @@
 """The sentences that a report about tables opens with."""
 
 from theodolite.core.number_format import format_range
+from theodolite.report.chapters.tables.headline import MARK
 from theodolite.report.headline import HeadlineTable
 
 
@@ -41,7 +42,14 @@ def opening_sentences(table: HeadlineTable) -> list[str]:
         names = ", ".join(f"{row.name} {row.which}" for row in doubtful)
         sentences.append(
             f"Do not trust the headline number of {names}: a few short rows near the origin make it "
-            f"({', '.join(row.cells['twonn'].text for row in doubtful)})."
+            f"({', '.join(row.cells['twonn'].text.removesuffix(MARK) for row in doubtful)})."
+        )
+    wide = [row for row in table.rows if row.cells["mle"].doubtful or row.cells["gride"].doubtful]
+    if wide:
+        n_cells = sum(row.cells[key].doubtful for row in wide for key in ("mle", "gride"))
+        sentences.append(
+            f"At wider scales, {n_cells} of the MLE and GRIDE readings {'is' if n_cells == 1 else 'are'} made by the "
+            "shortest rows (marked !)."
         )
     return sentences
 

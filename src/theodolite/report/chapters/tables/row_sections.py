@@ -19,6 +19,7 @@ _COUNTS = {
     "nonfinite": "rows with NaN or infinity",
     "beyond_tokenizer": "padding beyond the tokenizer",
     "special": "special tokens",
+    "short": "short rows (5 robust SD)",
     "never_trained": "never-trained rows",
     "never_seen": "never seen in training",
 }
@@ -59,6 +60,8 @@ class TableSection:
         What the lengths and neighbors are like.
     shortest, popular : tuple of TokenLine
         The shortest rows; the rows that most others have as a neighbor.
+    undertrained, duplicates : tuple of TokenLine
+        Rows nearest in direction to those that training never saw; rows that others repeat.
     """
 
     name: str
@@ -67,6 +70,8 @@ class TableSection:
     facts: tuple[tuple[str, str], ...]
     shortest: tuple[TokenLine, ...]
     popular: tuple[TokenLine, ...]
+    undertrained: tuple[TokenLine, ...]
+    duplicates: tuple[TokenLine, ...]
 
 
 def table_sections(frame: pl.DataFrame) -> list[TableSection]:
@@ -87,7 +92,7 @@ def table_sections(frame: pl.DataFrame) -> list[TableSection]:
     for label in labels_in(rows):
         for which in which_in(rows.filter(pl.col("label") == label)):
             section = _section(label, which, rows.filter((pl.col("label") == label) & (pl.col("which") == which)))
-            if section.counts or section.facts or section.shortest or section.popular:
+            if any((section.counts, section.facts, section.shortest, section.popular, section.duplicates)):
                 sections.append(section)
     return sections
 
@@ -110,8 +115,10 @@ def _section(label: str, which: str, rows: pl.DataFrame) -> TableSection:
             for method, value in counts.select("method", "value").iter_rows()
         ),
         facts=tuple(_facts(measured, rows)),
-        shortest=_tokens(measured, "norm", "shortest", times=False),
-        popular=_tokens(measured, "hub", "popular", times=True),
+        shortest=_tokens(measured, "norm", "shortest"),
+        popular=_tokens(measured, "hub", "popular", unit=" ×", descending=True),
+        undertrained=_tokens(measured, "undertrained", "near_unseen", descending=True),
+        duplicates=_tokens(measured, "duplicate", "group", unit=" rows", descending=True),
     )
 
 
@@ -151,16 +158,18 @@ def _facts(measured: pl.DataFrame, rows: pl.DataFrame) -> list[tuple[str, str]]:
     return facts
 
 
-def _tokens(measured: pl.DataFrame, measure: str, method: str, *, times: bool) -> tuple[TokenLine, ...]:
+def _tokens(
+    measured: pl.DataFrame, measure: str, method: str, *, unit: str = "", descending: bool = False
+) -> tuple[TokenLine, ...]:
     found = measured.filter(
         (pl.col("measure") == measure) & (pl.col("method") == method) & pl.col("token_id").is_not_null()
     )
-    found = found.sort("value", descending=times, maintain_order=True).head(_MOST_TOKENS)
+    found = found.sort("value", descending=descending, maintain_order=True).head(_MOST_TOKENS)
     return tuple(
         TokenLine(
             token_id=format_count(token_id),
             pieces=(Piece(UNNAMED, True),) if token is None else tuple(token_pieces(token)),
-            number=f"{format_value(value)} ×" if times else format_value(value),
+            number=f"{format_value(value)}{unit}",
         )
         for token_id, token, value in found.select("token_id", "token", "value").iter_rows()
     )
