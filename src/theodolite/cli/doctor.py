@@ -9,21 +9,26 @@ from cyclopts import Parameter
 
 from theodolite.cli.output import Output, print_json
 
+_LIBRARIES = ("huggingface_hub", "peft", "accelerate", "scikit-learn", "gensim", "gguf", "sacrebleu", "matplotlib")
+"""What some commands need besides the packages that every result names."""
+
 
 def doctor(
     *,
     output: Annotated[Output, Parameter(name="*", group="Output")] = Output(),  # noqa: B008 - frozen
 ) -> int:
-    """Check versions, device, precision, bundled models and a small known answer.
+    """Check versions, threads, device, precision, bundled models and a small known answer.
 
     The output names no user, host or path, so it can be pasted into an issue as it is.
     """
     import torch  # noqa: PLC0415 - keeps --help fast
 
-    from theodolite.core.provenance import environment  # noqa: PLC0415
+    from theodolite.core.provenance import environment, versions  # noqa: PLC0415
 
+    found = environment()
     facts: dict[str, Any] = {
-        **environment(),
+        **found,
+        "versions": {**found["versions"], **versions(_LIBRARIES)},
         "blas_threads": os.environ.get("OMP_NUM_THREADS", "not set"),
         "simd": torch.backends.cpu.get_cpu_capability(),
         "tf32": torch.backends.cuda.matmul.allow_tf32,
@@ -33,13 +38,30 @@ def doctor(
         "a known answer comes out": _known_answer(),
         "this folder can hold runs": _can_write(Path.cwd()),
     }
+    advice = _thread_advice(found["threads"], found["cores"])
     healthy = all(verdict == "ok" for verdict in checks.values())
     if output.json:
-        print_json({"command": "doctor", "status": "success" if healthy else "error", **facts, "checks": checks})
+        state = "success" if healthy else "error"
+        print_json({"command": "doctor", "status": state, **facts, "checks": checks, "warnings": advice})
     packages = facts.pop("versions")
     output.lines([f"{name}: {value}" for name, value in {**facts, **packages}.items()])
     output.lines(["", *(f"{verdict:>8}  {name}" for name, verdict in checks.items())])
+    for text in advice:
+        output.say(f"warning: {text}")
     return 0 if healthy else 1
+
+
+def _thread_advice(threads: int, cores: int) -> list[str]:
+    """Say where torch would wait for processors instead of working."""
+    if threads > cores:
+        return [f"torch would use {threads} threads on {cores} usable cores. Set OMP_NUM_THREADS={cores}."]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if "OMP_NUM_THREADS" not in os.environ and threads > 1 and load > cores:
+        return [
+            f"This machine is busy (load {load:.0f} on {cores} usable cores) and torch would use {threads} threads, "
+            "which then wait for each other. OMP_NUM_THREADS=1 is often faster here."
+        ]
+    return []
 
 
 def _bundled_intact() -> str:

@@ -9,13 +9,14 @@ import sys
 import traceback
 from importlib.metadata import version
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
+from theodolite.cli.examples import epilogue
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
 from theodolite.core.visible import visible
 
-_ERROR, _INTERRUPTED = 1, 130
+_ERROR, _USAGE, _INTERRUPTED = 1, 2, 130
 _EPILOGUE = (
     "Examples:\n"
     "  theodolite survey                        a first look: the bundled models\n"
@@ -52,15 +53,20 @@ for _name, _where, _help in (
     ("ls", "folders:ls", "List the runs in a folder."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
-    app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
-_probe = App(name="probe", help="Tell hostile from benign prompts: fit, evaluate, score.", help_epilogue=" ")
+    app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=epilogue(_name))
+_probe = App(
+    name="probe", help="Tell hostile from benign prompts: fit, evaluate, score.", help_epilogue=epilogue("probe")
+)
 for _name, _where, _help in (
     ("fit", "probe:fit", "Measure prompts, evaluate probes beside baselines, save the probe."),
     ("evaluate", "probe:evaluate", "Evaluate a run's probes again and write its report."),
     ("score", "probe:score", "Probability of being hostile, for each prompt of a file."),
 ):
-    _probe.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=" ")
+    _probe.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=epilogue(f"probe {_name}"))
 app.command(_probe)
+app.command(
+    "theodolite.cli.cache:cache", name="cache", help="Show what is kept of models on the Hub; `cache clear` removes it."
+)
 app.command(
     "theodolite.cli.transfer:transfer",
     name="transfer",
@@ -82,7 +88,10 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        return app(arguments) or 0
+        return app(arguments, exit_on_error=False) or 0
+    except CycloptsError as error:  # said already, with what might have been meant
+        _print_error(arguments, error)
+        return _USAGE
     except TheodoliteError as error:
         return _fail(arguments, error, error.exit_code)
     except KeyboardInterrupt:
@@ -104,12 +113,19 @@ def _fail(arguments: list[str], error: Exception, code: int) -> int:
         _say(f"error: {message}")
     else:
         _say(f"internal error: {message}\nThis is a fault of theodolite. `--debug` shows where; please report it.")
+    _print_error(arguments, error)
+    return code
+
+
+def _print_error(arguments: list[str], error: Exception) -> None:
+    """Print the error as the one JSON object, where that was asked for."""
     if "--json" in arguments:
         from theodolite.cli.output import print_json  # noqa: PLC0415 - only on this path
 
-        command = next((word for word in arguments if not word.startswith("-")), "")
-        print_json({"command": command, "status": "error", "error": {"type": type(error).__name__, "message": message}})
-    return code
+        named, _, _ = app.parse_commands(arguments)
+        said = str(error) if isinstance(error, TheodoliteError | CycloptsError) else f"{type(error).__name__}: {error}"
+        told = {"type": type(error).__name__, "message": said}
+        print_json({"command": " ".join(named), "status": "error", "error": told})
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,54 @@
+"""What each command's --help ends with: one to three commands that can be typed as they stand."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "survey": ("survey", "survey ./my-model bundled:pocket-128", "survey hub:EleutherAI/pythia-70m --out runs/pythia"),
+    "dimension": (
+        "dimension bundled:pocket-128",
+        "dimension weights.safetensors#wte.weight --k 64",
+        "dimension glove.txt --json",
+    ),
+    "training": (
+        "training bundled:pocket-128",
+        "training hub:EleutherAI/pythia-70m --revisions 'step*' --points 12",
+        "training ./checkpoints --losses losses.csv",
+    ),
+    "rank": ("rank bundled:pocket-64", "rank ./my-model --text my-text.txt --ranks 4,16,64 --export out"),
+    "layers": ("layers bundled:pocket-128", "layers ./my-model --prompts prompts.jsonl --shuffles 0,2,4"),
+    "similarity": ("similarity", "similarity ./model-a ./model-b --which input --tokens 20000"),
+    "tokens": ("tokens bundled:pocket-128", "tokens ./my-model --token ' dog' --which output"),
+    "reproduce": ("reproduce kataiwa2025", "reproduce lee2025 --out runs/lee"),
+    "inspect": ("inspect ./my-model", "inspect hub:EleutherAI/pythia-70m"),
+    "align": ("align bundled:pocket-128 ./my-model", "align ./model-a ./model-b --fold-case --json"),
+    "run": ("run study.yaml", "run runs/first/study.yaml --out runs/second"),
+    "report": ("report runs/first", "report runs/first --figures svg,pdf"),
+    "status": ("status runs/first", "status runs/first --json"),
+    "ls": ("ls", "ls /data/runs --json"),
+    "cache": ("cache", "cache --json"),
+    "cache clear": ("cache clear EleutherAI/pythia-70m", "cache clear --yes"),
+    "doctor": ("doctor", "doctor --json"),
+    "probe": ("probe fit ./my-model --positive bad.jsonl --negative good.jsonl",),
+    "probe fit": ("probe fit ./my-model --positive bad.jsonl --negative good.jsonl",),
+    "probe evaluate": ("probe evaluate runs/probe",),
+    "probe score": ("probe score runs/probe --prompts new.jsonl#text --json",),
+}
+
+
+def epilogue(command: str) -> str:
+    """Return what stands below the help of a command.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command, such as `cache clear`.
+
+    Returns
+    -------
+    str
+        Its examples, one on each line; a blank where there are none, so that nothing is inherited.
+
+    Examples
+    --------
+    >>> epilogue("ls").splitlines()[1:]
+    ['  theodolite ls', '  theodolite ls /data/runs --json']
+    """
+    return "\n  theodolite ".join(("Examples:", *EXAMPLES[command])) if command in EXAMPLES else " "

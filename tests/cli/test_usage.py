@@ -1,0 +1,90 @@
+"""Mistakes of usage in JSON, examples that can be typed as they stand, and what doctor says of threads."""
+
+import os
+import shlex
+
+import pytest
+import torch
+
+from theodolite.cli.examples import EXAMPLES, epilogue
+from theodolite.cli.lists import spread
+from theodolite.cli.main import app
+
+_OWN_HELP = {"transfer"}
+"""Groups whose help is written where they are."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "message"),
+    [
+        (("dimension", "x", "--kk", "3"), "dimension", "Unknown option: --kk"),
+        (("dimension", "x", "--k", "many"), "dimension", "many"),
+        (("dimension", "x", "--k", "1"), "dimension", "k=1 is too small"),
+        (("dimension",), "dimension", "name at least one reference"),
+        (("inspect",), "inspect", "requires an argument"),
+        (("report", "run", "--figures", "gif"), "report", "gif"),
+        (("cache", "clear", "--all"), "cache clear", "Unknown option: --all"),
+        (("nonsense",), "", 'Unknown command "nonsense"'),
+    ],
+)
+def test_usage_errors_are_one_json_object(theodolite, arguments, command, message):
+    done = theodolite(*arguments, "--json")
+    assert done.code == 2
+    assert (done.json["schema_version"], done.json["status"]) == (1, "error")
+    assert done.json["command"] == command
+    assert message in done.json["error"]["message"]
+    assert done.json["error"]["type"]
+    assert done.err, "and people are told too"
+
+
+def commands():
+    return {name for name in app if not name.startswith("-")} - _OWN_HELP
+
+
+def test_every_command_has_one_to_three_examples():
+    assert commands() <= set(EXAMPLES)
+    assert {len(lines) for lines in EXAMPLES.values()} <= {1, 2, 3}
+    assert epilogue("no such command") == " "
+
+
+@pytest.mark.parametrize("command", sorted(name for name in EXAMPLES if name.split()[0] in commands()))
+def test_examples_are_shown_and_can_be_parsed(theodolite, command):
+    done = theodolite(*command.split(), "--help")
+    assert done.code == 0
+    shown = done.out.rstrip().splitlines()[-len(EXAMPLES[command]) - 1 :]
+    assert shown == ["Examples:", *(f"  theodolite {line}" for line in EXAMPLES[command])]
+    for line in EXAMPLES[command]:
+        words = spread(shlex.split(line))
+        assert " ".join(words).startswith(command)
+        app.parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_doctor_names_the_libraries_and_the_threads(theodolite):
+    found = theodolite("doctor", "--json").json
+    wanted = {"torch", "peft", "accelerate", "gensim", "gguf", "huggingface_hub", "scikit-learn"}
+    assert wanted <= set(found["versions"])
+    assert all(found["versions"][name] for name in wanted)
+    assert found["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("threads", "load", "stated", "said"),
+    [
+        (64, 0.0, "64", "64 threads on 2 usable cores. Set OMP_NUM_THREADS=2"),
+        (2, 9.0, None, "busy (load 9 on 2 usable cores)"),
+        (2, 9.0, "2", None),
+        (2, 0.5, None, None),
+    ],
+)
+def test_doctor_warns_of_threads_that_wait_for_each_other(theodolite, monkeypatch, threads, load, stated, said):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("theodolite.core.provenance.usable_cores", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if stated:
+        monkeypatch.setenv("OMP_NUM_THREADS", stated)
+    warnings = theodolite("doctor", "--json").json["warnings"]
+    if said is None:
+        assert warnings == []
+    else:
+        assert [said in text for text in warnings] == [True]
