@@ -66,7 +66,10 @@ def test_fit_evaluate_and_score(theodolite, files, tmp_path):
     assert len(scored.json["prompts"]) == 6
     assert all(0 <= one["probability"] <= 1 for one in scored.json["prompts"])
     alone = theodolite("probe", "score", "run", "--prompts", "bad-a.json", "--field", "instruction")
-    assert alone.code == 0 or "None of the 12 prompts can be scored" in alone.err
+    if alone.code:
+        assert "None of the 12 prompts can be scored" in alone.err
+    else:
+        assert "the probe was fitted on prompts of 2 joined texts; these are of 1" in alone.err
     table = theodolite("probe", "score", "run", "--prompts", "good-a.json#instruction", "--join", "2")
     assert "probability of harmful" in table.out
 

@@ -129,6 +129,9 @@ def score(
             for one in scored
         ],
     )
+    fitted = saved.config.join
+    if fitted != join:
+        output.say(f"warning: the probe was fitted on prompts of {fitted} joined texts; these are of {join}.")
     for one in scored:
         if one.reason:
             output.say(f"not scored: {one.name}: {one.reason}")

@@ -107,7 +107,7 @@ def run(unit: Unit) -> UnitResult:
     block = prompts[params["start"] : params["start"] + config.block]
     if model.provenance["content"] != params["content"] or _fingerprint(block) != params["tokens"]:
         raise FormatError(f"{params['reference']} or its prompts changed after the run was planned. Run it again.")
-    reference = Reference.parse(params["reference"])
+    model_name, revision = named(params["reference"])
     protocol = canonical_json({name: getattr(config, name) for name in _PROTOCOL})
     warnings = list(notes)
     inputs = {**model.provenance, "n_dims": model.n_dims, "n_layers": model.n_layers}
@@ -116,8 +116,8 @@ def run(unit: Unit) -> UnitResult:
         if refusal:
             warnings.append(f"{prompt.name} has no dimension: {refusal}")
         shared = {
-            "model": str(replace(reference, revision=None, selector=None)),
-            "revision": reference.revision or "main",
+            "model": model_name,
+            "revision": revision,
             "prompt": prompt.name,
             "prompt_row": prompt.row,
             "label": prompt.label,
@@ -126,6 +126,12 @@ def run(unit: Unit) -> UnitResult:
         }
         rows += [{**row, **shared, "protocol": protocol if row["measure"] == "text" else None} for row in measured]
     return UnitResult(rows=rows, inputs=[inputs], warnings=warnings)
+
+
+def named(reference: str) -> tuple[str, str]:
+    """Return the model of a reference without its revision, and the revision."""
+    parsed = Reference.parse(reference)
+    return str(replace(parsed, revision=None, selector=None)), parsed.revision or "main"
 
 
 def kept_tokens(config: Config, model: LanguageModel) -> int:

@@ -105,7 +105,7 @@ def join_texts(prompts: Sequence[Prompt], size: int, *, seed: int) -> list[Promp
         for start in range(0, len(members) - size + 1, size):
             part = [members[i] for i in order[start : start + size]]
             text = _SEPARATOR.join(one.text.strip() for one in part)
-            name = f"{source or 'prompts'}-{label}-{start // size}"
+            name = "-".join([source or "prompts", *([label] if label else []), str(start // size)])
             found.append(Prompt(text=text, name=name, row=0, label=label, source=source))
     return found
 

@@ -13,6 +13,7 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError, P
 from theodolite.core.hashing import canonical_json
 from theodolite.runs import Run, config_from_mapping, config_to_mapping
 from theodolite.runs.atomic import write_atomically
+from theodolite.studies.probe import named
 from theodolite.studies.probe_config import Config
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
 from theodolite.studies.probe_features import FeatureSet, ProbeData, read_features
@@ -93,8 +94,7 @@ def fit_saved(run: Run) -> list[SavedProbe]:
 
 def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> SavedProbe:
     chosen = _chosen(data.sets, config)
-    reference = data.model if data.revision == "main" else f"{data.model}@{data.revision}"
-    model = next(one for one in run.manifest["inputs"] if str(one["reference"]) == reference)
+    model = next(one for one in run.manifest["inputs"] if named(str(one["reference"])) == (data.model, data.revision))
     probe = fit_probe(
         chosen.values, data.positive, standardize=data.protocol["standardize"], seed=data.protocol["seed"]
     )
@@ -118,7 +118,7 @@ def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> 
     return SavedProbe(
         probe=probe,
         features=chosen.names,
-        reference=reference,
+        reference=str(model["reference"]),
         content=str(model["content"]),
         n_dims=int(model["n_dims"]),
         n_layers=int(model["n_layers"]),
