@@ -13,6 +13,7 @@ _CONFIGS = {
     "rank": "theodolite.studies.rank_config",
     "similarity": "theodolite.studies.similarity_config",
     "probe": "theodolite.studies.probe_config",
+    "reproduce": "theodolite.studies.reproduce_config",
 }
 """Where each command's settings are; those that hold several values may be given with commas."""
 _TRANSFER = ("source", "target", "contrasts", "maps", "controls", "tokens", "layers", "strengths")

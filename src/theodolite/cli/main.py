@@ -44,6 +44,7 @@ for _name, _where, _help in (
     ("rank", "rank:rank", "Rank that an input embedding needs: adapters, cut tables, dimension."),
     ("layers", "layers:layers", "Token clouds of prompts, layer by layer."),
     ("similarity", "similarity:similarity", "Geometry that models share: cosines, neighbors, dimension, states."),
+    ("reproduce", "reproduce:reproduce", "Reproduce a paper: its claims and numbers beside ours."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),
     ("tokens", "tokens:tokens", "Neighbors, dimension and length of tokens; rows that stand out."),

@@ -1,0 +1,94 @@
+"""The command that reproduces a paper."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from theodolite.cli.output import Output
+from theodolite.studies.reproduce_config import Config
+
+if TYPE_CHECKING:
+    from theodolite.studies.reproduce import Reproduction
+    from theodolite.studies.reproduce_comparison import Comparison
+
+Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
+Flat = Parameter(name="*", group="Settings")
+Speech = Annotated[Output, Parameter(name="*", group="Output")]
+
+_SOME_FAILED = 3
+
+
+def reproduce(
+    config: Annotated[Config, Flat],
+    *,
+    out: Out = None,
+    output: Speech = Output(),  # noqa: B008 - frozen
+) -> int:
+    """Run the studies of a paper with its settings, and print what it says beside what they find.
+
+    Parameters
+    ----------
+    out
+        Folder, with a run folder for each study; by default one in ./runs named after the paper.
+    """
+    from theodolite.cli.output import print_json  # noqa: PLC0415 - torch and polars load here, not for --help
+    from theodolite.cli.results import write_report  # noqa: PLC0415
+    from theodolite.core.errors import TheodoliteError  # noqa: PLC0415
+    from theodolite.report.reproduction import write_reproduction  # noqa: PLC0415
+    from theodolite.studies.reproduce import reproduce as run_all  # noqa: PLC0415
+    from theodolite.tables import reporting_to  # noqa: PLC0415
+
+    with reporting_to(output.downloads()):
+        found = run_all(config, out=out, progress=output.progress(), command=["theodolite", *sys.argv[1:]])
+    failed = [one for one in found.outcomes if one.error]
+    if len(failed) == len(found.outcomes) and not any(one.agreement == "agrees" for one in found.comparisons):
+        raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.)")
+    for one in found.outcomes:
+        if one.run is not None and not one.error:
+            write_report(one.run)
+    page = write_reproduction(found)
+    for one in failed:
+        output.say(f"failed: {one.part.study}: {one.error}")
+    if output.json:
+        print_json(
+            {
+                "command": "reproduce",
+                "run": str(found.path),
+                "status": "partial" if failed else "success",
+                "title": found.title,
+                "tally": found.tally,
+                "comparisons": [one.as_dict() for one in found.comparisons],
+                "departures": {one.part.study: one.part.departures for one in found.outcomes},
+            }
+        )
+    output.table("", ("figure", "claim or quantity", "about", "published", "ours", "agreement"), _lines(found))
+    for outcome in found.outcomes:
+        output.lines([f"{outcome.part.study}: {departure}" for departure in outcome.part.departures])
+    tally = ", ".join(f"{agreement} {count}" for agreement, count in found.tally.items())
+    output.lines(["", tally, f"Folder: {found.path}", f"Report: {page}"])
+    return _SOME_FAILED if failed or any(one.run and one.run.status == "partial" for one in found.outcomes) else 0
+
+
+def _lines(found: "Reproduction") -> list[tuple[str, ...]]:
+    """Return a line for each claim: with its numbers where it is about one thing, else how often each verdict came."""
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for one in found.comparisons:
+        groups.setdefault((one.figure, one.claim), []).append(one)
+    lines = []
+    for (figure, claim), group in groups.items():
+        counts = Counter(one.agreement for one in group)
+        tally = ", ".join(
+            f"{agreement} {count}" if len(group) > 1 else agreement for agreement, count in counts.items()
+        )
+        first = group[0]
+        alone = (first.subject, first.published, _short(first.ours)) if len(group) == 1 else (f"{len(group)}", "", "")
+        lines.append((figure, claim, *alone, tally))
+    return lines
+
+
+def _short(evidence: str, *, most: int = 60) -> str:
+    """Cut long evidence at a word; the report has all of it."""
+    return evidence if len(evidence) <= most else f"{evidence[:most].rsplit(' ', 1)[0]} ..."

@@ -1,0 +1,71 @@
+"""The page of a reproduction: figure by figure, what the paper says beside what we find."""
+
+import os
+from pathlib import Path
+
+from markupsafe import Markup
+
+from theodolite.report.citations import cited
+from theodolite.report.page import FILE_NAME, _asset, _environment, _policy
+from theodolite.studies.reproduce import Reproduction
+from theodolite.studies.reproduce_comparison import Comparison
+
+_NO_SCRIPT = ""
+_ANSWERED = {"kataiwa2025": ("quemy2026",)}
+
+
+def write_reproduction(found: Reproduction) -> Path:
+    """Write `report.html` into the folder of a reproduction.
+
+    Parameters
+    ----------
+    found : Reproduction
+        Its studies' own reports are linked where they are there.
+
+    Returns
+    -------
+    Path
+        The page. It replaces an older one only once it is complete.
+    """
+    path = found.path / FILE_NAME
+    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    unfinished.write_text(render_reproduction(found), encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def render_reproduction(found: Reproduction) -> str:
+    """Return the page of a reproduction as text.
+
+    Parameters
+    ----------
+    found : Reproduction
+        With its comparisons.
+
+    Returns
+    -------
+    str
+        A page that loads nothing, runs no script, and escapes every string it was given.
+    """
+    figures: dict[str, list[Comparison]] = {}
+    for one in found.comparisons:
+        figures.setdefault(one.figure, []).append(one)
+    studies = [one.part.study for one in found.outcomes]
+    paper = found.title.split()[0]
+    partial = [one.part.study for one in found.outcomes if one.run is not None and one.run.status == "partial"]
+    return (
+        _environment()
+        .get_template("reproduction.html.j2")
+        .render(
+            style=Markup(_asset("report.css")),
+            policy=_policy(_NO_SCRIPT),
+            title=f"Reproduction of {found.title}",
+            name=found.path.name,
+            tally=found.tally,
+            banners=[f"Some units of the {study} study failed: its numbers leave them out." for study in partial],
+            figures=figures,
+            reports={study: f"{study}/{FILE_NAME}" for study in studies if (found.path / study / FILE_NAME).is_file()},
+            outcomes=found.outcomes,
+            citations=cited([paper, *_ANSWERED.get(paper, ())]),
+        )
+    )

@@ -1,0 +1,208 @@
+"""Reproduce a paper: run its studies with its settings, and put what it says beside what they find."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theodolite import studies
+from theodolite.core.errors import RunError, TheodoliteError
+from theodolite.runs import Run
+from theodolite.studies.finding import Finding
+from theodolite.studies.reproduce_arrays import AuthorsArrays, compare_prompts, compare_with_print, read_arrays
+from theodolite.studies.reproduce_claims import CLAIMS, compare_claims
+from theodolite.studies.reproduce_comparison import Comparison, comparison_frame, layer_frame
+from theodolite.studies.reproduce_config import Config
+from theodolite.studies.reproduce_layers import compare_layers, compare_shapes
+from theodolite.studies.reproduce_plan import Part, names, plan
+from theodolite.studies.reproduce_tables import compare_tables
+
+if TYPE_CHECKING:
+    from theodolite.core.progress import Progress
+
+_SETTLED = ("agrees", "supported")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A study of a reproduction, and what became of it.
+
+    Attributes
+    ----------
+    part : Part
+        The study with its settings.
+    run : Run or None
+        Its run; None where it could not be started.
+    error : str
+        Why there are no numbers; empty where there are.
+    """
+
+    part: Part
+    run: Run | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction:
+    """A paper reproduced.
+
+    Attributes
+    ----------
+    title : str
+        The paper, and the version where there are several.
+    path : pathlib.Path
+        Folder with a run folder for each study, comparison.csv, comparison.json and layers.csv.
+    outcomes : tuple of Outcome
+        In the order of the paper.
+    comparisons : tuple of Comparison
+        What the paper says beside what we find.
+    """
+
+    title: str
+    path: Path
+    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """How often each agreement was reached."""
+        counts: dict[str, int] = {}
+        for one in self.comparisons:
+            counts[one.agreement] = counts.get(one.agreement, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (item[0] not in _SETTLED, -item[1])))
+
+
+def reproduce(
+    config: Config,
+    *,
+    out: Path | str | None = None,
+    progress: "Progress | None" = None,
+    command: Sequence[str] | None = None,
+) -> Reproduction:
+    """Run the studies of a paper and compare. The same call goes on where an earlier one stopped.
+
+    Parameters
+    ----------
+    config : Config
+        Which paper, on which models.
+    out : path, optional
+        Folder; by default `runs/reproduce-<paper>`, with the preset behind it.
+    progress : Progress, optional
+        Told how far each study is.
+    command : sequence of str, optional
+        For the manifests of the runs.
+
+    Returns
+    -------
+    Reproduction
+        A study that cannot be run is an outcome with an error: the others are run all the same.
+
+    Raises
+    ------
+    RunError
+        If a folder holds a run with other settings, or cannot be written.
+    NotFoundError
+        If `config.arrays` holds no arrays.
+    """
+    folder = Path(out) if out is not None else default_folder(config)
+    arrays = {} if config.arrays is None else read_arrays(config.arrays, preset=config.preset)
+    outcomes = tuple(_run(part, folder, progress, command) for part in plan(config))
+    comparisons = tuple(_compare(config, outcomes, arrays))
+    found = Reproduction(title=title_of(config), path=folder, outcomes=outcomes, comparisons=comparisons)
+    _save(found)
+    return found
+
+
+def default_folder(config: Config) -> Path:
+    """Return the folder of a reproduction that was given none.
+
+    Examples
+    --------
+    >>> default_folder(Config("lee2025")).as_posix()
+    'runs/reproduce-lee2025'
+    """
+    return Path("runs", f"reproduce-{title_of(config).replace(' ', '-')}{'-quick' if config.quick else ''}")
+
+
+def title_of(config: Config) -> str:
+    """Return the name of what is reproduced.
+
+    Examples
+    --------
+    >>> title_of(Config("viswanathan2025"))
+    'viswanathan2025 v2'
+    """
+    return f"{config.paper} {config.preset}" if config.paper == "viswanathan2025" else config.paper
+
+
+def _run(part: Part, folder: Path, progress: "Progress | None", command: Sequence[str] | None) -> Outcome:
+    try:
+        run = studies.execute(part.study, part.config, out=folder / part.study, progress=progress, command=command)
+    except RunError:
+        raise
+    except TheodoliteError as error:
+        return Outcome(part=part, run=None, error=str(error))
+    if run.status == "failed":
+        return Outcome(part=part, run=run, error=run.failures()[0].message)
+    return Outcome(part=part, run=run)
+
+
+def _compare(config: Config, outcomes: Sequence[Outcome], arrays: Mapping[str, AuthorsArrays]) -> Iterator[Comparison]:
+    found: dict[str, Sequence[Finding]] = {}
+    failures = {one.part.study: one.error for one in outcomes if one.error}
+    known = names(config)
+    numbers: list[Comparison] = []
+    for one in outcomes:
+        if one.run is None or one.error:
+            continue
+        study, frame = studies.resolve(one.part.study), one.run.table()
+        found[one.part.study] = study.find(frame)
+        if one.part.study == "dimension":
+            numbers += compare_tables(study.summarize(frame), known)
+        if one.part.study == "layers":
+            numbers += compare_shapes(frame, preset=config.preset)
+            numbers += compare_layers(frame, known, preset=config.preset)
+            numbers += compare_prompts(frame, known, arrays)
+    yield from compare_claims(CLAIMS[title_of(config)], found, failures, paper=title_of(config))
+    yield from numbers
+    yield from compare_with_print(arrays)
+
+
+def _save(found: Reproduction) -> None:
+    """Write the comparison beside the runs; each file replaces an older one only once it is complete."""
+    content = {
+        "title": found.title,
+        "studies": {
+            one.part.study: {"departures": one.part.departures, "error": one.error, "run": one.part.study}
+            for one in found.outcomes
+        },
+        "tally": found.tally,
+        "comparisons": [one.as_dict() for one in found.comparisons],
+    }
+    texts = {
+        "comparison.csv": comparison_frame(found.comparisons).write_csv(),
+        "layers.csv": layer_frame(found.comparisons).write_csv(),
+        "comparison.json": json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    try:
+        found.path.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            unfinished = found.path / f".{name}.{os.getpid()}"
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(found.path / name)
+    except OSError as error:
+        raise RunError(f"{found.path} cannot be written: {error.strerror}. Choose another folder.") from error
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON cannot hold by null."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
