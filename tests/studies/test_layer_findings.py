@@ -75,6 +75,14 @@ def test_dimension_goes_with_loss_where_it_was_planted():
         assert row["partial"] > 0.8
 
 
+def test_copies_of_tokens_can_hide_what_types_show():
+    types = [{**row, "positions": "first"} for row in clouds([9, 12, 11], slope=0.4)]
+    rows = [*clouds([5, 8, 7]), *types, *facts()]
+    assert verdict(rows, "dimension-loss") == "undecided"
+    assert verdict(rows, "dimension-loss-types") == "supported"
+    assert verdict([*clouds([5, 8, 7]), *facts()], "dimension-loss-types") is None
+
+
 def test_shuffling_that_raises_the_dimension_in_most_layers_is_seen():
     shuffled = clouds([6, 10, 9], control="full_shuffle")
     assert verdict([*clouds([5, 8, 7]), *shuffled], "shuffle-dimension") == "supported"

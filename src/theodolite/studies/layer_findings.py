@@ -81,7 +81,10 @@ def find(frame: pl.DataFrame) -> list[Finding]:
         dimensions = headline(rows)
         found += [
             *_peak(rows, dimensions),
-            *_loss(rows, dimensions),
+            *_loss(
+                rows, dimensions, "dimension-loss", "Prompts whose cloud has a higher dimension have a higher loss."
+            ),
+            *_loss_of_types(rows),
             *_shuffled(rows, dimensions),
             *_kept_neighbors(rows),
             *_logits(rows),
@@ -114,7 +117,15 @@ def _peak(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     yield _finding(rows, "peak-inside", "The dimension of the token cloud peaks in inner layers.", verdict, evidence)
 
 
-def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
+def _loss_of_types(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Test the same on clouds of one token of each type, where those of all tokens were measured beside them."""
+    if {"all", "first"} <= set(rows["positions"]):
+        types = headline(rows.filter(pl.col("positions").is_null() | (pl.col("positions") == "first")))
+        claim = "The same holds for clouds of one token of each type, where no copies are each other's neighbors."
+        yield from _loss(rows, types, "dimension-loss-types", claim)
+
+
+def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> Iterator[Finding]:
     """Test whether prompts of higher dimension have a higher loss, in every layer."""
     facts = rows.filter(pl.col("measure").is_in(["loss", "n_types", "n_tokens"]))
     found = correlations(pl.concat([dimensions, facts]).filter(pl.col("layer").is_null() | (pl.col("layer") > 0)))
@@ -138,8 +149,7 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
         f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
         f"layers, and in {held} where the numbers of tokens and of distinct tokens are held fixed."
     )
-    claim = "Prompts whose cloud has a higher dimension have a higher loss."
-    yield _finding(rows, "dimension-loss", claim, verdict, evidence)
+    yield _finding(rows, id, claim, verdict, evidence)
 
 
 def _shuffled(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
