@@ -53,7 +53,7 @@ def test_fit_evaluate_and_score(theodolite, files, tmp_path):
         assert (tmp_path / "run" / "figures" / f"{name}.svg").is_file()
     assert not (tmp_path / "run" / "figures" / "probe_lengths.svg").exists()  # all prompts are about as long
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    for words in ("Telling hostile from benign prompts", "Sources that were left out", "character n-grams of the text"):
+    for words in ("Telling hostile from benign prompts", "Sources that were left out", "character n-grams"):
         assert words in page
 
     again = theodolite("probe", "evaluate", "run")

@@ -23,11 +23,11 @@ NAMES = {
     "combined": "dimension and entropy",
     "majority": "the larger class",
     "length": "number of tokens",
-    "types": "numbers of tokens and of distinct tokens",
+    "types": "distinct tokens and tokens",
     "surprisal": "mean loss",
-    "final_entropy": "entropy of the predictions",
-    "varentropy": "varentropy of the predictions",
-    "mean_state": "mean state of the middle layer",
+    "final_entropy": "entropy of predictions",
+    "varentropy": "varentropy of predictions",
+    "mean_state": "mean state, middle layer",
     "ngrams": "character n-grams",
 }
 

@@ -74,7 +74,7 @@ def probe_accuracy(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
             axes.grid(visible=False, axis="y")
             axes.axvline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
             axes.set_title(label)
-            axes.set_xlabel("share of prompts on the right side")
+            axes.set_xlabel("accuracy")
         handles = [
             Patch(color=_PROBE, alpha=0.55, label="probe on layers"),
             Patch(color=_BASELINE, alpha=0.55, label="baseline"),

@@ -6,12 +6,11 @@ from typing import Any
 
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.report.chapter import Summary
-from theodolite.report.chapters.probe.readings import CLASSIFIERS
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE
-from theodolite.studies.probe_features import TEXT, TRIVIAL
+from theodolite.studies.probe_features import NAMES, TEXT, TRIVIAL
 
 _HEADINGS = {
     "cross_validation": "cross-validated accuracy",
@@ -62,11 +61,11 @@ def opening(table: HeadlineTable) -> list[str]:
     """
     sentences = []
     for own in table.rows:
-        if own.which != CLASSIFIERS["dimension"]:
+        if own.which != NAMES["dimension"]:
             continue
         others = {row.which: row for row in table.rows if row.reference == own.reference}
-        trivial = max((others[CLASSIFIERS[name]] for name in TRIVIAL), key=_accuracy)
-        text = others[CLASSIFIERS[TEXT]]
+        trivial = max((others[NAMES[name]] for name in TRIVIAL), key=_accuracy)
+        text = others[NAMES[TEXT]]
         sentences.append(
             f"The dimensions of the layers of {own.name} put {format_percent(_accuracy(own))} of the prompts on the "
             f"right side; {trivial.which} {format_percent(_accuracy(trivial))}, the text's n-grams "
@@ -108,7 +107,7 @@ def _row(name: str, reference: str, features: str, rows: Sequence[Row]) -> Headl
     return HeadlineRow(
         name=name,
         revision="",
-        which=CLASSIFIERS[features],
+        which=NAMES[features],
         reference=reference,
         cells=cells,
         share=crossed["value"] if crossed is not None else None,

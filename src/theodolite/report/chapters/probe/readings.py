@@ -6,8 +6,6 @@ from theodolite.report.selection import short_names
 from theodolite.studies.probe_evaluation import evaluate
 from theodolite.studies.probe_features import LAYERED, NAMES
 
-CLASSIFIERS = {**NAMES, "ngrams": "character n-grams of the text"}
-
 
 def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy") -> pl.DataFrame:
     """Return the results of some evaluations, with the columns `label` (the model) and `classifier`.
@@ -37,7 +35,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
     labels = [names[models[row]] for row in found.select("model", "revision").iter_rows()]
     return found.with_columns(
         pl.Series("label", labels, dtype=pl.String),
-        pl.col("features").replace_strict(CLASSIFIERS, return_dtype=pl.String).alias("classifier"),
+        pl.col("features").replace_strict(NAMES, return_dtype=pl.String).alias("classifier"),
     )
 
 
