@@ -156,6 +156,9 @@ def test_verdicts_follow_planted_truths():
         "dimension-beats-text": "supported",
     }
     assert "600 prompts have fewer than 500 tokens" in good[0].evidence
+    few = find(planted(150, apart=4.0, sources=("a", "b")))[0]
+    assert few.verdict == "undecided"
+    assert "on 30 prompts" in few.evidence
     poor = find(planted(600, sources=("a", "b"), words=True))
     assert {one.id: one.verdict for one in poor} == {
         "dimension-tells": "not supported",

@@ -18,6 +18,7 @@ VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 REVIEWS = "public reviews of Viswanathan et al. 2025 (arXiv 2501.10573)"
 _SIGNIFICANT = 0.01
 _CHANCE = 0.5
+_FEWEST_HELD_OUT = 40
 _USEFUL = 0.6
 """An area under the curve that is surely below this in a left-out source refutes the claim."""
 
@@ -58,7 +59,8 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
     trivial = max(
         (one for name in TRIVIAL for one in _rows(results, HELD_OUT, name, "accuracy")), key=lambda one: one["value"]
     )
-    beats, fails = probe["low"] > trivial["value"], probe["value"] <= trivial["value"]
+    beats = probe["low"] > trivial["value"] and probe["n"] >= _FEWEST_HELD_OUT
+    fails = probe["value"] <= trivial["value"]
     left_out = _rows(results, WITHOUT_SOURCE, "dimension", "auc")
     above = all(one["low"] > _CHANCE for one in left_out) and all(
         own["low"] > max(_elsewhere_trivial(results, own["test"]), _CHANCE)
