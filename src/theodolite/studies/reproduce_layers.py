@@ -87,7 +87,7 @@ def has_authors_prompts(frame: pl.DataFrame, n_prompts: int) -> bool:
 def _ours(number: Published, means: pl.DataFrame, related: pl.DataFrame) -> dict[int, float]:
     """Return our values by layer; -1 for a number of no layer; empty where it was not measured."""
     rows = means.filter((pl.col("control") == STRUCTURED) & (pl.col("positions") == "all"))
-    of, scale = pl.col("measure"), pl.col("scale") == number.scale
+    of, scale = pl.col("measure"), pl.col("scale").eq_missing(pl.lit(number.scale))
     match number.quantity:
         case "dimension" | "logit dimension":
             rows = rows.filter((of == number.quantity.replace(" ", "_")) & (pl.col("method") == "gride") & scale)
@@ -116,7 +116,7 @@ def _correlations(number: Published, related: pl.DataFrame) -> pl.DataFrame:
     return related.filter(
         (pl.col("measure") == measure)
         & (pl.col("method") == "gride")
-        & (pl.col("scale") == number.scale)
+        & pl.col("scale").eq_missing(pl.lit(number.scale))
         & (pl.col("quantity") == quantity)
         & (pl.col("lag") == lag)
         & (pl.col("statistic") == "pearson")
