@@ -47,7 +47,8 @@ def logit_root(model: LanguageModel) -> torch.Tensor | None:
             rows = weight[start : start + _ROWS].to(torch.float64)
             metric.addmm_(rows.T, rows)
     values, vectors = torch.linalg.eigh(metric)
-    return vectors * (model.readout.scale * values.clamp(min=0.0).sqrt())
+    root: torch.Tensor = vectors * (model.readout.scale * values.clamp(min=0.0).sqrt())
+    return root
 
 
 def logit_cloud(
