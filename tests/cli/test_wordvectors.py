@@ -114,7 +114,7 @@ def table_of_words(path, n_latent, *, seed):
 
 
 def test_several_word_tables_stand_in_one_survey_with_their_random_tables(theodolite, tmp_path):
-    """The word-embedding table of Kataiwa et al.: dimension, redundancy, baselines and local dimensions side by side."""
+    """The word-embedding table of Kataiwa et al.: dimension, redundancy, baselines, local dimensions side by side."""
     known = {"thin.vec": 3, "thick.txt": 6}
     files = [table_of_words(tmp_path / name, n, seed=n) for name, n in known.items()]
     done = theodolite("dimension", *files, "--k", "20", "--nulls", "gaussian,permuted", "--json", "--out", "run")

@@ -38,7 +38,7 @@ def wide_removal_data(frame: pl.DataFrame) -> pl.DataFrame:
     rows = rows.join(several, on=["label", "which"], how="semi")
     removed = pl.when(pl.col("condition") == MEASURED).then(0.0).otherwise(pl.col("x"))
     rows = rows.with_columns(removed.alias("removed")).filter(pl.col("removed").is_finite())
-    whole = rows.filter(pl.col("removed") == 0).select(*place, pl.col("value").alias("whole")).unique(place)
+    whole = rows.sort("removed").unique(place, keep="first").select(*place, pl.col("value").alias("whole"))
     rows = rows.join(whole, on=place, nulls_equal=True).filter(pl.col("whole") > 0)
     estimator = [_name(*one) for one in rows.select("method", "scale").iter_rows()]
     rows = rows.with_columns(

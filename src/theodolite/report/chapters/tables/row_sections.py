@@ -1,5 +1,6 @@
 """What the report shows of each table besides its dimension: kinds of rows, lengths, hubs, tokens by name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -24,6 +25,7 @@ _COUNTS = {
     "never_seen": "never seen in training",
 }
 _MOST_TOKENS = 20
+Writer = Callable[[float], str]
 UNNAMED = "no tokenizer"
 
 
@@ -118,7 +120,7 @@ def _section(label: str, which: str, rows: pl.DataFrame) -> TableSection:
         shortest=_tokens(measured, "norm", "shortest"),
         popular=_tokens(measured, "hub", "popular", unit=" ×", descending=True),
         undertrained=_tokens(measured, "undertrained", "near_unseen", descending=True),
-        duplicates=_tokens(measured, "duplicate", "group", unit=" rows", descending=True),
+        duplicates=_tokens(measured, "duplicate", "group", unit=" rows", descending=True, write=format_count),
     )
 
 
@@ -159,7 +161,13 @@ def _facts(measured: pl.DataFrame, rows: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def _tokens(
-    measured: pl.DataFrame, measure: str, method: str, *, unit: str = "", descending: bool = False
+    measured: pl.DataFrame,
+    measure: str,
+    method: str,
+    *,
+    unit: str = "",
+    descending: bool = False,
+    write: Writer = format_value,
 ) -> tuple[TokenLine, ...]:
     found = measured.filter(
         (pl.col("measure") == measure) & (pl.col("method") == method) & pl.col("token_id").is_not_null()
@@ -169,7 +177,7 @@ def _tokens(
         TokenLine(
             token_id=format_count(token_id),
             pieces=(Piece(UNNAMED, True),) if token is None else tuple(token_pieces(token)),
-            number=f"{format_value(value)}{unit}",
+            number=f"{write(value)}{unit}",
         )
         for token_id, token, value in found.select("token_id", "token", "value").iter_rows()
     )
