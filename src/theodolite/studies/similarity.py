@@ -79,7 +79,8 @@ def plan(config: Config) -> list[Unit]:
     ]
     reasons = {} if config.prompts == NO_PROMPTS else {pair: _partners(pair, config) for pair in pairs}
     for (a, b), kinds in found.items():
-        absent = [which for which in config.which if which not in [kind for kind, _, _ in kinds]]
+        there = [kind for kind, _, _ in kinds]
+        absent = [] if similarity_tables.ONLY_TABLE in there else [one for one in config.which if one not in there]
         for place, (which, name_a, name_b) in enumerate(kinds):
             units.append(
                 _unit(
@@ -135,7 +136,7 @@ def run(unit: Unit) -> UnitResult:
         _same(content, params["content"], names)
         make = RowMaker({"model_a": names[0], "model_b": names[1], "which": _STATES})
         rows = similarity_states.measure_states(make, names[0], names[1], params)
-        return UnitResult(rows=rows, inputs=[similarity_states.model(name).provenance for name in names])
+        return UnitResult(rows=rows, inputs=[similarity_states.facts(name, params["prompts"])[0] for name in names])
     tables = [similarity_tables.table(*one) for one in params["tables"]]
     _same([table.content for table in tables], params["content"], names)
     sides = [(reference, name) for reference, name in params["tables"]]

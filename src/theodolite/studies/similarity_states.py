@@ -33,11 +33,9 @@ def model(reference: str) -> LanguageModel:
 
 
 @lru_cache(maxsize=16)
-def facts(reference: str, prompts: str) -> tuple[str, str]:
-    """Return a hash of the model, and one of the token ids that it cuts the prompts into."""
-    return str(model(reference).provenance["content"]), hash_json(
-        [ids.tolist() for ids in _token_ids(reference, prompts)]
-    )
+def facts(reference: str, prompts: str) -> tuple[Mapping[str, Any], str]:
+    """Return the provenance of a model, and a hash of the token ids that it cuts the prompts into."""
+    return model(reference).provenance, hash_json([ids.tolist() for ids in _token_ids(reference, prompts)])
 
 
 def partners(a: str, b: str, prompts: str) -> tuple[list[str], str]:
@@ -63,7 +61,7 @@ def partners(a: str, b: str, prompts: str) -> tuple[list[str], str]:
         return [], str(error)
     if ids_a != ids_b:
         return [], "they cut texts into different tokens, so that their states have no partners."
-    return [first, second, ids_a], ""
+    return [str(first["content"]), str(second["content"]), ids_a], ""
 
 
 def measure_states(make: RowMaker, a: str, b: str, params: Mapping[str, Any]) -> list[Row]:

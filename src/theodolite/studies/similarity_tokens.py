@@ -1,6 +1,7 @@
 """Rows of one table by name: who is near, how many directions there are, and what looks wrong."""
 
 import difflib
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.core.errors import NotFoundError, ParameterError, PointsError
+from theodolite.core.errors import GeometryWarning, NotFoundError, ParameterError, PointsError
 from theodolite.core.points import as_points
 from theodolite.dimension import local_pca, mle
 from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
@@ -106,7 +107,7 @@ class TokenIndex:
         self.table, self.k, self._metric = table, k, metric
         self._points = as_points(table.points)
         deepest = min(max(k, _LOCAL_K), table.n_tokens - 1)
-        self._graph: NeighborGraph = neighbors(self._points, k=deepest, metric=metric, nonfinite="drop")
+        self._graph = self._search(deepest)
         self._place = np.full(table.n_tokens, -1)
         self._place[self._graph.rows] = np.arange(self._graph.n_points)
         self._norms = row_norms(self._points)
@@ -177,6 +178,11 @@ class TokenIndex:
         found = self._name(row)
         return f"row {int(self.table.token_ids[row])}" if found is None else found
 
+    def _search(self, k: int, *, queries: npt.NDArray[np.int64] | None = None) -> NeighborGraph:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GeometryWarning)  # rows that are not finite are listed as suspicious
+            return neighbors(self._points, k=k, metric=self._metric, nonfinite="drop", queries=queries)
+
     def _name(self, row: int) -> str | None:
         return None if self.table.tokens is None else self.table.tokens[row]
 
@@ -217,7 +223,7 @@ class TokenIndex:
         if k < _FEWEST_FOR_PCA:
             return None
         pair = self._graph.rows[[place, int(self._graph.indices[place, 0])]]  # an estimate needs two neighborhoods
-        asked = neighbors(self._points, k=k, metric=self._metric, nonfinite="drop", queries=pair)
+        asked = self._search(k, queries=pair)
         try:
             found = local_pca(asked, self._points, k=k).pointwise
         except PointsError:
