@@ -70,6 +70,8 @@ def test_sizes_are_drawn_with_the_lines_of_their_trends(frame):
     without = figures.dimension_over_size(frame.filter(pl.col("measure") != "parameters"))
     assert without.axes[0].get_xlabel() == "columns of the table"
     assert figure.axes[0].get_xlabel() == "parameters of the model"
+    ticks = [figure.axes[0].xaxis.get_major_formatter()(size) for size in (724_352, 6.8e6, 1.2e10, 64.0)]
+    assert ticks == ["0.72\u00a0M", "6.8\u00a0M", "12\u00a0B", "64"]
     assert figures.dimension_over_size(frame.filter(pl.col("extrinsic") < 200)) is None
 
 

@@ -62,7 +62,7 @@ def wide_hubs(dimensions: pl.DataFrame) -> Iterator[Finding]:
         name, symbol = _WIDE[str(method)]
         yield Finding(
             id=f"{ID}-{method}",
-            claim="The shortest tenth of the rows makes the reading at a wider scale.",
+            claim=f"The shortest tenth of the rows makes the {name} reading.",
             source="theodolite",
             verdict=verdict,
             evidence=f"{name} ({symbol} = {scale}) reads {measured}, and {remaining} without the "

@@ -19,6 +19,8 @@ _SERIES = {
     UNIT_NORM: "rows of unit length",
     WITHOUT_SHORTEST: "without the shortest tenth",
 }
+_FROM = 0.1
+"""Share of a unit from which on sizes are written in it."""
 _QUANTITY = {MEASURED: "dimension", UNIT_NORM: UNIT_NORM, WITHOUT_SHORTEST: WITHOUT_SHORTEST}
 
 
@@ -87,7 +89,7 @@ def dimension_over_size(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
                 dashes = canvas.NULL_DASHES[kind]
                 axes.plot(curve["size"], curve["value"], color=canvas.QUIET, linestyle=dashes, linewidth=1.1)
             axes.set_xscale("log", base=2)
-            canvas.plain_ticks(axes, _ticks(data["size"].unique().sort().to_list()), format_count)
+            canvas.plain_ticks(axes, _ticks(data["size"].unique().sort().to_list()), _short)
             axes.set_title(which_label(which))
             axes.set_xlabel("parameters of the model" if size_name == "parameters" else "columns of the table")
         canvas.from_zero(panels)
@@ -112,6 +114,14 @@ def _draw_trend(axes: Axes, one: SizeTrend, sizes: np.ndarray, look: canvas.Look
         both, heights = np.array([x[0], 2.0**middle, x[1]]), np.array([line[0], level, line[1]])
         spread = np.array([half[0], 0.0, half[1]])
         axes.fill_between(both, heights - spread, heights + spread, color=look.color, alpha=canvas.BAND, linewidth=0)
+
+
+def _short(size: float) -> str:
+    """Write a size in millions or billions where it is that large."""
+    for unit, name in ((1e9, "B"), (1e6, "M")):
+        if size >= _FROM * unit:
+            return f"{size / unit:.2g}\u00a0{name}"
+    return format_count(size)
 
 
 def _ticks(sizes: list[float]) -> list[float]:
