@@ -85,7 +85,7 @@ def measure_logits(logits: torch.Tensor, make: RowMaker, config: Config) -> list
     list of dict
         One row for each estimator and scale.
     """
-    found = cloud_neighbors(logits[None], k=min(config.k, len(logits) - 1))
+    found = _search(logits[None], min(config.k, len(logits) - 1), config)
     return [
         row
         for estimates in _estimates(found, logits[None], config)
@@ -98,7 +98,7 @@ def _embedding(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row
     n_points = len(torch.unique(states[0], dim=0))
     if n_points < 3:
         return []
-    found = cloud_neighbors(states, k=min(config.k, n_points - 1))
+    found = _search(states, min(config.k, n_points - 1), config)
     return [
         row
         for estimates in _estimates(found, states, config)
@@ -108,7 +108,7 @@ def _embedding(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row
 
 def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
     """Measure layers 1 to L: dimensions, angles, the shape of the neighbor graph, and the overlap between layers."""
-    found = cloud_neighbors(states, k=config.k)
+    found = _search(states, config.k, config)
     layers = range(1, len(states) + 1)
     rows = []
     for estimates in _estimates(found, states, config):
@@ -144,6 +144,11 @@ def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list
                 )
             )
     return rows
+
+
+def _search(clouds: torch.Tensor, k: int, config: Config) -> CloudNeighbors:
+    """Find neighbors; in the authors' convention, which compares digits, in the order of float64 differences."""
+    return cloud_neighbors(clouds, k=k, precision="float64" if config.convention == "dadapy" else "float32")
 
 
 def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> Iterator[CloudDimensions]:
