@@ -54,7 +54,7 @@ class Config:
     states : int
         Tokens of the prompts whose hidden states are compared, each type at most once.
     shown : int
-        Tokens in each list, and a hundred times as many points in a scatter plot.
+        Tokens in each list, and fifty times as many points in a scatter plot.
     seed : int
         Changes every random draw.
     """

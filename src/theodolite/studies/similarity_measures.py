@@ -27,7 +27,7 @@ from theodolite.studies.similarity_rows import Row, RowMaker
 from theodolite.studies.similarity_tables import Shared, View
 
 RESAMPLES = 300
-_POINTS_PER_LISTED = 100
+_POINTS_PER_LISTED = 50
 
 
 def counts(make: RowMaker, found: Shared) -> list[Row]:

@@ -108,7 +108,7 @@ def dimension_data(frame: pl.DataFrame) -> pl.DataFrame:
         `x` in the first model, `value` in the second.
     """
     rows = with_pairs(measured(frame, "token_dimension"), names_in(frame))
-    return rows.select("pair", "model_a", "model_b", "which", "scale", "token_id", "token", "x", "value")
+    return rows.select("pair", "which", "scale", "token", "x", "value")
 
 
 def dimension_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
@@ -131,24 +131,20 @@ def dimension_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
         return None
     names = names_in(frame)
     which = kinds_in(data)[0]
-    groups = list(data.filter(pl.col("which") == which).group_by("model_a", "model_b", maintain_order=True))
-    groups = groups[:_MOST_PAIRS]
     found = measured(frame, "dimension_pearson", method="pca").filter(pl.col("which") == which)
+    found = found.filter(pl.col("scale") == pl.col("scale").max())
+    shown = with_pairs(found, names).to_dicts()[:_MOST_PAIRS]
     with canvas.house_style():
-        figure, panels = canvas.panels(layout, len(groups), height=2.4, columns=3, shared=False)
-        for axes, ((a, b), rows) in zip(panels, groups, strict=True):
+        figure, panels = canvas.panels(layout, len(shown), height=2.4, columns=3, shared=False)
+        for axes, pair in zip(panels, shown, strict=True):
+            rows = data.filter((pl.col("which") == which) & (pl.col("pair") == pair["pair"]))
             counted = rows.group_by("x", "value", maintain_order=True).len()
             sizes = 2.0 + 5.0 * counted["len"].sqrt()
             axes.scatter(counted["x"], counted["value"], s=sizes, color=canvas.SERIES[0], alpha=0.35, linewidths=0)
-            low, high = rows["x"].min(), rows["x"].max()
-            axes.set_xlabel(names[str(a)])
-            axes.set_ylabel(names[str(b)])
-            if low is not None and high is not None:
-                axes.margins(0.06)
-            here = found.filter((pl.col("model_a") == a) & (pl.col("model_b") == b)).sort("scale")
-            if not here.is_empty():
-                last = here.row(-1, named=True)
-                axes.set_title(f"r = {format_value(last['value'], last['stderr'])}")
+            axes.set_xlabel(names[pair["model_a"]])
+            axes.set_ylabel(names[pair["model_b"]])
+            axes.margins(0.06)
+            axes.set_title(f"r = {format_value(pair['value'], pair['stderr'])}")
     return figure
 
 
