@@ -1,9 +1,11 @@
 """Rows to look at by name: those like rows that were never trained, those that repeat, those that are short."""
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.points import as_points
 from theodolite.neighborhoods import NeighborGraph
@@ -15,6 +17,8 @@ _CUT = 5.0
 """Robust standard deviations below the median length at which a row is short."""
 _TO_SIGMA = 1.4826
 _PAIR = 2
+_BLOCK = 4096
+"""Rows that are looked at together."""
 
 
 def mark_rows(
@@ -61,31 +65,45 @@ def _duplicates(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict
     """Return the largest groups of equal rows by the name of their first."""
     if not graph.n_duplicates:
         return []
-    points = as_points(table.points).double().numpy() + 0.0  # one zero for both signs
-    finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    _, first, counts = np.unique(points[finite], axis=0, return_index=True, return_counts=True)
-    order = np.lexsort((first, -counts))[:_LISTED]
-    return [
-        make.row("duplicate", counts[group], method="group", **_token(table, finite[first[group]]))
-        for group in order
-        if counts[group] >= _PAIR
-    ]
+    groups: dict[bytes, list[int]] = {}
+    points = as_points(table.points)
+    for start in range(0, len(points), _BLOCK):
+        block = _wide(points[start : start + _BLOCK]) + 0.0  # one zero for both signs
+        for place in np.flatnonzero(np.isfinite(block).all(axis=1)):
+            digest = blake2b(block[place].tobytes(), digest_size=16).digest()
+            groups.setdefault(digest, []).append(start + int(place))
+    repeated = [rows for rows in groups.values() if len(rows) >= _PAIR]
+    repeated.sort(key=lambda rows: (-len(rows), rows[0]))
+    return [make.row("duplicate", len(rows), method="group", **_token(table, rows[0])) for rows in repeated[:_LISTED]]
 
 
 def _undertrained(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
     """Return the seen tokens nearest in direction to the mean of the rows never seen."""
-    if table.counts is None or not (table.counts[graph.rows] == 0).any():
+    if table.counts is None:
         return []
-    seen = table.counts[graph.rows] > 0
-    points = as_points(table.points)[graph.rows].double().numpy()
-    direction = points[~seen].mean(axis=0)
-    lengths = np.linalg.norm(points, axis=1) * np.linalg.norm(direction)
-    known = np.flatnonzero(seen & (lengths > 0))
-    cosines = points[known] @ direction / lengths[known]
+    unseen, seen = (graph.rows[found] for found in (table.counts[graph.rows] == 0, table.counts[graph.rows] > 0))
+    if not len(unseen):
+        return []
+    points = as_points(table.points)
+    direction = np.zeros(table.n_dims)
+    for start in range(0, len(unseen), _BLOCK):
+        direction += _wide(points[unseen[start : start + _BLOCK]]).sum(axis=0, dtype=np.float64) / len(unseen)
+    cosines = np.full(len(seen), -np.inf)
+    for start in range(0, len(seen), _BLOCK):
+        block = _wide(points[seen[start : start + _BLOCK]]).astype(np.float64)
+        lengths = np.linalg.norm(block, axis=1) * np.linalg.norm(direction)
+        np.divide(block @ direction, lengths, out=cosines[start : start + _BLOCK], where=lengths > 0)
+    order = np.argsort(-cosines, kind="stable")[:_LISTED]
     return [
-        make.row("undertrained", cosines[place], method="near_unseen", **_token(table, graph.rows[known[place]]))
-        for place in np.argsort(-cosines, kind="stable")[:_LISTED]
+        make.row("undertrained", cosines[place], method="near_unseen", **_token(table, seen[place]))
+        for place in order
+        if np.isfinite(cosines[place])
     ]
+
+
+def _wide(block: torch.Tensor) -> npt.NDArray[np.floating[Any]]:
+    """Return rows in a dtype that numpy knows and that holds them exactly."""
+    return (block if block.dtype == torch.float64 else block.float()).cpu().numpy()
 
 
 def _token(table: Table, index: int) -> dict[str, Any]:
