@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from theodolite import studies
+from theodolite import bundled, studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError
 from theodolite.prompts import read_prompts
 from theodolite.runs.rows import frame_from_rows
@@ -334,3 +334,13 @@ def test_models_of_other_tokenizers_are_compared_by_spelling(minilm):
     row = one_row(frame.filter(pl.col("model_b").is_not_null()), "rsa", method="centered")
     assert score(row) > 10
     assert row["value"] < 0.5
+
+
+def test_a_model_without_a_tokenizer_is_said_to_have_none(tmp_path):
+    source = Path(bundled.path("pocket-64"))
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes(next(source.rglob(name)).read_bytes())
+    similarity_states.forget()
+    with pytest.raises(FormatError, match="has no tokenizer, which prompts need"):
+        similarity_states.model(str(tmp_path))
+    similarity_states.forget()
