@@ -69,10 +69,12 @@ def test_the_papers_settings_reach_the_studies():
     assert (tables.config.rows, tables.config.which, tables.config.mle_k[0]) == ("all", ("input",), 2)
     assert 100 in tables.config.mle_k
     assert rank.config.references == ("bundled:pocket-128",)
-    similarity, transfer = plan(Config("lee2025"))
+    similarity, transfer = plan(Config("lee2025", models=("a", "b")))
     assert (similarity.config.tokens, similarity.config.k) == (20_000, 10)
     assert similarity.config.pca_k == (20, 100, 1200)
-    assert len(similarity.config.references) == 4
+    assert transfer.config.pairs == (("a", "b"), ("b", "a"))
+    family, _ = plan(Config("lee2025"))
+    assert (family.config.references, family.config.pca_k) == ((), (20, 100))
     assert transfer.config.maps[0] == "least_squares"
     (v1,) = plan(Config("viswanathan2025", preset="v1", models=("m",), prompts="pile.jsonl"))
     assert (v1.config.dtype, v1.config.k, v1.config.n_tokens) == ("bfloat16", 256, 1024)
@@ -97,7 +99,10 @@ def test_every_departure_is_stated_and_quick_runs_say_so():
             assert "not for a result" in part.departures[0]
     (own,) = plan(Config("viswanathan2025"))
     assert any("256 tokens" in one for one in own.departures)
-    (theirs,) = plan(Config("viswanathan2025", prompts="pile.jsonl"))
+    (given,) = plan(Config("viswanathan2025", prompts="pile.jsonl"))
+    assert (given.config.n_tokens, given.config.minimum) == (None, 192)
+    assert any("those given" in one for one in given.departures)
+    (theirs,) = plan(Config("viswanathan2025", prompts="pile.jsonl", models=("m",)))
     assert not any("256 tokens" in one for one in theirs.departures)
 
 

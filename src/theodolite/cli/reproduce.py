@@ -77,7 +77,7 @@ def _lines(found: "Reproduction") -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found.comparisons:
         groups.setdefault((one.figure, one.claim), []).append(one)
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for (figure, claim), group in groups.items():
         counts = Counter(one.agreement for one in group)
         tally = ", ".join(

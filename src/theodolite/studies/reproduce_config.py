@@ -26,8 +26,8 @@ class Config:
     preset : {"v1", "v2", "probe"}
         Version of viswanathan2025, or its probe of hostile prompts.
     prompts : str
-        Prompts of viswanathan2025: a file, a folder, or `examples`. Prompts from elsewhere are cut to 1024 tokens, as
-        the authors do, and shorter ones are left out.
+        Prompts of viswanathan2025: a file, a folder, or `examples`. For models that are given, prompts from elsewhere
+        are cut to 1024 tokens, as the authors do, and shorter ones are left out.
     field : str
         Where a record of a jsonl or parquet file holds its text.
     index : str or None
