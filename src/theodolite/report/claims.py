@@ -69,7 +69,7 @@ def gather(findings: Sequence[Finding]) -> list[Claim]:
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.id, finding.claim, finding.source), []).append(finding)
-    names = short_names({_model_of(finding.subject) for finding in findings} - {""})
+    names = short_names({model for finding in findings for model in _models_of(finding.subject)})
     return [_claim(group, names) for group in groups.values()]
 
 
@@ -96,11 +96,15 @@ def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
 
 
 def _short_subject(subject: str, names: dict[str, str]) -> str:
-    model = _model_of(subject)
-    return f"{names[model]}{subject.removeprefix(model)}" if model in names else subject
+    for model in sorted(_models_of(subject), key=len, reverse=True):
+        subject = subject.replace(model, names[model])
+    return subject
 
 
-def _model_of(subject: str) -> str:
-    """Return the model of a subject: what stands before the table, or all of it where no table is named."""
+def _models_of(subject: str) -> list[str]:
+    """Return the models of a subject: what stands before the table, or each of a pair."""
+    if " and " in subject:
+        return [word for word in subject.replace(",", " ").split() if ":" in word or "/" in word]
     model, _, which = subject.rpartition(" ")
-    return model or (which if ":" in which or "/" in which else "")
+    found = model or (which if ":" in which or "/" in which else "")
+    return [found] if found else []

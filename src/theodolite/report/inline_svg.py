@@ -44,6 +44,8 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
         Colours are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text.
     """
     root = ET.fromstring(figure_bytes(figure, "svg", text_as="none"))
+    assert root.find(f".//{_SVG}image") is None, "a picture inside a figure would not be shown: draw shapes"
+    assert not any("mathdefault" in (text or "") for text in root.itertext()), "ticks must be plain numbers"
     _clean(root, prefix)
     _, _, width, height = root.attrib["viewBox"].split()
     root.attrib.clear()

@@ -161,7 +161,7 @@ def _policy(script: str) -> str:
 
 
 def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:
-    names = list(dict.fromkeys(row.name for row in table.rows))
+    names = list(dict.fromkeys(name for row in table.rows for name in row.name.split(", ")))
     about = listed(names) or "nothing yet"
     study = str(manifest.get("study") or "survey").replace("_", " ")
     return f"{study.capitalize()} of {about}"

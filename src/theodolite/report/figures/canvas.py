@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -224,3 +226,26 @@ def plain_ticks(axes: Axes, ticks: Sequence[float], write: Callable[[float], str
     axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+
+
+def cells(axes: Axes, values: npt.NDArray[np.float64], *, colors: str, low: float, high: float) -> None:
+    """Draw a matrix as cells, the first row on top, cell centers at whole numbers; NaN is left blank.
+
+    Drawn as shapes: a picture inside a figure would not be shown by a page that loads nothing.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Changed in place.
+    values : numpy.ndarray
+        `(n_rows, n_columns)`.
+    colors : str
+        Name of a colour map.
+    low, high : float
+        Values of its ends.
+    """
+    n_rows, n_columns = values.shape
+    edges = np.arange(n_columns + 1) - 0.5, np.arange(n_rows + 1) - 0.5
+    axes.pcolormesh(*edges, values, cmap=colors, vmin=low, vmax=high, linewidth=0, rasterized=False)
+    axes.invert_yaxis()
+    axes.grid(visible=False)

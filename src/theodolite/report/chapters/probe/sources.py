@@ -65,13 +65,12 @@ def probe_sources(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
             own = data.filter((pl.col("label") == label) & (pl.col("classifier") == classifier))
             found = {(train, test): value for train, test, value in own.select("train", "test", "value").iter_rows()}
             table = np.array([[found.get((train, test), np.nan) for test in names] for train in names])
-            axes.imshow(table, cmap="Blues", vmin=0.4, vmax=1.0, aspect="auto")
+            canvas.cells(axes, table, colors="Blues", low=0.4, high=1.0)
             for (row, column), value in np.ndenumerate(table):
                 ink = "white" if value > _DARK else canvas.INK
                 axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=ink)
             axes.set_xticks(range(len(names)), _short(names))
             axes.set_yticks(range(len(names)), _short(names))
-            axes.grid(visible=False)
             axes.set_title(f"{label}:\n{classifier}", fontsize=8.5)
             axes.set_xlabel("tested on")
             axes.set_ylabel("fitted on")

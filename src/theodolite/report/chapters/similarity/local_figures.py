@@ -3,6 +3,7 @@
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from theodolite.core.number_format import format_value
 from theodolite.report.chapters.similarity.rows import (
@@ -79,6 +80,7 @@ def weights_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
                     linewidth=0.8 if null else 1.5,
                 )
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.set_ylim(bottom=0.8 * _SMALLEST)
             axes.set_title(kind_title(which))
             axes.set_xlabel("cosine between the weights of a token")

@@ -81,8 +81,8 @@ def similarity_matrices(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
 
 
 def _draw(axes: Axes, values: np.ndarray[Any, np.dtype[np.float64]], names: list[str]) -> None:
-    axes.imshow(values, cmap=_COLORS, vmin=0.0, vmax=1.0)
-    axes.grid(visible=False)
+    canvas.cells(axes, values, colors=_COLORS, low=0.0, high=1.0)
+    axes.set_aspect("equal")
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
