@@ -13,7 +13,7 @@ Agreement = Literal[
     "agrees", "differs", "supported", "not supported", "undecided", "not applicable", "not comparable", "not run"
 ]
 
-OTHER_MODEL = "not comparable: another model"
+OTHER_MODEL = "another model than those given"
 _MOST_SHOWN = 3
 
 

@@ -218,6 +218,8 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
         ]
         if config.preset == "v1":
             departures.append("GRIDE goes to neighbor 128, not 256, and shuffling to level 4, not 5, as 256 tokens do.")
+    if config.preset == "v1":
+        departures.append("Verdicts are read at neighbors 2 and 4; the report has 1 and 2, the headline of v1, too.")
     if config.preset == "v2":
         departures.append("Entropies of layers are read through the output head: no tuned lens is given.")
     layers = layers_config.Config(models, **shared, **by_preset[config.preset])
