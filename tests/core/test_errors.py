@@ -18,7 +18,7 @@ def test_every_error_is_caught_by_the_base_and_prints_its_message_alone(error):
 
 @pytest.mark.parametrize("error", [one for one in ERRORS if one is not TheodoliteError])
 def test_every_error_is_also_the_builtin_a_caller_expects(error):
-    assert issubclass(error, ValueError | FileNotFoundError | RuntimeError)
+    assert issubclass(error, ValueError | FileNotFoundError | RuntimeError | ConnectionError)
 
 
 def test_errors_of_usage_exit_with_2():
