@@ -256,3 +256,11 @@ def test_a_model_without_a_tokenizer_is_refused(tmp_path):
     model.module.save_pretrained(tmp_path / "bare")
     with pytest.raises(TheodoliteError, match="tokenizer"):
         studies.run("layers", references=[str(tmp_path / "bare")], out=tmp_path / "run", **SMALL)
+
+
+def test_an_encoder_says_how_much_of_a_disturbed_prompt_is_left(tmp_path):
+    settings = SMALL | {"limit": 1, "positions": ["all"], "logits": False, "encoder": MODEL}
+    run = studies.run("layers", references=[MODEL], shuffles=[1, 3], out=tmp_path / "run", **settings)
+    match = dict(run.table().filter(pl.col("measure") == "match").select("level", "value").iter_rows())
+    assert 0.5 < match[3.0] < match[1.0] < 1, "finer blocks leave less"
+    assert run.table().filter(pl.col("measure") == "match")["method"].unique().to_list() == [MODEL]

@@ -22,6 +22,7 @@ from theodolite.models import (
     LanguageModel,
     PromptStates,
     TunedLens,
+    greedy_match,
     hidden_states,
     load_lens,
     load_model,
@@ -149,7 +150,7 @@ def run(unit: Unit) -> UnitResult:
     for (prompt, ids), shown, found in zip(chosen, params["shown"], clock.timing("model", forward), strict=True):
         make = _maker(unit, model, config, prompt, found)
         with clock.part("model"):
-            rows += _facts(make, model, ids, found.token_ids)
+            rows += _facts(make, model, config, ids, found.token_ids)
             rows += _predictions(make, model, config, found, shown=shown)
         with clock.part("geometry"):
             logits = _logits(model, config, found, reference)
@@ -182,7 +183,7 @@ def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, fou
     )
 
 
-def _facts(make: RowMaker, model: LanguageModel, original: Ids, token_ids: Ids) -> list[Row]:
+def _facts(make: RowMaker, model: LanguageModel, config: Config, original: Ids, token_ids: Ids) -> list[Row]:
     """Count tokens, and say how much of the original a disturbed prompt still holds."""
     n_tokens, n_types = len(token_ids), len(np.unique(token_ids))
     rows = [
@@ -191,8 +192,21 @@ def _facts(make: RowMaker, model: LanguageModel, original: Ids, token_ids: Ids) 
         make.row("repetition", 1 - n_types / n_tokens),
     ]
     if make.shared["control"] not in (STRUCTURED, RANDOM_VOCABULARY):
-        rows.append(make.row("bleu", bleu(model.tokenizer.decode(token_ids), model.tokenizer.decode(original))))
+        texts = [model.tokenizer.decode(ids) for ids in (token_ids, original)]
+        rows.append(make.row("bleu", bleu(*texts)))
+        if config.encoder is not None:
+            rows.append(make.row("match", _matched(config, *texts), method=config.encoder))
     return rows
+
+
+def _matched(config: Config, disturbed: str, original: str) -> float:
+    """Return how well an encoder matches the tokens of a disturbed prompt to those of the original (F1)."""
+    encoder = _encoder(str(config.encoder), config.device, config.trust_remote_code)
+    most = encoder.n_positions or _USUAL_TOKENS
+    room = most - len(encoder.front_ids) - len(encoder.back_ids)
+    ids = [encoder.tokenizer.encode(text, add_special_tokens=False)[:room] for text in (disturbed, original)]
+    states = [found.states[-1] for found in hidden_states(encoder, ids, special_tokens="outside")]
+    return greedy_match(*states).f1
 
 
 def _predictions(
@@ -297,7 +311,7 @@ class _Clock:
             yield item
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> LanguageModel:
     model = load_model(reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     if model.tokenizer is None:
@@ -308,6 +322,14 @@ def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -
 @lru_cache(maxsize=1)
 def _root(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> torch.Tensor | None:
     return logit_root(_model(reference, dtype, device, trust_remote_code))
+
+
+@lru_cache(maxsize=1)
+def _encoder(reference: str, device: str, trust_remote_code: bool) -> LanguageModel:
+    encoder = load_model(reference, device=device, trust_remote_code=trust_remote_code)
+    if encoder.tokenizer is None:
+        raise FormatError(f"The encoder {reference} has no tokenizer, which texts need. Name another one.")
+    return encoder
 
 
 @lru_cache(maxsize=1)
