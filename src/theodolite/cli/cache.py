@@ -1,19 +1,19 @@
 """Commands that show what is kept of models on the Hub, and give its space back."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cyclopts import App, Parameter
 from rich.filesize import decimal
 
 from theodolite.cli.examples import epilogue
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import ParameterError
 
 if TYPE_CHECKING:
     from theodolite.tables import CachedModel
 
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 _SHORT = 12
 

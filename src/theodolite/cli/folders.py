@@ -1,13 +1,10 @@
 """Commands that read run folders: report, status, ls."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
-
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 
 def report(

@@ -3,17 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Flat, Out, Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.probe_config import Config
 
 if TYPE_CHECKING:
     from theodolite.runs import Run
-
-Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
-Flat = Parameter(name="*", group="Settings")
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 
 def fit(

@@ -2,11 +2,9 @@
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Flat, Out, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.reproduce_config import Config
 
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
     from theodolite.studies.reproduce import Reproduction
     from theodolite.studies.reproduce_comparison import Comparison
 
-Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
-Flat = Parameter(name="*", group="Settings")
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 _SOME_FAILED = 3
 

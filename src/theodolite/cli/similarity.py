@@ -1,16 +1,10 @@
 """The command that compares the geometry of models."""
 
-from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Flat, Out, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.similarity_config import Config
-
-Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
-Flat = Parameter(name="*", group="Settings")
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 
 def similarity(

@@ -3,15 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Flat, Out, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.survey_config import Config as SurveyConfig
 from theodolite.studies.table_config import Config as DimensionConfig
-
-Out = Annotated[Path | None, Parameter(name="--out", group="Run")]
-Flat = Parameter(name="*", group="Settings")
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 
 def survey(

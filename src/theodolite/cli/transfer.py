@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.transfer_config import Config, Control, MapName, PositionWord, TokenRule
-
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
 
 EmbeddingMap = Literal["least_squares", "ridge", "procrustes", "low_rank", "logit_matching"]
 

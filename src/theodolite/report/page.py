@@ -1,18 +1,14 @@
 """The report of a run: one HTML file, offline, with everything a reader needs to judge the numbers."""
 
 import base64
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import polars as pl
 from markupsafe import Markup
 
 from theodolite.core.number_format import format_moment
-from theodolite.core.visible import visible
 from theodolite.report.chapter import Chapter, Section
 from theodolite.report.chapters import chapter_of
 from theodolite.report.citations import cited
@@ -20,13 +16,11 @@ from theodolite.report.claims import Claim, gather
 from theodolite.report.figure_files import save_figures
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import HeadlineTable
+from theodolite.report.html import asset, environment, policy, write_page
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
-
-FILE_NAME = "report.html"
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(
@@ -61,11 +55,7 @@ def write(
     if figures:
         save_figures(run.path, frame, families=_chapter(run).families)
     page = render(run, frame=frame, summary=summary, findings=findings, warnings=warnings)
-    path = Path(run.path) / FILE_NAME
-    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    return write_page(Path(run.path), page)
 
 
 def render(
@@ -96,14 +86,14 @@ def render(
     chapter = _chapter(run)
     table, claims, drawn = chapter.headline(summary, findings), gather(findings), page_figures(frame, chapter.families)
     sections = chapter.sections(frame, summary)
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             style=Markup(style),
             script=Markup(script),
-            policy=_policy(script),
+            policy=policy(script),
             title=_title(table, manifest),
             name=Path(run.path).name,
             moment=format_moment(manifest.get("finished") or manifest.get("created")),
@@ -129,35 +119,6 @@ def render(
 
 def _chapter(run: Run) -> Chapter:
     return chapter_of(str(run.manifest.get("study")))
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-
-
-def _finalize(value: Any) -> Any:
-    """Make every string visible and savable before it is escaped; keep an error on the line of its value."""
-    return visible(value).replace(" ± ", "\u00a0±\u00a0") if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _policy(script: str) -> str:
-    """Return the content security policy: nothing from anywhere, no script but the one with this hash."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
 
 
 def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:

@@ -1,12 +1,11 @@
 """The page of a reproduction: figure by figure, what the paper says beside what we find."""
 
-import os
 from pathlib import Path
 
 from markupsafe import Markup
 
 from theodolite.report.citations import cited
-from theodolite.report.page import FILE_NAME, _asset, _environment, _policy
+from theodolite.report.html import FILE_NAME, asset, environment, policy, write_page
 from theodolite.studies.reproduce import Reproduction
 from theodolite.studies.reproduce_comparison import Comparison
 
@@ -27,11 +26,7 @@ def write_reproduction(found: Reproduction) -> Path:
     Path
         The page. It replaces an older one only once it is complete.
     """
-    path = found.path / FILE_NAME
-    unfinished = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    unfinished.write_text(render_reproduction(found), encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    return write_page(found.path, render_reproduction(found))
 
 
 def render_reproduction(found: Reproduction) -> str:
@@ -54,11 +49,11 @@ def render_reproduction(found: Reproduction) -> str:
     paper = found.title.split()[0]
     partial = [one.part.study for one in found.outcomes if one.run is not None and one.run.status == "partial"]
     return (
-        _environment()
+        environment()
         .get_template("reproduction.html.j2")
         .render(
-            style=Markup(_asset("report.css")),
-            policy=_policy(_NO_SCRIPT),
+            style=Markup(asset("report.css")),
+            policy=policy(_NO_SCRIPT),
             title=f"Reproduction of {found.title}",
             name=found.path.name,
             tally=found.tally,
