@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,20 @@ def hash_file(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def without_nan(value: Any) -> Any:
+    """Return a value with None for every number that JSON cannot hold, in mappings and lists too.
+
+    Examples
+    --------
+    >>> without_nan({"p": float("nan"), "levels": (0.5, float("inf"))})
+    {'p': None, 'levels': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return value

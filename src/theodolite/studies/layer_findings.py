@@ -16,11 +16,11 @@ from theodolite.statistics import correlation
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.layer_summary import MODEL, correlations
 from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
+from theodolite.studies.reading import SURE
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 HEADLINE_SCALE = 4
 """The outer neighbor of GRIDE that the paper's second version shows."""
-_SURE = 5.0
 _SIGNIFICANT = 0.01
 _FEW_PROMPTS = 8
 
@@ -38,7 +38,7 @@ class Difference:
     @property
     def sure(self) -> bool:
         """Whether it is not zero by more than five standard errors."""
-        return abs(self.value) > _SURE * self.stderr
+        return abs(self.value) > SURE * self.stderr
 
 
 def headline(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, get_args
 
-import numpy as np
 import polars as pl
 
-from theodolite.core.hashing import canonical_json
+from theodolite.core.hashing import canonical_json, without_nan
 from theodolite.statistics import correlations as correlate
 from theodolite.statistics import partial_correlations
 from theodolite.statistics.correlation import Correlation, Method
@@ -210,7 +209,7 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         As many rows as `summarize` returns.
     """
-    flat = [{**row, "params": canonical_json(_finite(row["params"]))} for row in summarize(frame)]
+    flat = [{**row, "params": canonical_json(without_nan(row["params"]))} for row in summarize(frame)]
     return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
 
 
@@ -223,12 +222,6 @@ def _entry(row: dict[str, Any], params: dict[str, Any] | None = None) -> dict[st
         "method": row["method"],
         "params": params or {},
         **{name: row.get(name) for name in numbers},
-    }
-
-
-def _finite(params: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in params.items()
     }
 
 

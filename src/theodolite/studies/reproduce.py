@@ -4,12 +4,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from theodolite import studies
 from theodolite.core.errors import RunError, TheodoliteError
+from theodolite.core.hashing import without_nan
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
 from theodolite.studies.reproduce_arrays import AuthorsArrays, compare_prompts, compare_with_print, read_arrays
@@ -185,7 +185,7 @@ def _save(found: Reproduction) -> None:
     texts = {
         "comparison.csv": comparison_frame(found.comparisons).write_csv(),
         "layers.csv": layer_frame(found.comparisons).write_csv(),
-        "comparison.json": json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "comparison.json": json.dumps(without_nan(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     try:
         found.path.mkdir(parents=True, exist_ok=True)
@@ -195,14 +195,3 @@ def _save(found: Reproduction) -> None:
             unfinished.replace(found.path / name)
     except OSError as error:
         raise RunError(f"{found.path} cannot be written: {error.strerror}. Choose another folder.") from error
-
-
-def _finite(value: Any) -> Any:
-    """Replace numbers that JSON cannot hold by null."""
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return value
