@@ -3,11 +3,28 @@
 import json
 import sys
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
+import jsonschema
 import numpy as np
 import pytest
 
 from theodolite.cli.main import main
+
+
+@cache
+def validator(name):
+    """Return a validator for the published schema of this name."""
+    content = json.loads(resources.files("theodolite.cli").joinpath("schemas", f"{name}.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(content)
+    return jsonschema.Draft202012Validator(content)
+
+
+@pytest.fixture
+def validate():
+    """Return a function that holds content to the published schema `name`, or raises."""
+    return lambda name, content: validator(name).validate(content)
 
 
 @dataclass
@@ -18,7 +35,10 @@ class Result:
 
     @property
     def json(self):
-        return json.loads(self.out)
+        """The one object on standard output; every test that reads it holds it to the published schema."""
+        content = json.loads(self.out)
+        validator("output").validate(content)
+        return content
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ for _name, _where, _help in (
     ("report", "folders:report", "Write the report and the figures of a run again."),
     ("status", "folders:status", "Show how far a run is, and what failed."),
     ("ls", "folders:ls", "List the runs in a folder."),
+    ("schema", "schema:schema", "Print the JSON Schema of what other programs read."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
     app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=epilogue(_name))
