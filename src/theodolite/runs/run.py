@@ -11,6 +11,7 @@ from theodolite.core.errors import FormatError, NotFoundError, RunError
 from theodolite.runs.lock import is_locked
 from theodolite.runs.manifest import Manifest, seconds_of
 from theodolite.runs.store import FailureRecord, Store
+from theodolite.runs.table import STUDY
 from theodolite.runs.unit_file import read_unit_file, read_unit_record
 
 _UNITS_SCHEMA = {
@@ -77,14 +78,15 @@ class Run:
         stated = self.manifest["table"]
         if stated is not None:
             return self._finished_table(stated["sha256"])
-        finished = self.store.finished_keys()
+        finished, study = self.store.finished_keys(), self.manifest["study"]
         frames = []
         for unit in self.store.read_plan():
             if unit.key in finished:
                 try:
-                    frames.append(read_unit_file(self.store.unit_path(unit.key))[0])
+                    frame = read_unit_file(self.store.unit_path(unit.key))[0]
                 except FormatError:  # the next session finds it and does it again
                     continue
+                frames.append(frame if unit.study == study else frame.with_columns(pl.lit(unit.study).alias(STUDY)))
         return pl.concat(frames, how="diagonal_relaxed", rechunk=True) if frames else pl.DataFrame()
 
     def _finished_table(self, sha256: str) -> pl.DataFrame:

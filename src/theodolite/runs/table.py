@@ -20,6 +20,8 @@ from theodolite.runs.unit_file import UnitRecord, read_unit_file
 
 Summarise: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
 
+STUDY = "study"
+"""Column that says which study a row is from, in a table of the rows of several."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SUMMARY_ROWS = 1000
 _ROW_GROUP = 1 << 18
@@ -46,7 +48,8 @@ def assemble(store: Store, keys: Iterable[str], columns: Mapping[str, Column]) -
     keys : iterable of str
         Units in the order of the table; each has a file.
     columns : mapping of str to Column
-        Columns of the table; those that a unit's study lacks are None in its rows.
+        Columns of the table; those that a unit's study lacks are None in its rows, but a column `study` that it lacks
+        holds its name.
 
     Returns
     -------
@@ -64,7 +67,12 @@ def assemble(store: Store, keys: Iterable[str], columns: Mapping[str, Column]) -
     frames, records = [pl.DataFrame(schema=schema)], []
     for key in keys:
         frame, record = read_unit_file(store.unit_path(key))
-        missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+        known = {STUDY: record.study}
+        missing = [
+            pl.lit(known.get(name), dtype=dtype).alias(name)
+            for name, dtype in schema.items()
+            if name not in frame.columns
+        ]
         frames.append(frame.with_columns(missing).select(list(schema)))
         records.append(record)
     return pl.concat(frames, rechunk=True), records
