@@ -12,8 +12,8 @@ from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.neighborhoods.graph import Metric
 from theodolite.neighborhoods.kernel import Method
 from theodolite.neighborhoods.prepare import prepare
-from theodolite.neighborhoods.resolve import Resolver
-from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, check_settings, first_pass, in_units
+from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, check_settings, in_units
+from theodolite.neighborhoods.searcher import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,26 +142,13 @@ def cross_neighbors(
     asked = np.arange(held.n_points, prepared.clean.n_points)
     if len(asked) == 0:
         raise PointsError("All queries are zero: a zero row has no direction, so there are no angles to measure.")
-    indices = np.empty((len(asked), k), dtype=np.int64)
-    distances = np.empty((len(asked), k), dtype=np.float64)
-    certified = np.zeros(len(asked), dtype=np.bool_)
+    searcher = Searcher(prepared, k, method=method, max_memory=max_memory)
     with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} queries") as tracker:
-        resolver = Resolver(prepared, k)
-        method, found = first_pass(prepared, resolver, method, max_memory, asked)
-        for some in found:
-            where = some.points - held.n_points
-            indices[where], distances[where] = some.indices, some.distances
-            certified[where] = some.certified
-            tracker.advance(int(some.certified.sum()))
-        again = np.flatnonzero(~certified)
-        for some in resolver.again(asked[again], distances[again, -1], max_memory):
-            where = some.points - held.n_points
-            indices[where], distances[where] = some.indices, some.distances
-            tracker.advance(len(some.points))
-    check_resolved(distances, distinct=False)
+        found = searcher.search(asked, tracker)
+    check_resolved(found.distances, distinct=False)
     return CrossNeighbors(
-        indices=held.rows[indices],
-        distances=in_units(distances, prepared.units),
+        indices=held.rows[found.indices],
+        distances=in_units(found.distances, prepared.units),
         queries=asking.rows[prepared.clean.rows[asked] - held.n_points],
         n_given=held.n_given,
         n_nonfinite=held.n_nonfinite,
@@ -170,8 +157,8 @@ def cross_neighbors(
         n_dims=held.n_dims,
         metric=metric,
         exact=True,
-        n_redone=len(again),
-        path=f"{method}/{table.device.type}",
+        n_redone=found.n_redone,
+        path=searcher.path,
     )
 
 

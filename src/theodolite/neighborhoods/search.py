@@ -1,23 +1,18 @@
 """The front door: exact nearest neighbors of one table of points."""
 
-from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Duplicates, Nonfinite, Points
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.seeds import generator_from
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
-from theodolite.neighborhoods.kernel import Method, plan_search
-from theodolite.neighborhoods.pool import capacity_for
+from theodolite.neighborhoods.kernel import Method
 from theodolite.neighborhoods.prepare import Prepared, prepare
-from theodolite.neighborhoods.resolve import Resolved, Resolver
-from theodolite.neighborhoods.rounding import Judge, rounded_to
-from theodolite.neighborhoods.tiles import one_sided_pass, symmetric_pass
+from theodolite.neighborhoods.searcher import Searcher
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _SMALLEST_SQUARED = 2.0**-480
@@ -99,32 +94,29 @@ def neighbors(
     """
     check_settings(k, method, max_memory)
     prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
-    _check_enough(prepared, k, metric)
-    clean = prepared.clean
-    n_points = clean.n_points
-    asked = np.arange(n_points) if queries is None else _asked(prepared, queries, seed)
-    place = np.full(n_points, -1, dtype=np.int64)
-    place[asked] = np.arange(len(asked))
-    indices = np.empty((len(asked), k), dtype=np.int64)
-    distances = np.empty((len(asked), k), dtype=np.float64)
-    certified = np.zeros(len(asked), dtype=np.bool_)
-    with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} points") as tracker:
-        resolver = Resolver(prepared, k)
-        method, found = first_pass(prepared, resolver, method, max_memory, None if queries is None else asked)
-        for some in found:
-            where = place[some.points]
-            indices[where], distances[where] = some.indices, some.distances
-            certified[where] = some.certified
-            tracker.advance(int(some.certified.sum()))
-        again = np.flatnonzero(~certified)
-        for some in resolver.again(asked[again], distances[again, -1], max_memory):
-            where = place[some.points]
-            indices[where], distances[where] = some.indices, some.distances
-            tracker.advance(len(some.points))
-    check_resolved(distances, distinct=duplicates == "collapse")
+    check_enough(prepared, k, metric)
+    asked = None if queries is None else _asked(prepared, queries, seed)
+    searcher = Searcher(prepared, k, method=method, max_memory=max_memory)
+    return graph_of(searcher, asked, metric=metric, distinct=duplicates == "collapse", progress=progress)
+
+
+def graph_of(
+    searcher: Searcher,
+    asked: npt.NDArray[np.int64] | None,
+    *,
+    metric: Metric,
+    distinct: bool,
+    progress: Progress | None,
+) -> NeighborGraph:
+    """Search all points, or those asked for, and give account of it."""
+    clean, k = searcher.prepared.clean, searcher.resolver.k
+    n_asked = clean.n_points if asked is None else len(asked)
+    with tracked(progress or Silent(), n_asked, f"{k} nearest of {n_asked} points") as tracker:
+        found = searcher.search(asked, tracker)
+    check_resolved(found.distances, distinct=distinct)
     return NeighborGraph(
-        indices=indices,
-        distances=in_units(distances, prepared.units),
+        indices=found.indices,
+        distances=in_units(found.distances, searcher.prepared.units),
         rows=clean.rows,
         n_given=clean.n_given,
         n_nonfinite=clean.n_nonfinite,
@@ -133,9 +125,9 @@ def neighbors(
         n_dims=clean.n_dims,
         metric=metric,
         exact=True,
-        n_redone=len(again),
-        path=f"{method}/{clean.values.device.type}",
-        queries=None if queries is None else asked,
+        n_redone=found.n_redone,
+        path=searcher.path,
+        queries=asked,
     )
 
 
@@ -165,29 +157,6 @@ def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int
     return points.astype(np.int64)
 
 
-def first_pass(
-    prepared: Prepared, resolver: Resolver, method: Method, max_memory: int, asked: npt.NDArray[np.int64] | None
-) -> tuple[Method, Iterator[Resolved]]:
-    """Choose the kernel for the pass over all points (or those asked for), and start it."""
-    n_points = prepared.clean.n_points
-    everyone = np.arange(n_points) if asked is None else asked
-    if prepared.clean.values.device.type != "cpu" or method == "float64":
-        method = "float64" if method == "float64" else "float32"
-        dtype = torch.float64 if method == "float64" else torch.float32
-        return method, resolver.by_product(rounded_to(prepared, dtype), everyone, max_memory)
-    order = generator_from("neighbors", n_points).permutation(n_points)
-    plan = plan_search(prepared, resolver.k, method, order)
-    rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
-    judge = Judge.of(rounded)
-    if asked is None and 8 * n_points * capacity_for(plan.n_wanted) <= max_memory:
-        passes = symmetric_pass(rounded, plan.n_wanted)
-    else:
-        place = np.empty_like(order)
-        place[order] = np.arange(n_points)
-        passes = one_sided_pass(rounded, place[everyone], plan.n_wanted)
-    return plan.method, (resolver.from_pool(found, judge) for found in passes)
-
-
 def check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
     if not isinstance(k, int | np.integer):
@@ -200,7 +169,7 @@ def check_settings(k: int, method: str, max_memory: int) -> None:
         raise ParameterError(f"max_memory is a number of bytes of at least 1, but {max_memory} was given.")
 
 
-def _check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
+def check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
     """Refuse more neighbors than there are others, and say where the points went."""
     clean = prepared.clean
     if k < clean.n_points:
