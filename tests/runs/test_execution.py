@@ -282,6 +282,16 @@ def test_a_composite_study_runs_units_of_others(toy, tmp_path):
     }
 
 
+def test_a_composite_study_may_have_a_column_for_the_study_of_each_row(toy, tmp_path):
+    columns = {"study": Column(dtype="str", meaning="which study"), **toy.COLUMNS}
+    run = execute(composite(toy, columns), Nothing(), out=tmp_path, resolve={"toy": toy})
+    assert run.table()["study"].unique().to_list() == ["toy"]
+    manifest = run.manifest
+    manifest["status"], manifest["table"] = "running", None
+    run.store.write_manifest(manifest)
+    assert run.table()["study"].unique().to_list() == ["toy"], "also while the run is not finished"
+
+
 def test_a_composite_study_has_the_columns_of_its_parts(toy, tmp_path):
     fewer = {name: column for name, column in toy.COLUMNS.items() if name != "value"}
     with pytest.raises(ParameterError, match=r"plans units of 'toy', whose column 'value' \(Float64\) it lacks"):
