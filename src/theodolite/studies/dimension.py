@@ -18,7 +18,7 @@ from theodolite.core.seeds import generator_from, seed_from
 from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
 from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
 from theodolite.runs import Unit, UnitResult
-from theodolite.studies import row_marks, table_bands, table_counts, table_facts
+from theodolite.studies import row_marks, table_bands, table_counts, table_explorer, table_facts
 from theodolite.studies.hub import removal_sweep, row_norms
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import COVARIANCE, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
@@ -104,7 +104,11 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
         Unit(
             study=NAME,
             version=VERSION,
-            params={**params, "condition": condition},
+            params={
+                **params,
+                "condition": condition,
+                **({"explored": config.explored} if condition == UNIT_NORM else {}),
+            },
             group=str(reference),
             label=" ".join(filter(None, (str(reference), which, condition))),
         )
@@ -184,6 +188,7 @@ def _unit_norm(unit: Unit, table: Table) -> UnitResult:
     graph = neighbors(table.points, k=unit.params["k"], metric="cosine", nonfinite="drop")
     _read_estimates(readings, graph, unit.params)
     readings.rows.append(table_facts.low_cosine_share(readings.make, graph))
+    readings.take(partial(table_explorer.explored_rows, readings.make, table, graph, most=unit.params["explored"]))
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 

@@ -90,10 +90,27 @@ class TokenIndex:
         The rows.
     k : int
         Neighbors shown.
+    graph : NeighborGraph
+        Nearest rows of each row that has any.
+    place : numpy.ndarray
+        `(n_tokens,)` int64: the graph point of each row, -1 for rows that were left out of the graph.
+    norms : numpy.ndarray
+        `(n_tokens,)` length of each row.
+    dimensions : numpy.ndarray
+        `(n_points,)` local dimension of each graph point by maximum likelihood from the 20 nearest; NaN where unknown.
+    hubness : numpy.ndarray
+        `(n_points,)` how often each graph point is among the k nearest of others, over k.
     """
 
-    def __init__(self, table: Table, *, k: int, metric: Literal["cosine", "euclidean"] = "cosine") -> None:
-        """Find the neighbors of every row.
+    def __init__(
+        self,
+        table: Table,
+        *,
+        k: int,
+        metric: Literal["cosine", "euclidean"] = "cosine",
+        graph: NeighborGraph | None = None,
+    ) -> None:
+        """Find the neighbors of every row, unless a graph of the table holds them already.
 
         Raises
         ------
@@ -104,60 +121,59 @@ class TokenIndex:
         """
         if k < 2:
             raise ParameterError(f"k={k} is too small: take at least 2 neighbors.")
-        self.table, self.k, self._metric = table, k, metric
+        self.table, self.k, self._metric = table, k, metric if graph is None else graph.metric
         self._points = as_points(table.points)
-        deepest = min(max(k, _LOCAL_K), table.n_tokens - 1)
-        self._graph = self._search(deepest)
-        self._place = np.full(table.n_tokens, -1)
-        self._place[self._graph.rows] = np.arange(self._graph.n_points)
-        self._norms = row_norms(self._points)
-        self._median = float(np.median(self._norms[np.isfinite(self._norms)]))
-        used = min(k, self._graph.k)
-        self._hubness = hubness(self._graph, k=used).counts / used
-        pointwise = mle(self._graph, k=min(_LOCAL_K, self._graph.k)).pointwise
+        self.graph = self._search(min(max(k, _LOCAL_K), table.n_tokens - 1)) if graph is None else graph
+        self.place = np.full(table.n_tokens, -1)
+        self.place[self.graph.rows] = np.arange(self.graph.n_points)
+        self.norms = row_norms(self._points)
+        self._median = float(np.median(self.norms[np.isfinite(self.norms)]))
+        used = min(k, self.graph.k)
+        self.hubness: Floats = hubness(self.graph, k=used).counts / used
+        pointwise = mle(self.graph, k=min(_LOCAL_K, self.graph.k)).pointwise
         assert pointwise is not None
-        self._dimensions: Floats = np.where(np.isfinite(pointwise), pointwise, np.nan)
+        self.dimensions: Floats = np.where(np.isfinite(pointwise), pointwise, np.nan)
 
     def view(self, row: int) -> TokenView:
         """Return what the table says of one of its rows."""
-        place, note = int(self._place[row]), ""
+        place, note = int(self.place[row]), ""
         if place < 0:
             place, note = self._stand_in(row)
         known = place >= 0
         return TokenView(
             token_id=int(self.table.token_ids[row]),
             token=self._name(row),
-            norm=float(self._norms[row]),
-            norm_over_median=float(self._norms[row] / self._median) if self._median else float("nan"),
+            norm=float(self.norms[row]),
+            norm_over_median=float(self.norms[row] / self._median) if self._median else float("nan"),
             count=None if self.table.counts is None else int(self.table.counts[row]),
-            dimension=_number(self._dimensions[place]) if known else None,
+            dimension=_number(self.dimensions[place]) if known else None,
             components=self._components(place) if known else None,
-            hubness=float(self._hubness[place]) if known else None,
+            hubness=float(self.hubness[place]) if known else None,
             neighbors=self._near(row, place) if known else (),
             note=note,
         )
 
     def extremes(self, shown: int) -> dict[str, list[tuple[int, float]]]:
         """Return rows of lowest and highest local dimension with it."""
-        known = np.flatnonzero(np.isfinite(self._dimensions))
-        ordered = known[np.argsort(self._dimensions[known], kind="stable")]
+        known = np.flatnonzero(np.isfinite(self.dimensions))
+        ordered = known[np.argsort(self.dimensions[known], kind="stable")]
         return {
-            name: [(int(self._graph.rows[place]), float(self._dimensions[place])) for place in places]
+            name: [(int(self.graph.rows[place]), float(self.dimensions[place])) for place in places]
             for name, places in (("lowest", ordered[:shown]), ("highest", ordered[::-1][:shown]))
         }
 
     def suspicious(self) -> dict[str, list[int]]:
         """Return rows that a reader should know of, by reason; the shortest first."""
-        finite = np.isfinite(self._norms)
-        zero = finite & (self._norms == 0)
-        short = finite & ~zero & (self._norms < _SHORT * self._median)
+        finite = np.isfinite(self.norms)
+        zero = finite & (self.norms == 0)
+        short = finite & ~zero & (self.norms < _SHORT * self._median)
         counts = self.table.counts
         reasons = {
             "not finite": ~finite,
             "zero": zero,
             "equal to an earlier row" if self._metric == "euclidean" else "same direction as an earlier row": finite
             & ~zero
-            & (self._place < 0),
+            & (self.place < 0),
             "shorter than half the median": short,
             "never seen in training": np.zeros_like(zero) if counts is None else counts == 0,
         }
@@ -165,13 +181,13 @@ class TokenIndex:
         for reason, chosen in reasons.items():
             rows = np.flatnonzero(chosen)
             if len(rows):
-                found[reason] = rows[np.argsort(self._norms[rows], kind="stable")].tolist()
+                found[reason] = rows[np.argsort(self.norms[rows], kind="stable")].tolist()
         return found
 
     def near_names(self, row: int, most: int) -> list[str]:
         """Return the names of the nearest tokens of a row."""
-        place = int(self._place[row])
-        return [self.name(int(one)) for one in self._graph.rows[self._graph.indices[place, :most]]]
+        place = int(self.place[row])
+        return [self.name(int(one)) for one in self.graph.rows[self.graph.indices[place, :most]]]
 
     def name(self, row: int) -> str:
         """Return the token of a row, or its number where no tokenizer is known."""
@@ -188,11 +204,11 @@ class TokenIndex:
 
     def _stand_in(self, row: int) -> tuple[int, str]:
         """Return the graph point that stands for a row that was left out, and why it was."""
-        if not np.isfinite(self._norms[row]):
+        if not np.isfinite(self.norms[row]):
             return -1, "The row holds numbers that are not finite."
-        if self._norms[row] == 0:
+        if self.norms[row] == 0:
             return -1, "The row is zero and has no direction."
-        values = self._points[torch.from_numpy(self._graph.rows)].double()
+        values = self._points[torch.from_numpy(self.graph.rows)].double()
         own = self._points[row].double()
         if self._metric == "cosine":
             apart = 1.0 - (values @ own) / (values.norm(dim=1) * own.norm())
@@ -200,10 +216,10 @@ class TokenIndex:
             apart = (values - own).norm(dim=1)
         place = int(apart.argmin())
         same = "direction" if self._metric == "cosine" else "row"
-        return place, f"The same {same} as {self.name(int(self._graph.rows[place]))!r}, whose neighbors are shown."
+        return place, f"The same {same} as {self.name(int(self.graph.rows[place]))!r}, whose neighbors are shown."
 
     def _near(self, row: int, place: int) -> tuple[Neighbor, ...]:
-        near = self._graph.rows[self._graph.indices[place, : self.k]]
+        near = self.graph.rows[self.graph.indices[place, : self.k]]
         values, own = self._points[torch.from_numpy(near)].double(), self._points[row].double()
         cosines = (values @ own) / (values.norm(dim=1) * own.norm())
         distances = (values - own).norm(dim=1)
@@ -219,10 +235,10 @@ class TokenIndex:
 
     def _components(self, place: int) -> float | None:
         """Return the components for the variance of the nearest of one row."""
-        k = min(_PCA_K, self._graph.n_points - 1)
+        k = min(_PCA_K, self.graph.n_points - 1)
         if k < _FEWEST_FOR_PCA:
             return None
-        pair = self._graph.rows[[place, int(self._graph.indices[place, 0])]]  # an estimate needs two neighborhoods
+        pair = self.graph.rows[[place, int(self.graph.indices[place, 0])]]  # an estimate needs two neighborhoods
         asked = self._search(k, queries=pair)
         try:
             found = local_pca(asked, self._points, k=k).pointwise

@@ -45,5 +45,9 @@ MEASURES = {
     "duplicate": "how many rows are equal to the token's, itself included",
     "undertrained": "cosine of the token's row with the mean of the rows that training never saw",
     "hub": "how often the token is among the k nearest of others, over the mean k",
+    "token": "local dimension of a token's row among the directions of all rows (MLE, 20 nearest by cosine); x is the "
+    "order in which tokens were chosen, the ones that stand out first",
+    "token_map": "of the plane that `view` places tokens in: explained, the share of the variance of the directions "
+    "that it holds; trust, how few of the neighbors it shows are none (1: all are)",
     "low_cosine_share": "share of points whose nearest neighbor by cosine has cosine below 0.5",
 }

@@ -50,6 +50,8 @@ class Config:
     counts : str or None
         A TSV file with the columns `id` or `token`, and `count`: how often each token occurs, for the dimension by
         frequency. Bundled models know their own.
+    explored : int
+        Tokens of each table that the report's explorer holds: those that stand out, then the most frequent; 0 for none.
     seed : int
         Changes every random draw.
     limit : int or None
@@ -68,6 +70,7 @@ class Config:
     shortest: tuple[int, ...] = (10, 30, 100, 300, 1000)
     shares: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     counts: str | None = None
+    explored: int = 4096
     seed: int = 0
     limit: int | None = None
 
@@ -85,5 +88,7 @@ class Config:
             raise ParameterError(f"shortest={min(self.shortest)} removes nothing. Take numbers of at least 1.")
         if any(not 0 < share <= _MOST for share in self.shares):
             raise ParameterError(f"shares={self.shares} must lie above 0 and at most at {_MOST}.")
+        if self.explored < 0:
+            raise ParameterError(f"explored={self.explored} is no number of tokens. Take 0 for none, or more.")
         if self.limit is not None and self.limit <= self.k:
             raise ParameterError(f"limit={self.limit} leaves too few rows for k={self.k}. Raise it above {self.k}.")
