@@ -109,6 +109,11 @@ class Chapter:
         Column to a heading short enough for a terminal, where its own is too long.
     bar : str
         Column that is drawn as a bar too; empty for none.
+    study : str
+        Of a part of another chapter: the study whose findings it shows, which its anchors on the page begin with too.
+    parts : tuple of Chapter
+        Chapters that this one is made of, each shown with its own headline, claims, figures and sections; none for a
+        chapter that stands alone.
     """
 
     noun: str
@@ -124,3 +129,9 @@ class Chapter:
     essential: tuple[str, ...]
     short: Mapping[str, str] = field(default_factory=dict)
     bar: str = ""
+    study: str = ""
+    parts: tuple["Chapter", ...] = ()
+
+    def findings_shown(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return the findings that this chapter shows: all of them, or those of the study that it is the part of."""
+        return [finding for finding in findings if not self.study or finding.study == self.study]

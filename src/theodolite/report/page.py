@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from theodolite.core.number_format import format_moment
-from theodolite.report.chapter import Chapter, Section
+from theodolite.report.chapter import Chapter, Section, Summary
 from theodolite.report.chapters import chapter_of
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather
@@ -21,6 +22,37 @@ from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a chapter shows of a run.
+
+    Attributes
+    ----------
+    chapter : Chapter
+        How it is shown.
+    prefix : str
+        What the anchors of the part begin with; empty where it is the whole page.
+    headline : HeadlineTable
+        One line for each subject.
+    opening : sequence of str
+        What the headline says in words.
+    claims : list of Claim
+        What was tested.
+    figures : list of PageFigure
+        Those that the rows allow.
+    sections : sequence of Section
+        Below the figures.
+    """
+
+    chapter: Chapter
+    prefix: str
+    headline: HeadlineTable
+    opening: Sequence[str]
+    claims: Sequence[Claim]
+    figures: Sequence[PageFigure]
+    sections: Sequence[Section]
 
 
 def write(
@@ -84,8 +116,10 @@ def render(
     """
     manifest = dict(run.manifest)
     chapter = _chapter(run)
-    table, claims, drawn = chapter.headline(summary, findings), gather(findings), page_figures(frame, chapter.families)
-    sections = chapter.sections(frame, summary)
+    parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
+    parts = [part for part in parts if part.headline.rows or part.figures or len(chapter.parts) < 2]
+    claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
+    sections = [section for part in parts for section in part.sections]
     style, script = asset("report.css"), asset("report.js")
     return (
         environment()
@@ -94,17 +128,12 @@ def render(
             style=Markup(style),
             script=Markup(script),
             policy=policy(script),
-            title=_title(table, manifest),
+            title=_title(parts, manifest),
             name=Path(run.path).name,
             moment=format_moment(manifest.get("finished") or manifest.get("created")),
             status=run.status,
             banners=banners(manifest, run.status),
-            chapter=chapter,
-            opening=chapter.opening(table),
-            claims=claims,
-            headline=table,
-            figures=drawn,
-            sections=sections,
+            parts=parts,
             downloads=_downloads(sections, drawn),
             warnings=list(dict.fromkeys([*(manifest.get("warnings") or []), *warnings])),
             failures=run.failures(),
@@ -121,8 +150,22 @@ def _chapter(run: Run) -> Chapter:
     return chapter_of(str(run.manifest.get("study")))
 
 
-def _title(table: HeadlineTable, manifest: Mapping[str, Any]) -> str:
-    names = list(dict.fromkeys(name for row in table.rows for name in row.name.split(", ")))
+def _part(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> Part:
+    table = chapter.headline(summary, findings)
+    return Part(
+        chapter=chapter,
+        prefix=f"{chapter.study}-" if chapter.study else "",
+        headline=table,
+        opening=chapter.opening(table),
+        claims=gather(chapter.findings_shown(findings)),
+        figures=page_figures(frame, chapter.families),
+        sections=chapter.sections(frame, summary),
+    )
+
+
+def _title(parts: Sequence[Part], manifest: Mapping[str, Any]) -> str:
+    rows = [row for part in parts for row in part.headline.rows]
+    names = list(dict.fromkeys(name for row in rows for name in row.name.split(", ")))
     about = listed(names) or "nothing yet"
     study = str(manifest.get("study") or "survey").replace("_", " ")
     return f"{study.capitalize()} of {about}"

@@ -24,6 +24,8 @@ class Finding:
         The numbers, in a sentence with their uncertainty.
     subject : str
         Reference and table that the finding is about; empty where it is about the whole run.
+    study : str
+        In a survey, the study that it is from; empty elsewhere.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Finding:
     verdict: Verdict
     evidence: str
     subject: str = ""
+    study: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as a dict fit for JSON."""
