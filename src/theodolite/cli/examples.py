@@ -22,6 +22,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": ("run study.yaml", "run runs/first/study.yaml --out runs/second"),
     "report": ("report runs/first", "report runs/first --figures svg,pdf"),
     "status": ("status runs/first", "status runs/first --json"),
+    "compare-runs": ("compare-runs runs/first runs/second", "compare-runs runs/cpu runs/gpu --rtol 1e-4 --json"),
     "ls": ("ls", "ls /data/runs --json"),
     "cache": ("cache", "cache --json"),
     "cache clear": ("cache clear EleutherAI/pythia-70m", "cache clear --yes"),

@@ -51,6 +51,7 @@ for _name, _where, _help in (
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
     ("report", "folders:report", "Write the report and the figures of a run again."),
     ("status", "folders:status", "Show how far a run is, and what failed."),
+    ("compare-runs", "compare:compare_runs", "Say whether two runs agree, and where not."),
     ("ls", "folders:ls", "List the runs in a folder."),
     ("schema", "schema:schema", "Print the JSON Schema of what other programs read."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),

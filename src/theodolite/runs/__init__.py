@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from theodolite.runs.columns import Column, data_dictionary
+    from theodolite.runs.comparison import RunComparison, compare_runs
     from theodolite.runs.config import config_from_mapping, config_to_mapping
     from theodolite.runs.execution import execute
     from theodolite.runs.manifest import Manifest
@@ -21,6 +22,7 @@ _HOME = {
     "Manifest": "manifest",
     "Outcome": "runner",
     "Run": "run",
+    "RunComparison": "comparison",
     "RunEntry": "run",
     "RunStatus": "run",
     "Runner": "runner",
@@ -28,6 +30,7 @@ _HOME = {
     "Study": "study",
     "Unit": "unit",
     "UnitResult": "unit",
+    "compare_runs": "comparison",
     "config_from_mapping": "config",
     "config_to_mapping": "config",
     "data_dictionary": "columns",
@@ -43,6 +46,7 @@ __all__ = [
     "Manifest",
     "Outcome",
     "Run",
+    "RunComparison",
     "RunEntry",
     "RunStatus",
     "Runner",
@@ -50,6 +54,7 @@ __all__ = [
     "Study",
     "Unit",
     "UnitResult",
+    "compare_runs",
     "config_from_mapping",
     "config_to_mapping",
     "data_dictionary",

@@ -42,6 +42,9 @@ class Column:
         "fraction", "nats", "distances in the units of the points"; empty where there is none.
     range : str
         What values can occur, such as "[0, 1]"; empty where anything can.
+    key : bool or None
+        Whether it says what was measured rather than what came out; None where the type and the name say it (see
+        `is_key_column`).
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Column:
     meaning: str
     unit: str = ""
     range: str = ""
+    key: bool | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in _KINDS and self.dtype not in _POLARS:
@@ -82,6 +86,25 @@ def columns_hash(columns: Mapping[str, Column]) -> str:
     True
     """
     return hash_json([[name, column.polars_name] for name, column in columns.items()])
+
+
+def is_key_column(name: str, column: Column) -> bool:
+    """Say whether a column tells rows apart, or holds what was measured.
+
+    Text, booleans and whole numbers say what was measured, except counts, whose names begin with `n_`. Floats are what
+    came out. `Column.key` says otherwise where that is wrong, as for a position on a continuous axis.
+
+    Examples
+    --------
+    >>> layer, count = (Column(dtype="int", meaning="a whole number") for _ in range(2))
+    >>> is_key_column("layer", layer), is_key_column("n_used", count)
+    (True, False)
+    >>> is_key_column("x", Column(dtype="float", meaning="bin edge", key=True))
+    True
+    """
+    if column.key is not None:
+        return column.key
+    return not column.polars_name.startswith("Float") and not name.startswith("n_")
 
 
 def data_dictionary(columns: Mapping[str, Column]) -> list[dict[str, str]]:

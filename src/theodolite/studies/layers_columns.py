@@ -14,7 +14,7 @@ COLUMNS = {
         dtype="str",
         meaning="structured (the prompt itself), block_shuffle, full_shuffle, random_vocabulary or word_replacement",
     ),
-    "level": Column(dtype="float", meaning="level S of a block shuffle, or share of replaced words"),
+    "level": Column(dtype="float", meaning="level S of a block shuffle, or share of replaced words", key=True),
     "repeat": Column(dtype="int", meaning="number of the random draw, from 0"),
     "positions": Column(dtype="str", meaning="tokens in the cloud: all, or the first of each token type"),
     "layer": Column(

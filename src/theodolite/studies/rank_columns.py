@@ -17,7 +17,7 @@ COLUMNS = {
     "rank": Column(dtype="int", meaning="rank of the table or of its update", range="[1, extrinsic]"),
     "seed": Column(dtype="int", meaning="which training: order of the text and initial values"),
     "measure": Column(dtype="str", meaning="what was measured (see MEASURES)"),
-    "x": Column(dtype="float", meaning="number of the held-out window, or training step"),
+    "x": Column(dtype="float", meaning="number of the held-out window, or training step", key=True),
     "scale": Column(dtype="int", meaning="outer neighbor that an estimate of the dimension compared", unit="rank"),
     "params": Column(dtype="str", meaning="settings behind the number, as JSON"),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),

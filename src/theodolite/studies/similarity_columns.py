@@ -20,10 +20,12 @@ COLUMNS = {
     "scale": Column(dtype="int", meaning="number of neighbors k", unit="rank"),
     "layer_a": Column(dtype="int", meaning="layer of the first model, 0 = embedding output"),
     "layer_b": Column(dtype="int", meaning="layer of the second model"),
-    "depth": Column(dtype="float", meaning="layer of the first model over its last, where layers are matched by depth"),
+    "depth": Column(
+        dtype="float", meaning="layer of the first model over its last, where layers are matched by depth", key=True
+    ),
     "token_id": Column(dtype="int", meaning="id of the token in the first model, where the number belongs to one"),
     "token": Column(dtype="str", meaning="the token's display string"),
-    "neighbors": Column(dtype="str", meaning="JSON list of the token's nearest tokens"),
+    "neighbors": Column(dtype="str", meaning="JSON list of the token's nearest tokens", key=False),
     "x": Column(dtype="float", meaning="place on a horizontal axis: left edge of a bin, or dimension"),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
     "stderr": Column(dtype="float", meaning="standard error over tokens", unit="as value"),

@@ -20,9 +20,18 @@ COLUMNS = {
     "n1": Column(dtype="int", meaning="inner neighbor that the estimate compared", unit="rank"),
     "scale": Column(dtype="int", meaning="outer neighbor that the estimate compared (n2 or k)", unit="rank"),
     "radius": Column(dtype="float", meaning="mean distance to the outer neighbor", unit="units of the table"),
-    "x": Column(dtype="float", meaning="position on the measure's own axis: bin edge, quantile, rows removed, band"),
+    "x": Column(
+        dtype="float", meaning="position on the measure's own axis: bin edge, quantile, rows removed, band", key=True
+    ),
     "token_id": Column(dtype="int", meaning="row of the table, where the number belongs to one token"),
     "token": Column(dtype="str", meaning="the token's display string"),
+    "view": Column(
+        dtype="str",
+        meaning="of the measure token: what else is known of the token, as JSON: `norm`, `hubness`, `count`, `band` (0 "
+        "never seen, 1 the rarest quarter to 4 the most frequent), `map` (its place in the plane of the first two "
+        "principal components), `near` (id, cosine and distance of its nearest, with the token where it has no row of "
+        "its own here) and `marks` (what is odd about it)",
+    ),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
     "stderr": Column(dtype="float", meaning="standard error of the number", unit="as value"),
     "n_used": Column(dtype="int", meaning="points that the number rests on", unit="points"),

@@ -17,7 +17,9 @@ COLUMNS = {
         dtype="int", meaning="layer of the source that the vector was read at: equal relative depth"
     ),
     "chosen": Column(dtype="bool", meaning="whether layer and tokens are those chosen on the fitted pairs"),
-    "strength": Column(dtype="float", meaning="length of what is added", unit="mean residual norms of the layer"),
+    "strength": Column(
+        dtype="float", meaning="length of what is added", unit="mean residual norms of the layer", key=True
+    ),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
     "stderr": Column(dtype="float", meaning="standard error over pairs", unit="as value"),
     "low": Column(dtype="float", meaning="lower end of the bootstrap interval over pairs", unit="as value"),
