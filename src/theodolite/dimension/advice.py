@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.seeds import generator_from
 from theodolite.dimension.estimate import DimensionEstimate
@@ -17,8 +18,8 @@ from theodolite.neighborhoods.graph import NeighborGraph
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Recommendation(Displayed):
     """The scale to quote.
 
     Attributes
@@ -101,8 +102,8 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     return Recommendation(estimate=estimates[least], stable=False, reason=reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Calibration(Displayed):
     """What an estimator reads on Gaussian clouds of known dimension with the same number of points and columns.
 
     Attributes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.neighborhoods.clouds import CloudNeighbors
@@ -15,8 +16,8 @@ Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudDimensions:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CloudDimensions(Displayed):
     """Intrinsic dimensions of many clouds, at one scale or several; entry by entry as in `DimensionEstimate`.
 
     Attributes

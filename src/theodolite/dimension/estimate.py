@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.number_format import format_value
 
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
@@ -13,8 +14,8 @@ _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DimensionEstimate:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DimensionEstimate(Displayed):
     """An intrinsic dimension with its standard error, the scale it was read at and the points it rests on.
 
     Attributes

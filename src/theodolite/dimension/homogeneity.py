@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.ratios import log_ratios, require_neighbors
@@ -18,8 +19,8 @@ _SMALLEST = 3
 _ROUNDS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linearity:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Linearity(Displayed):
     """How straight -ln(1 - F) is against ln(r_2 / r_1).
 
     Attributes

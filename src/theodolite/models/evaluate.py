@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.models.forward import SpecialTokens, checked_prompts, passes
 from theodolite.models.language_model import LanguageModel
@@ -16,8 +17,8 @@ from theodolite.models.language_model import LanguageModel
 _ELEMENTS = 1 << 23
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LossEvaluation:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class LossEvaluation(Displayed):
     """Next-token loss over windows, in nats per token.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.provenance import versions
 from theodolite.models.anatomy import Kind, LastLayer, Readout, examine
@@ -16,8 +17,8 @@ _NOT_CONTENT = ("_name_or_path", "transformers_version", "dtype", "torch_dtype",
 _PACKAGES = ("theodolite", "torch", "transformers", "tokenizers", "accelerate")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanguageModel:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LanguageModel(Displayed):
     """A model of transformers, ready to run, and its conventions.
 
     Attributes

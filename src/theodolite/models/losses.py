@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 
 Floats = npt.NDArray[np.float64]
@@ -18,8 +19,8 @@ _NEVER = -1e4
 """Stands for -inf in products; exp of it is 0 in every precision."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TokenLosses:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TokenLosses(Displayed):
     """Losses of one prompt, token by token, in nats.
 
     Attributes

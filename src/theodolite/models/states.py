@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.models.anatomy import LastLayer, states_of
 from theodolite.models.forward import Ids, SpecialTokens, checked_prompts, passes
@@ -16,8 +17,8 @@ from theodolite.models.language_model import LanguageModel
 Wanted = Literal["post_norm", "pre_norm"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PromptStates:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PromptStates(Displayed):
     """The token cloud of one prompt at every layer.
 
     Attributes

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.core.hashing import canonical_json
 from theodolite.models.language_model import LanguageModel
@@ -24,8 +25,8 @@ FORMAT = "theodolite.steering_vector"
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SteeringVector:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SteeringVector(Displayed):
     """Directions in the residual stream of one model.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, UnsafeFileError
 from theodolite.core.hashing import hash_file
 from theodolite.models.anatomy import LastLayer
@@ -20,8 +21,8 @@ from theodolite.tables.json_file import read_json
 _CONFIG, _PARAMETERS = "config.json", "params.pt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TunedLens:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TunedLens(Displayed):
     """Translators of the states of each layer but the last.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
@@ -16,8 +17,8 @@ from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.prepare import prepare
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudNeighbors:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CloudNeighbors(Displayed):
     """The k nearest of each point within its own cloud, for many clouds; what is absent is -1 or NaN.
 
     Attributes

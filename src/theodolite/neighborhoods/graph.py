@@ -6,13 +6,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 
 Metric = Literal["euclidean", "cosine"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeighborGraph:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NeighborGraph(Displayed):
     """For each point its k nearest others, exact, with float64 distances and an account of what was done.
 
     Attributes

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.neighborhoods.graph import NeighborGraph
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hubness:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Hubness(Displayed):
     """How often each point is among the k nearest of others, N_k.
 
     Attributes

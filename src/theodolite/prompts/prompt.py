@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Prompt(Displayed):
     """One text.
 
     Attributes
@@ -33,8 +34,8 @@ class Prompt:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompts:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Prompts(Displayed):
     """Prompts in the order of their source.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.prompts.prompt import Prompt
 
@@ -42,8 +43,8 @@ class Dropped:
     n_tokens: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TokenizedPrompts:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TokenizedPrompts(Displayed):
     """Prompts with their token ids.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
 from theodolite.neighborhoods.clouds import CloudNeighbors
@@ -19,8 +20,8 @@ _NEARLY_ALIGNED = 0.99  # from this |cosine| on the angle is taken from unit vec
 _SMALLEST, _LARGEST = 1e-70, 1e70  # fourth powers of such distances neither vanish nor overflow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeighborAngles:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NeighborAngles(Displayed):
     """Angles between the directions to the first and to the second neighbor.
 
     Attributes

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -48,8 +49,8 @@ _VOWEL = re.compile("[aeiouyà-öø-ÿ]")
 _SHORTEST = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coherence:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Coherence(Displayed):
     """How coherent the neighborhood of each token is; every array has one value for each row of the graph.
 
     Attributes

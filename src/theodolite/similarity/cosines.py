@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import PointsError
 from theodolite.core.points import Points
 from theodolite.similarity.directions import blocks_of, directed_rows, norms_of, on_cpu
@@ -14,8 +15,8 @@ from theodolite.similarity.directions import blocks_of, directed_rows, norms_of,
 _ROWS_PER_PRODUCT = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanCosine:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MeanCosine(Displayed):
     """Mean and standard deviation of the cosine similarities of all pairs of rows.
 
     Attributes

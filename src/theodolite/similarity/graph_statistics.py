@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -16,8 +17,8 @@ _RANKS_PER_CHUNK = 1 << 22  # 8 MiB of int16
 _TRIPLES_PER_CHUNK = 1 << 16  # small enough for the cache
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphStatistics:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class GraphStatistics(Displayed):
     """How mutual and how clustered the directed graph "j is among the k nearest of i" is.
 
     Attributes

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
@@ -18,8 +19,8 @@ Floats = npt.NDArray[np.float64]
 _NUMBERS_PER_BLOCK = 1 << 22  # 32 MiB of float64 for each block of distances
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InformationImbalance:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class InformationImbalance(Displayed):
     """How much of the neighborhoods of one table another predicts; 0: all, 1: nothing.
 
     Attributes

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import PointsError
 from theodolite.core.points import Points
 from theodolite.similarity.unit_rows import FEWEST, UnitRows, blocks, centered_rows, cross, require_equal_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelAlignment:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class KernelAlignment(Displayed):
     """Linear centered kernel alignment (CKA).
 
     Attributes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
@@ -16,8 +17,8 @@ Indices = npt.NDArray[np.int64]
 _NUMBERS_PER_BATCH = 1 << 19  # 4 MiB of float64 for the gathered neighborhoods
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LleWeights:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LleWeights(Displayed):
     """Weights that rebuild each point from its neighbors, and how well they do.
 
     Attributes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
@@ -19,8 +20,8 @@ Indices = npt.NDArray[np.int64]
 N_BINS = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LleSimilarity:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LleSimilarity(Displayed):
     """Cosines between the weight rows of the same tokens in two tables, and their two parts.
 
     Attributes

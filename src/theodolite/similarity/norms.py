@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import PointsError
 from theodolite.core.points import Points
 from theodolite.similarity.directions import norms_of
@@ -14,8 +15,8 @@ from theodolite.similarity.directions import norms_of
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Norms:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Norms(Displayed):
     """How long the rows are, in the units of the points.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods.clouds import CloudNeighbors
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -17,8 +18,8 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Overlap(Displayed):
     """Share of common neighbors among the k nearest in two clouds, for several k.
 
     Attributes

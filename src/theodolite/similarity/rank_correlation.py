@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from scipy.stats import rankdata
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
@@ -18,8 +19,8 @@ Floats = npt.NDArray[np.float64]
 _FLAT = 1e-12  # cosines that differ by less differ by rounding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankCorrelation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RankCorrelation(Displayed):
     """Spearman correlation between the cosines of pairs of tokens in two tables.
 
     Attributes

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points
 from theodolite.core.progress import Progress, Silent, tracked
@@ -19,8 +20,8 @@ _NORMAL_975 = 1.959963984540054
 _FLAT = 1e-12  # a variance of cosines below this is rounding: cosines are of order 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rsa:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Rsa(Displayed):
     """Pearson correlation between the cosines of all pairs of tokens in two tables.
 
     Attributes
@@ -54,8 +55,8 @@ class Rsa:
     include_diagonal: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RsaMatrix:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RsaMatrix(Displayed):
     """`rsa` between all pairs of several tables; see `Rsa` for the meaning.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.statistics.resampling import (
     Floats,
@@ -26,8 +27,8 @@ _CONSTANT = 1e-13
 """Share of the largest variance, all columns spanning one unit, below which a column is constant up to rounding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correlation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Correlation(Displayed):
     """A correlation in [-1, 1], and how far it can be trusted.
 
     Attributes

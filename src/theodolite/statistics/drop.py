@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.seeds import generator_from
 from theodolite.statistics.resampling import Floats, as_vector, check_bootstrap, percentile_interval
@@ -14,8 +15,8 @@ from theodolite.statistics.resampling import Floats, as_vector, check_bootstrap,
 _FEWEST = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Drop(Displayed):
     """A fall of a measured quantity from its first to its last reading.
 
     Attributes

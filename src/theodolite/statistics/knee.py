@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.seeds import generator_from
 from theodolite.statistics.resampling import (
@@ -27,8 +28,8 @@ _FEWEST = 5
 _FEWEST_REPLICATES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knee:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Knee(Displayed):
     """Where two joined straight segments meet, and whether the curve has such a place.
 
     Attributes

@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.statistics.resampling import Axis, Floats, as_vector, on_axis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Trend(Displayed):
     """A straight line through measured numbers.
 
     Attributes

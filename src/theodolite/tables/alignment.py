@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 from theodolite.core.visible import visible
 from theodolite.tables.matching import STAGES, match_spellings
@@ -21,8 +22,8 @@ _PLACEHOLDER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Alignment:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Alignment(Displayed):
     """Which rows of two tables are the same token.
 
     Attributes

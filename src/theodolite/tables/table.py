@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.tables.vocabulary import Vocabulary
 
 Rows = Literal["all", "tokenizer", "trimmed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Table(Displayed):
     """A matrix with one row for each token.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
@@ -24,8 +25,8 @@ class _Carried(Protocol):
 CarriedT = TypeVar("CarriedT", bound=_Carried)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapDiagnostics:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MapDiagnostics(Displayed):
     """How well a map does on tokens it was fitted on, and on tokens it was not.
 
     Attributes
@@ -70,8 +71,8 @@ class MapDiagnostics:
         return float(self.singular_values[0]) / smallest if smallest > 0 else float("inf")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LinearMap:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class LinearMap(Displayed):
     """A map of columns: `matrix @ v` is the target model's counterpart of the source model's direction v.
 
     Attributes
