@@ -53,6 +53,7 @@ for _name, _where, _help in (
     ("status", "folders:status", "Show how far a run is, and what failed."),
     ("compare-runs", "compare:compare_runs", "Say whether two runs agree, and where not."),
     ("ls", "folders:ls", "List the runs in a folder."),
+    ("completion", "completion:completion", "Print the completion of commands and options for a shell."),
     ("schema", "schema:schema", "Print the JSON Schema of what other programs read."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
