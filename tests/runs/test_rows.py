@@ -130,3 +130,24 @@ def test_a_missing_column_is_refused_by_name():
 def test_a_row_is_a_dict():
     with pytest.raises(RunError, match="Row 0 is a tuple, but rows must be dicts"):
         frame_from_rows([(1, 2)], COLUMNS)
+
+
+LISTS = {"row": Column(dtype="Int32", meaning="a row"), "near": Column(dtype="List(Int32)", meaning="rows near it")}
+
+
+def test_lists_are_held_to_the_type_of_what_they_hold():
+    frame = frame_from_rows([{"row": 0, "near": [1, np.int64(2)]}, {"row": 1, "near": None}], LISTS)
+    assert frame.schema == pl.Schema({"row": pl.Int32, "near": pl.List(pl.Int32)})
+    assert frame["near"].to_list() == [[1, 2], None]
+    for near, reason in ((3, "not a list"), ([1.5], "not an integer"), ([2**31], "outside")):
+        with pytest.raises(RunError, match=rf"Column 'near' is List\(Int32\), but row 0 holds .*{reason}"):
+            frame_from_rows([{"row": 0, "near": near}], LISTS)
+
+
+def test_a_frame_is_taken_as_it_is():
+    frame = frame_from_rows([{"row": 0, "near": [1, 2]}], LISTS)
+    assert frame_from_rows(frame.select("near", "row"), LISTS).equals(frame)
+    with pytest.raises(RunError, match="must have exactly the columns of COLUMNS: far unknown, near missing"):
+        frame_from_rows(frame.rename({"near": "far"}), LISTS)
+    with pytest.raises(RunError, match="Column 'row' is Int32, but the frame of the unit holds Int64"):
+        frame_from_rows(frame.with_columns(pl.col("row").cast(pl.Int64)), LISTS)

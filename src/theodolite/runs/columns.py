@@ -26,6 +26,7 @@ _POLARS = (
     "UInt32",
     "UInt64",
 )
+_LISTS = tuple(f"List({name})" for name in _POLARS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class Column:
     Attributes
     ----------
     dtype : str
-        "str", "int", "float", "bool", or a polars name such as "Float32" or "UInt16".
+        "str", "int", "float", "bool", a polars name such as "Float32" or "UInt16", or a list of those, such as
+        "List(Int32)".
     meaning : str
         One sentence.
     unit : str
@@ -64,9 +66,10 @@ class Column:
     key: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in _KINDS and self.dtype not in _POLARS:
+        if self.dtype not in _KINDS and self.dtype not in _POLARS and self.dtype not in _LISTS:
             raise ParameterError(
-                f"A column cannot have dtype {self.dtype!r}. Use one of {', '.join((*_KINDS, *_POLARS))}."
+                f"A column cannot have dtype {self.dtype!r}. Use one of {', '.join((*_KINDS, *_POLARS))}, "
+                "or a list such as List(Int32)."
             )
 
     @property

@@ -28,16 +28,26 @@ def schema_of(columns: Mapping[str, Column]) -> dict[str, pl.DataType]:
     >>> schema_of({"layer": Column(dtype="int", meaning="0 = embedding output")})
     {'layer': Int64}
     """
-    return {name: getattr(pl, column.polars_name)() for name, column in columns.items()}
+    return {name: _type_of(column.polars_name) for name, column in columns.items()}
 
 
-def frame_from_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:
+def _type_of(polars_name: str) -> pl.DataType:
+    inner = _inner(polars_name)
+    return pl.List(_type_of(inner)) if inner else getattr(pl, polars_name)()
+
+
+def _inner(polars_name: str) -> str:
+    """Return the type that a list holds; nothing where it is no list."""
+    return polars_name.removeprefix("List(").removesuffix(")") if polars_name.startswith("List(") else ""
+
+
+def frame_from_rows(rows: Sequence[Mapping[str, Any]] | pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
     """Return the rows as a frame with exactly the columns and types of `columns`.
 
     Parameters
     ----------
-    rows : sequence of mapping
-        Flat dicts; each has every column and no other.
+    rows : sequence of mapping, or polars.DataFrame
+        Flat dicts; each has every column and no other. A frame must have the columns and types already.
     columns : mapping of str to Column
         The study's `COLUMNS`.
 
@@ -49,7 +59,8 @@ def frame_from_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Col
     Raises
     ------
     RunError
-        If a row has an unknown column, lacks one, or holds a value of another type or outside its range.
+        If a row has an unknown column, lacks one, or holds a value of another type or outside its range; or a frame has
+        other columns or types.
 
     Examples
     --------
@@ -57,6 +68,8 @@ def frame_from_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Col
     >>> frame_from_rows([{"token": " dog", "value": 1}], columns).rows()
     [(' dog', 1.0)]
     """
+    if isinstance(rows, pl.DataFrame):
+        return _checked_frame(rows, columns)
     names = columns.keys()
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
@@ -81,6 +94,23 @@ def frame_from_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Col
     return pl.DataFrame(series, schema=schema_of(columns))
 
 
+def _checked_frame(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
+    """Return the columns of a frame in their order, or raise the error for those that are missing or other."""
+    wanted = schema_of(columns)
+    if set(frame.columns) != set(wanted):
+        unknown, missing = set(frame.columns) - set(wanted), set(wanted) - set(frame.columns)
+        raise RunError(
+            f"The frame of a unit must have exactly the columns of COLUMNS: {', '.join(sorted(unknown)) or 'none'} "
+            f"unknown, {', '.join(sorted(missing)) or 'none'} missing."
+        )
+    for name, dtype in wanted.items():
+        if frame.schema[name] != dtype:
+            raise RunError(
+                f"Column {name!r} is {dtype}, but the frame of the unit holds {frame.schema[name]}. Cast it."
+            )
+    return frame.select(list(wanted))
+
+
 def _refuse_columns(number: int, row: Mapping[str, Any], columns: Mapping[str, Column]) -> None:
     """Raise the error for a row whose columns are not those of the study."""
     unknown = [str(name) for name in row if name not in columns]
@@ -102,6 +132,8 @@ def _converter(polars_name: str) -> Callable[[Any], Any]:
         return _text
     if polars_name == "Boolean":
         return _boolean
+    if inner := _inner(polars_name):
+        return _list_of(_converter(inner))
     if polars_name.startswith("Float"):
         return _single if polars_name == "Float32" else _real
     signed = polars_name.startswith("Int")
@@ -116,6 +148,15 @@ def _converter(polars_name: str) -> Callable[[Any], Any]:
         return int(value)
 
     return whole
+
+
+def _list_of(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    def listed(value: Any) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            raise TypeError("not a list")
+        return [None if one is None else convert(one) for one in value]
+
+    return listed
 
 
 def _text(value: Any) -> str:

@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.hashing import canonical_json
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KEY_LENGTH = 20
 
@@ -81,8 +84,9 @@ class UnitResult:
 
     Attributes
     ----------
-    rows : sequence of mapping
-        Flat dicts with the columns of the study's `COLUMNS`.
+    rows : sequence of mapping, or polars.DataFrame
+        Flat dicts with the columns of the study's `COLUMNS`; or a frame of exactly these columns and types, where rows
+        are too many to be dicts.
     inputs : sequence of mapping
         Provenance of what was read (reference, revision, tensor, dtype, shape, sha256), fit for JSON. It is kept in
         the unit's file and gathered, each once, in the manifest.
@@ -90,12 +94,16 @@ class UnitResult:
         What a reader of the numbers should know. Python warnings raised during `run` are gathered as well.
     parts : mapping of str to float
         Seconds that parts of the work took, such as the model and the geometry; the manifest holds their sums.
+    notes : Mapping
+        How the work was done, fit for JSON: what may differ between machines that give the same rows. Kept in the
+        unit's file only.
     """
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: "Sequence[Mapping[str, Any]] | pl.DataFrame"
     inputs: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_key(text: str) -> bool:

@@ -47,6 +47,8 @@ class UnitRecord:
         What a reader of the numbers should know.
     parts : dict of str to float
         Seconds that parts of the work took.
+    notes : dict
+        How the work was done.
     """
 
     key: str
@@ -60,6 +62,7 @@ class UnitRecord:
     inputs: Sequence[Mapping[str, Any]] = field(default_factory=list)
     warnings: Sequence[str] = field(default_factory=list)
     parts: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_unit_file(path: Path, frame: pl.DataFrame, record: UnitRecord) -> None:

@@ -55,7 +55,7 @@ class Work:
             study = find_study(unit.study, self.resolve, self.own)
             result, noted = _run(study, unit)
             frame = frame_from_rows(result.rows, study.COLUMNS)
-            inputs = _checked_inputs(result.inputs)
+            inputs, notes = _checked(result.inputs, "An input"), _checked([result.notes], "A note")[0]
         except Exception as error:
             return Outcome(key=unit.key, seconds=time.perf_counter() - start, failure=describe(error))
         seconds = time.perf_counter() - start
@@ -71,6 +71,7 @@ class Work:
             inputs=inputs,
             warnings=list(dict.fromkeys([*map(str, result.warnings), *noted])),
             parts={str(name): float(spent) for name, spent in result.parts.items()},
+            notes=notes,
         )
         write_unit_file(self.store.unit_path(unit.key), frame, record)
         return Outcome(key=unit.key, seconds=seconds, n_rows=frame.height)
@@ -83,10 +84,10 @@ def _run(study: Study, unit: Unit) -> tuple[UnitResult, list[str]]:
         result = study.run(unit)
     if not isinstance(result, UnitResult):
         result = UnitResult(rows=result)
-    if isinstance(result.rows, str | Mapping | pl.DataFrame) or not isinstance(result.rows, Sequence):
+    if isinstance(result.rows, str | Mapping) or not isinstance(result.rows, Sequence | pl.DataFrame):
         raise RunError(
             f"Study {study.NAME!r} returned a {type(result.rows).__name__} for unit {unit.name}. "
-            "Its run must return a list of dicts or a UnitResult."
+            "Its run must return a list of dicts, a frame or a UnitResult."
         )
     noted = [
         str(one.message) if issubclass(one.category, GeometryWarning) else f"{one.category.__name__}: {one.message}"
@@ -95,16 +96,16 @@ def _run(study: Study, unit: Unit) -> tuple[UnitResult, list[str]]:
     return result, noted
 
 
-def _checked_inputs(inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    for one in inputs:
+def _checked(facts: Sequence[Mapping[str, Any]], what: str) -> list[dict[str, Any]]:
+    for one in facts:
         try:
             canonical_json(one)
         except (TypeError, ValueError) as error:
             raise RunError(
-                f"An input of the unit cannot be written as JSON ({error}): {one!r:.200}. "
+                f"{what} of the unit cannot be written as JSON ({error}): {one!r:.200}. "
                 "Use strings, finite numbers, booleans, None, lists and dicts only."
             ) from error
-    return [dict(one) for one in inputs]
+    return [dict(one) for one in facts]
 
 
 def describe(error: Exception) -> Failure:
