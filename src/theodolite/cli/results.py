@@ -80,9 +80,7 @@ def write_report(
     study = studies.resolve(run.manifest["study"])
     frame = run.table()
     summary, findings = study.summarize(frame), study.find(frame)
-    families = chapter_of(run.manifest["study"]).families
-    report.save_figures(run.path, frame, families=families, formats=formats)
-    return summary, findings, report.write(run, summary=summary, findings=findings, figures=False)
+    return summary, findings, report.write(run, summary=summary, findings=findings, formats=formats)
 
 
 def show_headline(chapter: Chapter, table: HeadlineTable, output: Output) -> None:

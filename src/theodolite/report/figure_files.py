@@ -1,7 +1,6 @@
 """Figures as files: the same bytes for the same frame, and the data behind each figure beside it."""
 
 import io
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.report.drawings import Drawing, drawings, quiet_about_glyphs
 from theodolite.report.figures import FAMILIES
 from theodolite.report.figures.canvas import Layout, house_style
 from theodolite.report.figures.family import FigureFamily
@@ -54,18 +54,44 @@ def save_figures(
     list of Path
         The files written: `<name>.<format>` and `<name>.csv`.
     """
+    return save_drawings(run_path, drawings(frame, families, layouts=(layout,)), formats=formats, layout=layout)
+
+
+def save_drawings(
+    run_path: Path | str,
+    drawn: Iterable[Drawing],
+    *,
+    formats: Sequence[Format] = ("svg", "png"),
+    layout: Layout = "wide",
+) -> list[Path]:
+    """Write figures that are drawn already, with their data.
+
+    Parameters
+    ----------
+    run_path : Path or str
+        Folder of the run; files go to its folder `figures`.
+    drawn : iterable of Drawing
+        The figures.
+    formats : sequence of {"svg", "png", "pdf"}
+        Kinds of file.
+    layout : {"wide", "narrow"}
+        Which of their layouts.
+
+    Returns
+    -------
+    list of Path
+        The files written: `<name>.<format>` and `<name>.csv`.
+    """
     folder = Path(run_path) / FOLDER
     written = []
-    for family in families:
-        figure = family.draw(frame, layout=layout)
-        if figure is None:
-            continue
+    for drawing in drawn:
         folder.mkdir(parents=True, exist_ok=True)
+        name = drawing.family.name
         for kind in formats:
-            written.append(folder / f"{family.name}.{kind}")
-            written[-1].write_bytes(figure_bytes(figure, kind))
-        written.append(folder / f"{family.name}.csv")
-        family.data(frame).write_csv(written[-1])
+            written.append(folder / f"{name}.{kind}")
+            written[-1].write_bytes(figure_bytes(drawing.figures[layout], kind))
+        written.append(folder / f"{name}.csv")
+        drawing.data.write_csv(written[-1])
     return written
 
 
@@ -88,7 +114,7 @@ def figure_bytes(figure: Figure, kind: Format = "svg", *, text_as: Literal["path
     """
     buffer = io.BytesIO()
     settings = {"svg.fonttype": text_as, "svg.hashsalt": "theodolite", "pdf.fonttype": 42}
-    with house_style(), mpl.rc_context(settings), _quiet_about_glyphs(), _laid_out(figure):
+    with house_style(), mpl.rc_context(settings), quiet_about_glyphs(), _laid_out(figure):
         background = "white" if kind == "png" else "none"
         figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_NO_TRACES[kind], facecolor=background)
     return buffer.getvalue()
@@ -107,11 +133,3 @@ def _laid_out(figure: Figure) -> Iterator[None]:
         yield
     finally:
         figure.set_layout_engine(engine)
-
-
-@contextmanager
-def _quiet_about_glyphs() -> Iterator[None]:
-    """Say nothing of letters that the drawing font lacks: a name in any script must not fail a figure."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        yield

@@ -14,7 +14,8 @@ from theodolite.report.chapter import Chapter, Section, Summary
 from theodolite.report.chapters import chapter_of
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather
-from theodolite.report.figure_files import save_figures
+from theodolite.report.drawings import Drawing, drawings
+from theodolite.report.figure_files import Format, save_drawings
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import HeadlineTable
 from theodolite.report.html import asset, environment, policy, write_page
@@ -40,8 +41,10 @@ class Part:
         What the headline says in words.
     claims : list of Claim
         What was tested.
+    drawn : list of Drawing
+        Figures that the rows allow.
     figures : list of PageFigure
-        Those that the rows allow.
+        The same as the page shows them.
     sections : sequence of Section
         Below the figures.
     """
@@ -51,6 +54,7 @@ class Part:
     headline: HeadlineTable
     opening: Sequence[str]
     claims: Sequence[Claim]
+    drawn: Sequence[Drawing]
     figures: Sequence[PageFigure]
     sections: Sequence[Section]
 
@@ -62,6 +66,7 @@ def write(
     findings: Sequence[Finding],
     warnings: Sequence[str] = (),
     figures: bool = True,
+    formats: Sequence[Format] = ("svg", "png"),
 ) -> Path:
     """Write `report.html` into a run's folder, and the figures with their data beside it.
 
@@ -77,17 +82,18 @@ def write(
         Shown beside those of the run's manifest.
     figures : bool
         Whether to write the folder `figures` as well.
+    formats : sequence of {"svg", "png", "pdf"}
+        Kinds of file in it.
 
     Returns
     -------
     Path
         The page. It replaces an older one only once it is complete.
     """
-    frame = run.table()
+    parts = _parts(_chapter(run), run.table(), summary, findings)
     if figures:
-        save_figures(run.path, frame, families=_chapter(run).families)
-    page = render(run, frame=frame, summary=summary, findings=findings, warnings=warnings)
-    return write_page(Path(run.path), page)
+        save_drawings(run.path, [drawing for part in parts for drawing in part.drawn], formats=formats)
+    return write_page(Path(run.path), _page(run, parts, findings, warnings))
 
 
 def render(
@@ -114,10 +120,11 @@ def render(
     str
         A page that loads nothing, runs no script but its own (by hash), and escapes every string it was given.
     """
+    return _page(run, _parts(_chapter(run), frame, summary, findings), findings, warnings)
+
+
+def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings: Sequence[str]) -> str:
     manifest = dict(run.manifest)
-    chapter = _chapter(run)
-    parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
-    parts = [part for part in parts if part.headline.rows or part.figures or len(chapter.parts) < 2]
     claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
     sections = [section for part in parts for section in part.sections]
     style, script = asset("report.css"), asset("report.js")
@@ -150,15 +157,22 @@ def _chapter(run: Run) -> Chapter:
     return chapter_of(str(run.manifest.get("study")))
 
 
+def _parts(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> list[Part]:
+    """Return the parts of a chapter that have something to show; the chapter itself where it has no parts."""
+    parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
+    return [part for part in parts if part.headline.rows or part.figures or len(chapter.parts) < 2]
+
+
 def _part(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> Part:
-    table = chapter.headline(summary, findings)
+    table, drawn = chapter.headline(summary, findings), drawings(frame, chapter.families)
     return Part(
         chapter=chapter,
         prefix=f"{chapter.study}-" if chapter.study else "",
         headline=table,
         opening=chapter.opening(table),
         claims=gather(chapter.findings_shown(findings)),
-        figures=page_figures(frame, chapter.families),
+        drawn=drawn,
+        figures=page_figures(drawn),
         sections=chapter.sections(frame, summary),
     )
 

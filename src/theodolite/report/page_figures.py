@@ -7,7 +7,7 @@ import polars as pl
 from markupsafe import Markup
 
 from theodolite.report.citations import Citation, cited
-from theodolite.report.figures.family import FigureFamily
+from theodolite.report.drawings import Drawing
 from theodolite.report.inline_svg import inline_svg
 
 
@@ -41,40 +41,31 @@ class PageFigure:
     citations: tuple[Citation, ...]
 
 
-def page_figures(frame: pl.DataFrame, families: Iterable[FigureFamily]) -> list[PageFigure]:
-    """Draw every figure that the frame has rows for.
+def page_figures(drawn: Iterable[Drawing]) -> list[PageFigure]:
+    """Turn drawings into what the page shows.
 
     Parameters
     ----------
-    frame : polars.DataFrame
-        Rows of a study.
-    families : iterable of FigureFamily
-        The study's figures, in the order of a report.
+    drawn : iterable of Drawing
+        Figures in both layouts.
 
     Returns
     -------
     list of PageFigure
-        Those that were drawn.
+        In their order.
     """
-    found = []
-    for family in families:
-        wide = family.draw(frame)
-        if wide is None:
-            continue
-        narrow = family.draw(frame, layout="narrow")
-        assert narrow is not None
-        title, caption = family.title(frame), family.caption(frame)
-        label = f"{title}. {caption}"
-        found.append(
-            PageFigure(
-                name=family.name,
-                title=title,
-                caption=caption,
-                wide=inline_svg(wide, prefix=f"{family.name}-w-", label=label),
-                narrow=inline_svg(narrow, prefix=f"{family.name}-n-", label=label),
-                data=family.data(frame),
-                sources=family.sources,
-                citations=tuple(cited(family.sources)),
-            )
-        )
-    return found
+    return [_page_figure(one) for one in drawn]
+
+
+def _page_figure(drawing: Drawing) -> PageFigure:
+    name, label = drawing.family.name, f"{drawing.title}. {drawing.caption}"
+    return PageFigure(
+        name=name,
+        title=drawing.title,
+        caption=drawing.caption,
+        wide=inline_svg(drawing.figures["wide"], prefix=f"{name}-w-", label=label),
+        narrow=inline_svg(drawing.figures["narrow"], prefix=f"{name}-n-", label=label),
+        data=drawing.data,
+        sources=drawing.family.sources,
+        citations=tuple(cited(drawing.family.sources)),
+    )

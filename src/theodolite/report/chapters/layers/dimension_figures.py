@@ -15,7 +15,7 @@ from theodolite.report.chapters.layers.rows import (
     structured,
 )
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 from theodolite.report.selection import method_label
 from theodolite.studies.layer_findings import headline
@@ -62,17 +62,20 @@ def dimension_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
     matplotlib.figure.Figure or None
         None where GRIDE was not measured.
     """
-    data = scales_data(frame)
+    return _plot_dimension_over_layers(scales_data(frame), layout=layout)
+
+
+def _plot_dimension_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
     return over_layers(data, series="neighbors", names=names, ylabel="dimension (GRIDE)", layout=layout)
 
 
-def _scales_caption(frame: pl.DataFrame) -> str:
+def _scales_caption(data: pl.DataFrame) -> str:
     return joined(
         "Mean dimension of the cloud of a prompt's tokens after each layer, at every scale.",
-        prompts_behind(scales_data(frame)),
+        prompts_behind(data),
         _BAND,
         "There is no one dimension where the curves differ: farther neighbors see a coarser cloud.",
     )
@@ -115,7 +118,10 @@ def dimension_under_shuffling(frame: pl.DataFrame, *, layout: canvas.Layout = "w
     matplotlib.figure.Figure or None
         None where no prompt was disturbed.
     """
-    data = shuffles_data(frame)
+    return _plot_dimension_under_shuffling(shuffles_data(frame), layout=layout)
+
+
+def _plot_dimension_under_shuffling(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     n1, n2 = data.select("n1", "scale").row(0)
@@ -123,11 +129,11 @@ def dimension_under_shuffling(frame: pl.DataFrame, *, layout: canvas.Layout = "w
     return over_layers(data, series="condition", names=conditions_in(data), ylabel=ylabel, layout=layout)
 
 
-def _shuffles_caption(frame: pl.DataFrame) -> str:
+def _shuffles_caption(data: pl.DataFrame) -> str:
     return joined(
         "Mean dimension of the cloud after each layer, for prompts as written and with their tokens disturbed. At "
         "level S a prompt is cut into 4^S blocks, and the blocks are permuted.",
-        prompts_behind(shuffles_data(frame)),
+        prompts_behind(data),
         _BAND,
     )
 
@@ -187,7 +193,10 @@ def dimension_over_scales(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
     matplotlib.figure.Figure or None
         None where fewer than two scales were measured.
     """
-    data = analysis_data(frame)
+    return _plot_dimension_over_scales(analysis_data(frame), layout=layout)
+
+
+def _plot_dimension_over_scales(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data["scale"].n_unique() < 2:
         return None
     labels = data["name"].unique(maintain_order=True).to_list()
@@ -221,8 +230,7 @@ def dimension_over_scales(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
     return figure
 
 
-def _analysis_caption(frame: pl.DataFrame) -> str:
-    data = analysis_data(frame)
+def _analysis_caption(data: pl.DataFrame) -> str:
     others = [one for one in conditions_in(data) if one != "as written"]
     return joined(
         "Mean dimension against the scale at a few layers.",
@@ -278,53 +286,56 @@ def dimension_by_estimator_over_layers(frame: pl.DataFrame, *, layout: canvas.La
     matplotlib.figure.Figure or None
         None where there is only one curve.
     """
-    data = estimators_data(frame)
+    return _plot_dimension_by_estimator_over_layers(estimators_data(frame), layout=layout)
+
+
+def _plot_dimension_by_estimator_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     names = data["estimator"].unique().sort().to_list()
     return over_layers(data, series="estimator", names=names, ylabel="dimension", layout=layout)
 
 
-def _estimators_caption(frame: pl.DataFrame) -> str:
+def _estimators_caption(data: pl.DataFrame) -> str:
     return joined(
         "Mean dimension by estimator, over all tokens of a prompt and over the first of each token type. Copies of a "
         "token are each other's nearest neighbors in the first layers and pull the reading of all tokens down.",
-        prompts_behind(estimators_data(frame)),
+        prompts_behind(data),
         _BAND,
     )
 
 
 FAMILIES = (
-    FigureFamily(
+    of_data(
         name="dimension_over_layers",
         data=scales_data,
-        draw=dimension_over_layers,
+        plot=_plot_dimension_over_layers,
         title=always("Dimension of the token cloud, layer by layer"),
-        caption=_scales_caption,
+        describe=_scales_caption,
         sources=("viswanathan2025", "denti2022"),
     ),
-    FigureFamily(
+    of_data(
         name="dimension_under_shuffling",
         data=shuffles_data,
-        draw=dimension_under_shuffling,
+        plot=_plot_dimension_under_shuffling,
         title=always("Dimension when the order of tokens is disturbed"),
-        caption=_shuffles_caption,
+        describe=_shuffles_caption,
         sources=("viswanathan2025", "denti2022"),
     ),
-    FigureFamily(
+    of_data(
         name="dimension_over_scales",
         data=analysis_data,
-        draw=dimension_over_scales,
+        plot=_plot_dimension_over_scales,
         title=always("Dimension against scale"),
-        caption=_analysis_caption,
+        describe=_analysis_caption,
         sources=("viswanathan2025", "denti2022"),
     ),
-    FigureFamily(
+    of_data(
         name="dimension_by_estimator_over_layers",
         data=estimators_data,
-        draw=dimension_by_estimator_over_layers,
+        plot=_plot_dimension_by_estimator_over_layers,
         title=always("Dimension by estimator and choice of tokens"),
-        caption=_estimators_caption,
+        describe=_estimators_caption,
         sources=("viswanathan2025", "denti2022", "facco2017", "levina2004"),
     ),
 )

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from theodolite.report.chapters.layers.rows import main_positions, prepared, structured
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 from theodolite.studies.layer_summary import correlations
 
@@ -71,7 +71,10 @@ def correlation_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wid
     matplotlib.figure.Figure or None
         None with fewer than three prompts.
     """
-    data = correlation_data(frame)
+    return _plot_correlation_over_layers(correlation_data(frame), layout=layout)
+
+
+def _plot_correlation_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
@@ -96,8 +99,7 @@ def correlation_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wid
     return figure
 
 
-def _correlation_caption(frame: pl.DataFrame) -> str:
-    data = correlation_data(frame)
+def _correlation_caption(data: pl.DataFrame) -> str:
     return joined(
         "Pearson correlation over prompts between the logarithm of the dimension after a layer and the prompt's mean "
         f"loss. n\u00a0=\u00a0{data['n_prompts'].max()} prompts.",
@@ -149,7 +151,10 @@ def loss_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
     matplotlib.figure.Figure or None
         None with fewer than three prompts or without logits.
     """
-    data = scatter_data(frame)
+    return _plot_loss_scatter(scatter_data(frame), layout=layout)
+
+
+def _plot_loss_scatter(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.height < _FEWEST:
         return None
     labels = data["name"].unique(maintain_order=True).to_list()
@@ -168,8 +173,8 @@ def loss_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
     return figure
 
 
-def _scatter_caption(frame: pl.DataFrame) -> str:
-    n_prompts = scatter_data(frame)["prompt_row"].n_unique()
+def _scatter_caption(data: pl.DataFrame) -> str:
+    n_prompts = data["prompt_row"].n_unique()
     return joined(
         f"One mark for each prompt and model (n\u00a0=\u00a0{n_prompts} prompts).",
         "Contextual entropy: mean entropy of the model's predictions. Logit dimension: GRIDE (2 and 4) of the cloud of "
@@ -178,20 +183,20 @@ def _scatter_caption(frame: pl.DataFrame) -> str:
 
 
 FAMILIES = (
-    FigureFamily(
+    of_data(
         name="correlation_over_layers",
         data=correlation_data,
-        draw=correlation_over_layers,
+        plot=_plot_correlation_over_layers,
         title=always("Does a higher dimension go with a higher loss?"),
-        caption=_correlation_caption,
+        describe=_correlation_caption,
         sources=("viswanathan2025", "denti2022"),
     ),
-    FigureFamily(
+    of_data(
         name="loss_scatter",
         data=scatter_data,
-        draw=loss_scatter,
+        plot=_plot_loss_scatter,
         title=always("Loss, entropy and the dimension of the logits"),
-        caption=_scatter_caption,
+        describe=_scatter_caption,
         sources=("viswanathan2025",),
     ),
 )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from theodolite.report.chapters.layers.curves import over_layers
 from theodolite.report.chapters.layers.rows import averaged, conditions_in, main_positions, prompts_behind, structured
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 
 _BAND = "Bands: ± 1 standard deviation over prompts."
@@ -49,7 +49,11 @@ def cosine_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -
     matplotlib.figure.Figure or None
         None where it was not measured.
     """
-    return _by_condition(cosine_data(frame), "mean cosine", layout)
+    return _plot_cosine_over_layers(cosine_data(frame), layout=layout)
+
+
+def _plot_cosine_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    return _by_condition(data, "mean cosine", layout)
 
 
 def overlap_data(frame: pl.DataFrame) -> pl.DataFrame:
@@ -97,7 +101,10 @@ def overlap_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
     matplotlib.figure.Figure or None
         None where it was not measured.
     """
-    data = overlap_data(frame)
+    return _plot_overlap_over_layers(overlap_data(frame), layout=layout)
+
+
+def _plot_overlap_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
@@ -138,7 +145,11 @@ def angle_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
     matplotlib.figure.Figure or None
         None where it was not measured.
     """
-    return _by_condition(angle_data(frame), "angle between the two nearest (degrees)", layout, from_zero=False)
+    return _plot_angle_over_layers(angle_data(frame), layout=layout)
+
+
+def _plot_angle_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    return _by_condition(data, "angle between the two nearest (degrees)", layout, from_zero=False)
 
 
 def graph_data(frame: pl.DataFrame) -> pl.DataFrame:
@@ -178,7 +189,10 @@ def graph_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
     matplotlib.figure.Figure or None
         None where it was not measured.
     """
-    data = graph_data(frame)
+    return _plot_graph_over_layers(graph_data(frame), layout=layout)
+
+
+def _plot_graph_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     if data.is_empty():
         return None
     return over_layers(
@@ -194,52 +208,49 @@ def _by_condition(data: pl.DataFrame, ylabel: str, layout: canvas.Layout, *, fro
     )
 
 
-def _caption(words: str, data: Callable[[pl.DataFrame], pl.DataFrame]) -> Callable[[pl.DataFrame], str]:
-    return lambda frame: joined(words, prompts_behind(data(frame)), _BAND)
+def _describe(words: str) -> Callable[[pl.DataFrame], str]:
+    return lambda data: joined(words, prompts_behind(data), _BAND)
 
 
 FAMILIES = (
-    FigureFamily(
+    of_data(
         name="cosine_over_layers",
         data=cosine_data,
-        draw=cosine_over_layers,
+        plot=_plot_cosine_over_layers,
         title=always("Mean cosine between the tokens of a prompt"),
-        caption=_caption(
+        describe=_describe(
             "Mean over all entries of the cosine matrix, the diagonal included, as the paper prints it. Layer 0 is the "
-            "embedding output.",
-            cosine_data,
+            "embedding output."
         ),
         sources=("viswanathan2025",),
     ),
-    FigureFamily(
+    of_data(
         name="overlap_over_layers",
         data=overlap_data,
-        draw=overlap_over_layers,
+        plot=_plot_overlap_over_layers,
         title=always("Which neighbors a token keeps from layer to layer"),
-        caption=_caption(
+        describe=_describe(
             "Share of a token's k nearest neighbors in a layer that are among its k nearest in the next. Dotted: what "
-            "two unrelated layers would share.",
-            overlap_data,
+            "two unrelated layers would share."
         ),
         sources=("viswanathan2025",),
     ),
-    FigureFamily(
+    of_data(
         name="angle_over_layers",
         data=angle_data,
-        draw=angle_over_layers,
+        plot=_plot_angle_over_layers,
         title=always("Angle between the directions to the two nearest neighbors"),
-        caption=_caption("60 degrees is what two neighbors at equal distances from each other make.", angle_data),
+        describe=_describe("60 degrees is what two neighbors at equal distances from each other make."),
         sources=("viswanathan2025",),
     ),
-    FigureFamily(
+    of_data(
         name="graph_over_layers",
         data=graph_data,
-        draw=graph_over_layers,
+        plot=_plot_graph_over_layers,
         title=always("The neighbor graph: edges both ways, triples that are triangles"),
-        caption=_caption(
+        describe=_describe(
             "Reciprocity: share of edges of the directed neighbor graph that run both ways. Transitivity: share of "
-            "connected triples that are triangles.",
-            graph_data,
+            "connected triples that are triangles."
         ),
         sources=("viswanathan2025",),
     ),
