@@ -332,7 +332,7 @@ def test_a_folder_that_vanishes_stops_the_run_with_one_error(toy, tmp_path):
     folder = tmp_path / "run"
 
     class Vanishing:
-        name = "vanishing"
+        name, workers = "vanishing", 1
 
         def map(self, work, units):
             yield work(units[0])
@@ -383,7 +383,7 @@ def test_a_unit_that_dies_of_anything_is_isolated(toy, tmp_path, monkeypatch, er
 def test_a_clock_that_jumps_changes_nothing_but_the_times(toy, tmp_path, monkeypatch, undisturbed):
     jumps = random.Random(0)
     monkeypatch.setattr("time.time", lambda: jumps.uniform(0, 2e9))
-    monkeypatch.setattr("theodolite.runs.execution.now", lambda: f"{jumps.randrange(1971, 2100)}-01-01T00:00:00Z")
+    monkeypatch.setattr("theodolite.runs.driver.now", lambda: f"{jumps.randrange(1971, 2100)}-01-01T00:00:00Z")
     run = execute(toy, toy.Config(n_units=N_UNITS), out=tmp_path)
     assert run.store.table_path.read_bytes() == undisturbed
     assert run.manifest["sessions"][0]["seconds"] >= 0

@@ -335,7 +335,7 @@ def test_a_summary_is_a_frame_or_rows(toy, tmp_path, summary):
 
 def test_any_runner_does(toy, tmp_path):
     class Backwards:
-        name = "backwards"
+        name, workers = "backwards", 1
 
         def map(self, work, units):
             for unit in reversed(units):
@@ -353,7 +353,7 @@ def test_stopping_closes_the_runner(toy, tmp_path):
     closed, kept = [], []
 
     class Watched:
-        name = "watched"
+        name, workers = "watched", 1
 
         def map(self, work, units):
             kept.append(self.outcomes(work, units))  # so that only closing can end it

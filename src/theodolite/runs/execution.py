@@ -1,29 +1,24 @@
 """Running a study into a folder: plan, keep what is done, do the rest, write the table, say what happened."""
 
 import shlex
-import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from theodolite.core.errors import ParameterError, RunError
-from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.core.provenance import environment, git_commit
-from theodolite.runs.atomic import write_atomically
-from theodolite.runs.columns import columns_hash
+from theodolite.core.progress import Progress, Silent
 from theodolite.runs.config import config_to_mapping
+from theodolite.runs.driver import Driver, OnError
 from theodolite.runs.lock import locked
-from theodolite.runs.manifest import SCHEMA_VERSION, SEEDS, Manifest, Session, Status, config_hash, differences, now
+from theodolite.runs.manifest import config_hash, differences
 from theodolite.runs.run import Run
-from theodolite.runs.runner import Outcome, Runner, SerialRunner
-from theodolite.runs.store import Store, failure_record, plan_hash
-from theodolite.runs.study import Resolver, Study, find_study, study_file
-from theodolite.runs.table import Summarise, compact, default_summary
+from theodolite.runs.runner import Runner, SerialRunner
+from theodolite.runs.shard import Shard
+from theodolite.runs.shard_driver import ShardDriver
+from theodolite.runs.store import Store
+from theodolite.runs.study import Resolver, Study, find_study
+from theodolite.runs.table import Summarise, default_summary
 from theodolite.runs.unit import Unit
-from theodolite.runs.work import Work
-
-OnError = Literal["continue", "stop"]
 
 
 def execute(
@@ -33,6 +28,7 @@ def execute(
     out: Path | str,
     resolve: Resolver | None = None,
     runner: Runner | None = None,
+    shard: Shard | str | None = None,
     progress: Progress | None = None,
     on_error: OnError = "continue",
     command: Sequence[str] | str | None = None,
@@ -55,6 +51,9 @@ def execute(
         Where the studies of units are found that are not `study`'s own.
     runner : Runner, optional
         Who does the units; one after the other in this process by default.
+    shard : Shard or str, optional
+        Do only this share of the units, such as "2/4"; other processes do the others, into the same folder. Whichever
+        finds all units done writes the table, as does a later call without a shard.
     progress : Progress, optional
         Told about each unit.
     on_error : {"continue", "stop"}
@@ -70,7 +69,8 @@ def execute(
     -------
     Run
         The folder. Its `status` is "success"; "partial" where units failed; "failed" where all failed, or one did and
-        `on_error="stop"`.
+        `on_error="stop"`. Where other shards have work left it is "running" while one of them lives, "interrupted"
+        otherwise.
 
     Raises
     ------
@@ -78,32 +78,34 @@ def execute(
         If the folder holds something else or a run of another config, another process is writing it, or the system
         refuses to write (a full disk): what was finished until then is kept.
     ParameterError
-        If the plan is empty or needs a study that is not known.
+        If the plan is empty or needs a study that is not known, or there is no such shard.
     KeyboardInterrupt
         After a Ctrl-C, once the folder says "interrupted".
     """
     if on_error not in ("continue", "stop"):
         raise ParameterError(f"on_error must be 'continue' or 'stop', not {on_error!r}.")
+    part = Shard.parse(shard) if isinstance(shard, str) else shard
     store = Store(Path(out))
     settings = config_to_mapping(config)
     refuse_other_config(store, study, settings)
     units, notes = planned(study, config, resolve)
     store.create()
-    with locked(store.path) as guarded:
+    with locked(store.path, shard=part) as guarded:
         refuse_other_config(store, study, settings)
         if not guarded:
             notes.append("The file system has no locks: make sure that nothing else writes this folder.")
-        driver = _Driver(
-            store=store,
-            study=study,
-            settings=settings,
-            units=units,
-            notes=notes,
-            resolve=resolve,
-            runner=runner or SerialRunner(),
-            command=_command_words(command),
-            summarise=summarise or default_summary,
-        )
+        session: dict[str, Any] = {
+            "store": store,
+            "study": study,
+            "settings": settings,
+            "units": units,
+            "notes": notes,
+            "resolve": resolve,
+            "runner": runner or SerialRunner(),
+            "command": _command_words(command),
+            "summarise": summarise or default_summary,
+        }
+        driver = Driver(**session) if part is None else ShardDriver(shard=part, **session)
         driver.drive(progress or Silent(), on_error)
     return Run(store.path)
 
@@ -161,179 +163,3 @@ def planned(study: Study, config: Any, resolve: Resolver | None = None) -> tuple
 def _command_words(command: Sequence[str] | str | None) -> list[str] | None:
     words = shlex.split(command) if isinstance(command, str) else list(command or ())
     return [Path(words[0]).name, *words[1:]] if words else None
-
-
-class _Driver:
-    """One session on a locked folder."""
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        study: Study,
-        settings: dict[str, Any],
-        units: list[Unit],
-        notes: list[str],
-        resolve: Resolver | None,
-        runner: Runner,
-        command: list[str] | None,
-        summarise: Summarise,
-    ) -> None:
-        self.store = store
-        self.study = study
-        self.units = units
-        self.notes = notes
-        self.resolve = resolve
-        self.runner = runner
-        self.summarise = summarise
-        self.clock = time.perf_counter()
-        self.by_key = {unit.key: unit for unit in units}
-        self.layout = {
-            name: columns_hash(find_study(name, resolve, study).COLUMNS) for name in {unit.study for unit in units}
-        }
-        self.previous = store.read_manifest() if store.exists() else None
-        self.manifest = self._manifest(settings, command)
-
-    def drive(self, progress: Progress, on_error: OnError) -> None:
-        """Do what is not done, and leave a folder that says how it went."""
-        store = self.store
-        store.write_manifest(self.manifest)
-        try:
-            store.create_inside()
-            store.clear_leftovers()
-            store.write_plan(self.units)
-            name, version, settings = self.study.NAME, self.study.VERSION, self.manifest["config"]
-            write_atomically(store.study_path, study_file(name, version, settings).encode("utf-8", "backslashreplace"))
-            with tracked(progress, len(self.units), name):
-                pending = self._pending(progress)
-                store.write_manifest(self.manifest)
-                self._work(pending, progress, on_error)
-            self._finish(stopped=on_error == "stop")
-        except KeyboardInterrupt:
-            self._close("interrupted", None)
-            raise
-        except BaseException as error:
-            self._close("failed", f"{type(error).__name__}: {error}".replace(str(self.store.path), "."))
-            raise
-
-    def _pending(self, progress: Progress) -> list[Unit]:
-        """Return the units to do, those of one group together, and count the others as kept."""
-        finished = self.store.finished_keys()
-        pending = []
-        for unit in self.units:
-            if unit.key in finished:
-                if self.store.is_intact(unit, self.layout[unit.study]):
-                    self.manifest["units"]["kept"] += 1
-                    continue
-                self.notes.append(f"The stored rows of {unit.name} were damaged or of another layout: done again.")
-            pending.append(unit)
-        self._session["kept"] = self.manifest["units"]["kept"]
-        if self._session["kept"]:
-            progress.advance(self._session["kept"], "kept from before")
-        groups = {group: place for place, group in enumerate(dict.fromkeys(unit.group for unit in pending))}
-        return sorted(pending, key=lambda unit: groups[unit.group])
-
-    def _work(self, pending: list[Unit], progress: Progress, on_error: OnError) -> None:
-        """Have the units done, and take down each outcome as it comes."""
-        before = self.store.read_failures()
-        attempts = {key: record.attempts for key, record in before.items()}
-        work = Work(store=self.store, own=self.study, resolve=self.resolve, attempts=attempts)
-        with closing(self.runner.map(work, pending)) as outcomes:
-            for outcome in outcomes:
-                self._take(outcome, attempts)
-                progress.advance(1, self.by_key[outcome.key].name)
-                if outcome.failure and on_error == "stop":
-                    break
-
-    def _take(self, outcome: Outcome, attempts: dict[str, int]) -> None:
-        counts = self.manifest["units"]
-        if outcome.failure is None:
-            counts["done"] += 1
-        else:
-            counts["failed"] += 1
-            unit = self.by_key[outcome.key]
-            record = failure_record(unit, outcome.failure, attempts.get(unit.key, 0) + 1, now())
-            self.store.append_failure(record)
-
-    def _finish(self, *, stopped: bool) -> None:
-        """Write the table, and close the session with what came of it."""
-        store, manifest = self.store, self.manifest
-        counts = manifest["units"]
-        finished = store.finished_keys() & self.by_key.keys()
-        failures = {key: one for key, one in store.read_failures().items() if key in self.by_key.keys() - finished}
-        store.replace_failures(failures.values())
-        if failures and (stopped or counts["kept"] + counts["done"] == 0):
-            self._close("failed", None)
-            return
-        done = [unit for unit in self.units if unit.key not in failures]
-        gathered = compact(store, self.study.COLUMNS, [unit.key for unit in done], self.summarise)
-        manifest["table"] = gathered.table
-        manifest["inputs"] = gathered.inputs
-        manifest["unit_seconds"] = gathered.seconds
-        manifest["part_seconds"] = gathered.parts
-        manifest["warnings"] = [*self.notes, *gathered.warnings]
-        if failures:
-            manifest["warnings"].insert(0, f"{len(failures)} of {len(self.units)} units failed; see failures.jsonl.")
-        self._close("partial" if failures else "success", None)
-
-    def _close(self, status: Status, error: str | None) -> None:
-        """Put the end of the session into the manifest. Where an error is on its way, a refusal must not hide it."""
-        manifest, session = self.manifest, self._session
-        manifest["status"] = session["status"] = status
-        manifest["finished"] = session["finished"] = now()
-        if self.previous and not manifest["units"]["done"]:  # nothing was computed here and now
-            manifest["environment"], manifest["git"] = self.previous["environment"], self.previous["git"]
-        else:
-            manifest["environment"] = environment()
-        session["seconds"] = round(time.perf_counter() - self.clock, 3)
-        session["done"], session["failed"] = manifest["units"]["done"], manifest["units"]["failed"]
-        session["error"] = error
-        if status in ("success", "partial"):
-            self.store.write_manifest(manifest)
-        else:
-            with suppress(RunError):
-                self.store.write_manifest(manifest)
-
-    @property
-    def _session(self) -> Session:
-        return self.manifest["sessions"][-1]
-
-    def _manifest(self, settings: dict[str, Any], command: list[str] | None) -> Manifest:
-        previous = self.previous
-        fingerprint = plan_hash(self.units)
-        if previous and previous["plan_sha256"] != fingerprint:
-            self.notes.append("The plan changed since this folder was begun: the inputs or another study are new.")
-        session = Session(
-            started=now(),
-            finished=None,
-            seconds=None,
-            status="running",
-            runner=self.runner.name,
-            kept=0,
-            done=0,
-            failed=0,
-            command=command,
-            error=None,
-        )
-        return Manifest(
-            schema_version=SCHEMA_VERSION,
-            status="running",
-            study=self.study.NAME,
-            study_version=self.study.VERSION,
-            config=settings,
-            config_sha256=config_hash(self.study.NAME, self.study.VERSION, settings),
-            plan_sha256=fingerprint,
-            created=previous["created"] if previous else session["started"],
-            finished=None,
-            units={"planned": len(self.units), "kept": 0, "done": 0, "failed": 0},
-            unit_seconds=None,
-            part_seconds={},
-            table=None,
-            inputs=previous["inputs"] if previous else [],
-            warnings=list(self.notes),
-            seeds=SEEDS,
-            environment=environment(),
-            git=git_commit(Path(__file__).parent),
-            command=command,
-            sessions=[*cast(list[Session], previous["sessions"] if previous else []), session],
-        )

@@ -1,9 +1,13 @@
-"""One driver for one run folder, held by the kernel so that a dead process never blocks the next."""
+"""Who may write a run folder: one driver, or several shards. Held by the kernel, so the dead never block the living.
+
+A driver holds `.lock` alone. Shards hold it together, and each its own `.shard-2-of-4.lock` alone.
+"""
 
 import errno
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +15,12 @@ from pathlib import Path
 
 from theodolite.core.errors import RunError
 from theodolite.runs.atomic import cannot_write
+from theodolite.runs.shard import Shard
 
 LOCK_NAME = ".lock"
 
+_TURN = ".turn.lock"
+_SHARD = re.compile(r"\.shard-(\d{1,9})-of-(\d{1,9})\.lock")
 _ATTEMPTS = 5  # a reader that looks whether the folder is locked holds the lock for microseconds
 _PAUSE = 0.05
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
@@ -21,15 +28,17 @@ _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[bool]:
+def locked(folder: Path, *, shard: Shard | None = None) -> Iterator[bool]:
     """Hold `folder` for this process, or refuse.
 
-    The lock is `flock` on the file `.lock`: the kernel releases it when the process ends, however it ends.
+    The lock is `flock`: the kernel releases it when the process ends, however it ends.
 
     Parameters
     ----------
     folder : pathlib.Path
         An existing folder.
+    shard : Shard, optional
+        Hold only this share of it, beside other shares of the same division.
 
     Yields
     ------
@@ -39,41 +48,83 @@ def locked(folder: Path) -> Iterator[bool]:
     Raises
     ------
     RunError
-        If another process holds the folder, or the lock file cannot be written.
+        If another process holds the folder, the shard, or a shard of another division; or if the lock file cannot be
+        written.
     """
+    with _held(folder, LOCK_NAME, fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH) as guarded:
+        if shard is None:
+            yield guarded
+            return
+        with _held(folder, f".shard-{shard.name}.lock", fcntl.LOCK_EX):
+            others = [str(one) for one in shards_at_work(folder) if one.count != shard.count]
+            if others:
+                raise RunError(
+                    f"Shard {others[0]} is at work in {folder}, but shard {shard} divides the units differently: some "
+                    "would be done twice. Divide into as many shards as the others, or wait for them."
+                )
+            yield guarded
+
+
+@contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Wait until no other shard is inside, and keep the others out; where there are no locks, go in at once."""
     try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(folder / _TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise cannot_write(folder, error) from error
     try:
-        guarded = _acquire(descriptor, folder)
-        if guarded:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise cannot_write(folder / _TURN, error) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _held(folder: Path, name: str, kind: int) -> Iterator[bool]:
+    """Hold one lock file; say in it who does, where nobody else may hold it."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        guarded = _acquire(descriptor, folder, name, kind)
+        if guarded and kind == fcntl.LOCK_EX:
             note = json.dumps({"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
             try:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, note.encode(), 0)
             except OSError as error:
-                raise cannot_write(folder / LOCK_NAME, error) from error
+                raise cannot_write(folder / name, error) from error
         yield guarded
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, folder: Path) -> bool:
+def _acquire(descriptor: int, folder: Path, name: str, kind: int) -> bool:
     """Take the lock; return False where the file system has none."""
     for attempt in range(_ATTEMPTS):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return True
         except OSError as error:
             if error.errno in _UNSUPPORTED:
                 return False
             if error.errno not in _BUSY:
-                raise cannot_write(folder / LOCK_NAME, error) from error
+                raise cannot_write(folder / name, error) from error
         if attempt + 1 < _ATTEMPTS:
             time.sleep(_PAUSE)
+    shards = shards_at_work(folder) if kind == fcntl.LOCK_EX else []
+    if name == LOCK_NAME and shards:
+        named = ", ".join(map(str, shards[:5])) + (", ..." if len(shards) > 5 else "")
+        raise RunError(f"Shards are writing {folder} ({named}). Wait for them, stop them, or choose another folder.")
+    found = _SHARD.fullmatch(name)
+    doing = f"doing shard {found[1]}/{found[2]} of" if found else "writing"
     raise RunError(
-        f"Another process{_holder(descriptor)} is writing {folder}. Wait for it, stop it, or choose another folder."
+        f"Another process{_holder(descriptor)} is {doing} {folder}. Wait for it, stop it, or choose another folder."
     )
 
 
@@ -87,15 +138,26 @@ def _holder(descriptor: int) -> str:
 
 
 def is_locked(folder: Path) -> bool:
-    """Say whether a living process holds `folder`.
+    """Say whether a living process holds `folder`, or a shard of it.
 
     Examples
     --------
     >>> is_locked(Path("/no/such/folder"))
     False
     """
+    return _is_held(folder / LOCK_NAME) or bool(shards_at_work(folder))
+
+
+def shards_at_work(folder: Path) -> list[Shard]:
+    """Return the shards that living processes hold."""
+    found = ((_SHARD.fullmatch(path.name), path) for path in folder.glob(".shard-*-of-*.lock"))
+    shards = [Shard(number=int(one[1]), count=int(one[2])) for one, path in found if one and _is_held(path)]
+    return sorted(shards, key=lambda one: one.number)
+
+
+def _is_held(path: Path) -> bool:
     try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

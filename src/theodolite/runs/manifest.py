@@ -26,13 +26,19 @@ class UnitCounts(TypedDict):
 
 
 class Session(TypedDict):
-    """One call of the driver on the folder. `finished` is None while it works, and after it was killed."""
+    """One call of the driver on the folder. `finished` is None while it works, and after it was killed.
+
+    `host` tells machines apart without naming them. `shard` is the share of the units ("2/4") where it did only that.
+    """
 
     started: str
     finished: str | None
     seconds: float | None
     status: Status
     runner: str
+    workers: int
+    host: str
+    shard: str | None
     kept: int
     done: int
     failed: int
@@ -124,7 +130,14 @@ def seconds_of(time: str) -> float:
     return datetime.strptime(time, _TIME).replace(tzinfo=UTC).timestamp()
 
 
-def _is_time(value: Any) -> bool:
+def is_time(value: Any) -> bool:
+    """Say whether a value is a time as the manifest writes it.
+
+    Examples
+    --------
+    >>> is_time("1970-01-02T00:00:00Z"), is_time("yesterday")
+    (True, False)
+    """
     try:
         seconds_of(value)
     except (TypeError, ValueError):
@@ -174,7 +187,7 @@ def parse_manifest(path: Path) -> Manifest:
     wrong = [name for name, kind in _SHAPE.items() if not isinstance(content.get(name, _ABSENT), kind)]
     if not wrong:
         wrong = [f"units.{name}" for name in _COUNTS if not isinstance(content["units"].get(name), int)]
-    if not wrong and not all(isinstance(one, dict) and _is_time(one.get("started")) for one in content["sessions"]):
+    if not wrong and not all(isinstance(one, dict) and is_time(one.get("started")) for one in content["sessions"]):
         wrong = ["sessions.started"]
     if wrong:
         raise RunError(

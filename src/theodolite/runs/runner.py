@@ -51,14 +51,19 @@ class Outcome:
 class Runner(Protocol):
     """Something that calls `work` on every unit, somewhere, and tells what came of each.
 
-    `work` writes the unit's file itself and can be pickled when its resolver can. Units arrive grouped by what is
-    expensive to load. Outcomes may come in any order. The caller may stop listening at any time: closing the iterator
-    must end the work. An exception from `work` (the folder cannot be written) is raised to the caller.
+    `work` writes the unit's file itself; it is a `Work`, which `recipe_of` describes to other processes. Units arrive
+    grouped by what is expensive to load. Outcomes may come in any order. The caller may stop listening at any time:
+    closing the iterator must end the work. An exception from `work` (the folder cannot be written) is raised to the
+    caller.
     """
 
     @property
     def name(self) -> str:
         """What the manifest calls it."""
+
+    @property
+    def workers(self) -> int:
+        """How many units it does at a time."""
 
     def map(self, work: Callable[[Unit], Outcome], units: Sequence[Unit]) -> Generator[Outcome, None, None]:
         """Do the units and yield an outcome for each."""
@@ -69,6 +74,7 @@ class SerialRunner:
     """One unit after the other, in this process."""
 
     name: str = "serial"
+    workers: int = 1
 
     def map(self, work: Callable[[Unit], Outcome], units: Sequence[Unit]) -> Generator[Outcome, None, None]:
         """Do the units in the given order.

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from theodolite.runs.atomic import TEMPORARY_SUFFIX, cannot_write, remove_leftov
 from theodolite.runs.lock import LOCK_NAME
 from theodolite.runs.manifest import Manifest, manifest_bytes, parse_manifest
 from theodolite.runs.runner import Failure
+from theodolite.runs.shard_files import all_failures_paths, with_shards
 from theodolite.runs.unit import Unit, is_key
 from theodolite.runs.unit_file import read_unit_record
 
@@ -134,7 +135,7 @@ class Store:
         RunError
             If the system refuses.
         """
-        _make_folder(self.path)
+        make_folder(self.path)
 
     def create_inside(self) -> None:
         """Make the folders in it. The manifest comes before them, so that the folder is known for a run by then.
@@ -144,8 +145,8 @@ class Store:
         RunError
             If the system refuses.
         """
-        _make_folder(self.units_path)
-        _make_folder(self.figures_path)
+        make_folder(self.units_path)
+        make_folder(self.figures_path)
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half written. Call it only while holding the lock."""
@@ -153,8 +154,8 @@ class Store:
         remove_leftovers(self.units_path)
 
     def read_manifest(self) -> Manifest:
-        """Read the manifest, or raise `RunError` where it is damaged."""
-        return parse_manifest(self.manifest_path)
+        """Read the manifest with the sessions of shards, or raise `RunError` where it is damaged."""
+        return with_shards(self.path, parse_manifest(self.manifest_path))
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, or raise `RunError` where the system refuses."""
@@ -162,11 +163,7 @@ class Store:
 
     def write_plan(self, units: Sequence[Unit]) -> None:
         """Write the list of units, or raise `RunError` where the system refuses."""
-        lines = [
-            json.dumps(asdict(PlannedUnit(**{name: getattr(unit, name) for name in PlannedUnit.__dataclass_fields__})))
-            for unit in units
-        ]
-        write_atomically(self.plan_path, "".join(f"{line}\n" for line in lines).encode())
+        write_atomically(self.plan_path, plan_bytes(units))
 
     def read_plan(self) -> list[PlannedUnit]:
         """Return the units in the order of the table; an empty list where the run never came so far.
@@ -202,16 +199,17 @@ class Store:
             return False
         return record.key == unit.key and record.columns == columns
 
-    def append_failure(self, record: FailureRecord) -> None:
-        """Add a line to `failures.jsonl` at once, so that a kill does not lose it.
+    def append_failure(self, record: FailureRecord, path: Path | None = None) -> None:
+        """Add a line to `failures.jsonl`, or to a shard's list, at once, so that a kill does not lose it.
 
         Raises
         ------
         RunError
             If the system refuses.
         """
+        path = path or self.failures_path
         try:
-            with self.failures_path.open("a+b") as file:
+            with path.open("a+b") as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - 1))
                 torn = file.read(1) not in (b"", b"\n")  # by a kill: that line ends here
@@ -219,38 +217,35 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise cannot_write(self.failures_path, error) from error
+            raise cannot_write(path, error) from error
 
     def read_failures(self) -> dict[str, FailureRecord]:
         """Return the latest failure of each unit; lines that a kill cut short are passed over."""
         records: dict[str, FailureRecord] = {}
-        try:
-            lines = self.failures_path.read_bytes().splitlines()
-        except OSError:
-            return records
-        for line in lines:
-            with suppress(ValueError, TypeError):
-                record = FailureRecord(**json.loads(line))
-                records.pop(record.key, None)
-                records[record.key] = record
+        for path in (self.failures_path, *all_failures_paths(self.path)):
+            for record in _read_failures(path):
+                if record.key not in records or records[record.key].attempts <= record.attempts:
+                    records.pop(record.key, None)
+                    records[record.key] = record
         return records
 
-    def replace_failures(self, records: Iterable[FailureRecord]) -> None:
-        """Leave these failures on record and no others.
+    def replace_failures(self, records: Iterable[FailureRecord], path: Path | None = None) -> None:
+        """Leave these failures on record, or in a shard's list, and no others there.
 
         Raises
         ------
         RunError
             If the system refuses.
         """
+        path = path or self.failures_path
         lines = b"".join(_line(record) + b"\n" for record in records)
         if lines:
-            write_atomically(self.failures_path, lines)
+            write_atomically(path, lines)
             return
         try:
-            self.failures_path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise cannot_write(self.failures_path, error) from error
+            raise cannot_write(path, error) from error
 
 
 def failure_record(unit: Unit, failure: Failure, attempts: int, time: str) -> FailureRecord:
@@ -263,11 +258,31 @@ def plan_hash(units: Sequence[Unit]) -> str:
     return hash_json([unit.key for unit in units])
 
 
-def _make_folder(folder: Path) -> None:
+def plan_bytes(units: Sequence[Unit]) -> bytes:
+    """Return the content of `plan.jsonl`."""
+    lines = [
+        json.dumps(asdict(PlannedUnit(**{name: getattr(unit, name) for name in PlannedUnit.__dataclass_fields__})))
+        for unit in units
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, or raise `RunError` where the system refuses."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _read_failures(path: Path) -> Iterator[FailureRecord]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with suppress(ValueError, TypeError):
+            yield FailureRecord(**json.loads(line))
 
 
 def _line(record: FailureRecord) -> bytes:
@@ -276,4 +291,4 @@ def _line(record: FailureRecord) -> bytes:
 
 def _is_leftover(name: str) -> bool:
     """Say whether a file of this name comes from a driver that was killed before it wrote a manifest."""
-    return name == LOCK_NAME or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
+    return name.startswith(".") and name.endswith((LOCK_NAME, TEMPORARY_SUFFIX))

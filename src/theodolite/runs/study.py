@@ -1,9 +1,12 @@
 """What a study must offer to be run, and the file that says which one to run."""
 
 import difflib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, TypeAlias, cast
 
 import yaml
@@ -44,7 +47,7 @@ class Study(Protocol):
 
 
 Resolver: TypeAlias = Mapping[str, "Study | str"] | Callable[[str], Study]
-"""Study name to study; a mapping may name the module ("package.module") or attribute ("package.module:name")."""
+"""Study name to study; a mapping may name where it is, as `load_study` takes it."""
 
 
 def find_study(name: str, resolve: Resolver | None, own: Study | None = None) -> Study:
@@ -87,11 +90,44 @@ def find_study(name: str, resolve: Resolver | None, own: Study | None = None) ->
         names = ", ".join(sorted({*known, *([own.NAME] if own is not None else [])})) or "none"
         raise ParameterError(f"No study is called {name!r}.{hint} Known: {names}.")
     found = known[name]
-    if not isinstance(found, str):
-        return found
-    module, _, attribute = found.partition(":")
+    return load_study(found) if isinstance(found, str) else found
+
+
+def load_study(address: str) -> Study:
+    """Import a study from where it is.
+
+    Parameters
+    ----------
+    address : str
+        "package.module", "package.module:name", or the path of a `.py` file.
+
+    Returns
+    -------
+    Study
+        The module, or the attribute of it.
+
+    Examples
+    --------
+    >>> load_study("theodolite.studies.dimension").NAME
+    'dimension'
+    """
+    if address.endswith(".py"):
+        return cast(Study, _module_of(Path(address)))
+    module, _, attribute = address.partition(":")
     loaded = import_module(module)
     return cast(Study, getattr(loaded, attribute) if attribute else loaded)
+
+
+def _module_of(file: Path) -> ModuleType:
+    """Import a file that is in no package, once."""
+    name = f"theodolite_study_{file.stem}"
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module_from_spec(spec)  # where its dataclasses look for their module
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def study_file(name: str, version: int, config: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from theodolite.runs.runner import Failure, Outcome
 from theodolite.runs.store import Store
 from theodolite.runs.study import Resolver, Study, find_study
 from theodolite.runs.unit import Unit, UnitResult
-from theodolite.runs.unit_file import UnitRecord, write_unit_file
+from theodolite.runs.unit_file import UnitRecord, read_unit_record, write_unit_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,14 @@ class Work:
         )
         write_unit_file(self.store.unit_path(unit.key), frame, record)
         return Outcome(key=unit.key, seconds=seconds, n_rows=frame.height)
+
+    def kept(self, unit: Unit) -> Outcome | None:
+        """Return the outcome of a unit whose file is there, as after a worker that died before it could say so."""
+        columns = columns_hash(find_study(unit.study, self.resolve, self.own).COLUMNS)
+        if not self.store.is_intact(unit, columns):
+            return None
+        record = read_unit_record(self.store.unit_path(unit.key))
+        return Outcome(key=unit.key, seconds=record.seconds, n_rows=record.n_rows)
 
 
 def _run(study: Study, unit: Unit) -> tuple[UnitResult, list[str]]:
