@@ -14,6 +14,7 @@ STUDIES = {
     "dimension": "theodolite.studies.dimension",
     "rank": "theodolite.studies.rank",
     "layers": "theodolite.studies.layers",
+    "neighbors": "theodolite.studies.neighbors",
     "probe": "theodolite.studies.probe",
     "similarity": "theodolite.studies.similarity",
     "survey": "theodolite.studies.survey",

@@ -56,7 +56,7 @@ class RowMaker:
                 "dimension",
                 estimate.value,
                 stderr=estimate.stderr,
-                method=_method(estimate),
+                method=method_name(estimate),
                 params=dict(estimate.params),
                 n1=estimate.n1,
                 scale=estimate.n2,
@@ -109,6 +109,6 @@ class Readings:
                 self.refusals.append(refusal)
 
 
-def _method(estimate: DimensionEstimate) -> str:
+def method_name(estimate: DimensionEstimate) -> str:
     """Name the estimator; TwoNN by maximum likelihood is not the headline and has a name of its own."""
     return "twonn_ml" if estimate.method == "twonn" and estimate.params["method"] == "ml" else estimate.method
