@@ -36,8 +36,8 @@ def other(toy, **changes):
 
 def test_a_run_folder_holds_what_the_design_says(toy, tmp_path):
     run = execute(toy, toy.Config(), out=tmp_path / "new/run")
-    names = {"manifest.json", "study.yaml", "plan.jsonl", "units", "table.parquet", "summary.csv", "figures", ".lock"}
-    assert {one.name for one in run.path.iterdir()} == names
+    names = {"manifest.json", "study.yaml", "plan.jsonl", "units", "table.parquet", "summary.csv", "figures"}
+    assert {one.name for one in run.path.iterdir()} == names | {".lock", ".checked.parquet"}
     assert {one.stem for one in (run.path / "units").iterdir()} == {unit.key for unit in toy.plan(toy.Config())}
     assert (run.status, run.warnings, run.failures()) == ("success", [], [])
 

@@ -9,6 +9,7 @@ import polars as pl
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.hashing import canonical_json, hash_file
 from theodolite.runs.columns import Column
+from theodolite.runs.location import local_copy
 from theodolite.runs.manifest import Manifest, differences
 from theodolite.runs.run import Run
 from theodolite.runs.table_comparison import TableComparison, compare_tables
@@ -117,7 +118,8 @@ def _checksum(run: Run, manifest: Manifest) -> str | None:
     if stated is None:
         return None
     try:
-        found = hash_file(run.store.table_path)
+        with local_copy(run.store.table_path) as local:
+            found = hash_file(local)
     except OSError as error:
         raise RunError(
             f"Cannot read {run.store.table_path}: {error.strerror}. Run the study again: the units are kept."
@@ -131,8 +133,7 @@ def _checksum(run: Run, manifest: Manifest) -> str | None:
 
 
 def _rows(run: Run) -> pl.LazyFrame:
-    finished = run.manifest["table"] is not None
-    return pl.scan_parquet(run.store.table_path, glob=False) if finished else run.table().lazy()
+    return run.scan()
 
 
 def _settings(manifest: Manifest) -> dict[str, Any]:

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from theodolite.core.errors import RunError
-from theodolite.core.progress import Progress, tracked
+from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.provenance import environment, git_commit
 from theodolite.runs.atomic import write_atomically
+from theodolite.runs.checked import read_checked
 from theodolite.runs.columns import columns_hash
 from theodolite.runs.manifest import SCHEMA_VERSION, SEEDS, Manifest, Session, Status, config_hash, now
 from theodolite.runs.runner import Outcome, Runner
 from theodolite.runs.shard_files import all_failures_paths, remove_shards
 from theodolite.runs.store import FailureRecord, Store, failure_record, plan_hash
 from theodolite.runs.study import Resolver, Study, find_study, study_file
-from theodolite.runs.table import Summarise, compact
+from theodolite.runs.table import DamagedUnitsError, Summarise, compact
 from theodolite.runs.unit import Unit
 from theodolite.runs.work import Work
 
@@ -88,7 +89,11 @@ class Driver:
                 pending = self._pending(progress)
                 self._save()
                 self._work(pending, progress, on_error)
-            self._finish(stopped=on_error == "stop")
+            try:
+                self._finish(stopped=on_error == "stop")
+            except DamagedUnitsError as error:
+                self._work(self._given_up(error.keys), Silent(), on_error)
+                self._finish(stopped=on_error == "stop")
         except KeyboardInterrupt:
             self._close("interrupted", None)
             raise
@@ -106,7 +111,7 @@ class Driver:
     def _prepare(self) -> None:
         """Make the folder ready for units, and take over what shards left."""
         store = self.store
-        store.create_inside()
+        store.create_inside(len(self.units))
         store.clear_leftovers()
         if all_failures_paths(store.path):
             store.replace_failures(store.read_failures().values())
@@ -120,11 +125,12 @@ class Driver:
 
     def _pending(self, progress: Progress) -> list[Unit]:
         """Return the units to do, those of one group together, and count the others as kept."""
-        finished = self.store.finished_keys()
+        files, checked = self.store.unit_files(), read_checked(self.store.path)
         pending = []
         for unit in self.mine:
-            if unit.key in finished:
-                if self.store.is_intact(unit, self.layout[unit.study]):
+            if unit.key in files:
+                layout = self.layout[unit.study]
+                if checked.knows(unit.key, files[unit.key].stamp, layout) or self.store.is_intact(unit, layout):
                     self.manifest["units"]["kept"] += 1
                     continue
                 self.notes.append(f"The stored rows of {unit.name} were damaged or of another layout: done again.")
@@ -134,6 +140,16 @@ class Driver:
             progress.advance(self._session["kept"], "kept from before")
         groups = {group: place for place, group in enumerate(dict.fromkeys(unit.group for unit in pending))}
         return sorted(pending, key=lambda unit: groups[unit.group])
+
+    def _given_up(self, keys: Sequence[str]) -> list[Unit]:
+        """Delete files that proved damaged when their rows were used, and return their units, to be done again."""
+        units = [self.by_key[key] for key in keys]
+        for unit in units:
+            self.store.delete_unit(unit.key)
+            self.notes.append(f"The stored rows of {unit.name} were damaged: done again.")
+        counts = self.manifest["units"]
+        counts["kept"] = self._session["kept"] = max(0, counts["kept"] - len(units))
+        return units
 
     def _work(self, pending: list[Unit], progress: Progress, on_error: OnError) -> None:
         """Have the units done, and take down each outcome as it comes."""

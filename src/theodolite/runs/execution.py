@@ -9,6 +9,7 @@ from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.progress import Progress, Silent
 from theodolite.runs.config import config_to_mapping
 from theodolite.runs.driver import Driver, OnError
+from theodolite.runs.location import Location, locate
 from theodolite.runs.lock import locked
 from theodolite.runs.manifest import config_hash, differences
 from theodolite.runs.run import Run
@@ -25,7 +26,7 @@ def execute(
     study: Study,
     config: Any,
     *,
-    out: Path | str,
+    out: Location | str,
     resolve: Resolver | None = None,
     runner: Runner | None = None,
     shard: Shard | str | None = None,
@@ -45,8 +46,9 @@ def execute(
         What to run.
     config : dataclass
         An instance of `study.Config`.
-    out : path
-        Folder of the run: new, empty, or a run of the same study and config.
+    out : path or str
+        Folder of the run: new, empty, or a run of the same study and config. A URL that fsspec knows, such as
+        `s3://bucket/run`, is one too.
     resolve : mapping or callable, optional
         Where the studies of units are found that are not `study`'s own.
     runner : Runner, optional
@@ -85,7 +87,7 @@ def execute(
     if on_error not in ("continue", "stop"):
         raise ParameterError(f"on_error must be 'continue' or 'stop', not {on_error!r}.")
     part = Shard.parse(shard) if isinstance(shard, str) else shard
-    store = Store(Path(out))
+    store = Store(locate(out))
     settings = config_to_mapping(config)
     refuse_other_config(store, study, settings)
     units, notes = planned(study, config, resolve)

@@ -70,7 +70,7 @@ def leased(path: UrlPath, *, doing: str) -> Iterator[None]:
 
 
 def is_leased(path: UrlPath) -> bool:
-    """Say whether a lease looks held: renewed within the last minute, by the clocks of its holder and of this machine."""
+    """Say whether a lease looks held: renewed in the last minute, by the clocks of its holder and of this machine."""
     holder = _read(path)
     return not _is_gone(holder) and abs(time.time() - float(holder.get("time", 0.0))) < _STALE * EVERY
 
@@ -115,7 +115,7 @@ def _is_gone(holder: dict[str, Any]) -> bool:
 
 
 def _renew(path: UrlPath, mine: dict[str, Any], done: threading.Event) -> None:
-    """Count up until done. A renewal that fails is tried again with the next; a lease that another took is left to it."""
+    """Count up until done. What fails is tried again the next time; a lease that another took is left to it."""
     while not done.wait(EVERY):
         mine["beat"] += 1
         with suppress(OSError):

@@ -11,16 +11,18 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from theodolite.core.errors import RunError
 from theodolite.runs.atomic import cannot_write
+from theodolite.runs.lease import is_leased, leased
+from theodolite.runs.location import Location, UrlPath
 from theodolite.runs.shard import Shard
 
 LOCK_NAME = ".lock"
 
 _TURN = ".turn.lock"
 _SHARD = re.compile(r"\.shard-(\d{1,9})-of-(\d{1,9})\.lock")
+_ADVICE = "Wait for it, stop it, or choose another folder."
 _ATTEMPTS = 5  # a reader that looks whether the folder is locked holds the lock for microseconds
 _PAUSE = 0.05
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
@@ -28,14 +30,14 @@ _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def locked(folder: Path, *, shard: Shard | None = None) -> Iterator[bool]:
+def locked(folder: Location, *, shard: Shard | None = None) -> Iterator[bool]:
     """Hold `folder` for this process, or refuse.
 
-    The lock is `flock`: the kernel releases it when the process ends, however it ends.
+    The lock is `flock`: the kernel releases it when the process ends, however it ends. Behind a URL it is a lease.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or UrlPath
         An existing folder.
     shard : Shard, optional
         Hold only this share of it, beside other shares of the same division.
@@ -66,8 +68,11 @@ def locked(folder: Path, *, shard: Shard | None = None) -> Iterator[bool]:
 
 
 @contextmanager
-def taking_turns(folder: Path) -> Iterator[None]:
+def taking_turns(folder: Location) -> Iterator[None]:
     """Wait until no other shard is inside, and keep the others out; where there are no locks, go in at once."""
+    if isinstance(folder, UrlPath):
+        yield
+        return
     try:
         descriptor = os.open(folder / _TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -84,8 +89,18 @@ def taking_turns(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(folder: Path, name: str, kind: int) -> Iterator[bool]:
+def _held(folder: Location, name: str, kind: int) -> Iterator[bool]:
     """Hold one lock file; say in it who does, where nobody else may hold it."""
+    if isinstance(folder, UrlPath):
+        if kind == fcntl.LOCK_EX:
+            _refuse_shards(folder, name)
+            with leased(folder / name, doing=_doing(folder, name)):
+                yield True
+            return
+        if is_leased(folder / name):
+            raise RunError(f"Another process is {_doing(folder, name)}. {_ADVICE}")
+        yield True
+        return
     try:
         descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -104,7 +119,7 @@ def _held(folder: Path, name: str, kind: int) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, folder: Path, name: str, kind: int) -> bool:
+def _acquire(descriptor: int, folder: Location, name: str, kind: int) -> bool:
     """Take the lock; return False where the file system has none."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -117,15 +132,22 @@ def _acquire(descriptor: int, folder: Path, name: str, kind: int) -> bool:
                 raise cannot_write(folder / name, error) from error
         if attempt + 1 < _ATTEMPTS:
             time.sleep(_PAUSE)
-    shards = shards_at_work(folder) if kind == fcntl.LOCK_EX else []
-    if name == LOCK_NAME and shards:
+    if kind == fcntl.LOCK_EX:
+        _refuse_shards(folder, name)
+    raise RunError(f"Another process{_holder(descriptor)} is {_doing(folder, name)}. {_ADVICE}")
+
+
+def _refuse_shards(folder: Location, name: str) -> None:
+    """Raise the error for a driver of the whole folder while shards are at work."""
+    shards = shards_at_work(folder) if name == LOCK_NAME else []
+    if shards:
         named = ", ".join(map(str, shards[:5])) + (", ..." if len(shards) > 5 else "")
         raise RunError(f"Shards are writing {folder} ({named}). Wait for them, stop them, or choose another folder.")
+
+
+def _doing(folder: Location, name: str) -> str:
     found = _SHARD.fullmatch(name)
-    doing = f"doing shard {found[1]}/{found[2]} of" if found else "writing"
-    raise RunError(
-        f"Another process{_holder(descriptor)} is {doing} {folder}. Wait for it, stop it, or choose another folder."
-    )
+    return f"doing shard {found[1]}/{found[2]} of {folder}" if found else f"writing {folder}"
 
 
 def _holder(descriptor: int) -> str:
@@ -137,7 +159,7 @@ def _holder(descriptor: int) -> str:
         return ""
 
 
-def is_locked(folder: Path) -> bool:
+def is_locked(folder: Location) -> bool:
     """Say whether a living process holds `folder`, or a shard of it.
 
     Examples
@@ -148,14 +170,16 @@ def is_locked(folder: Path) -> bool:
     return _is_held(folder / LOCK_NAME) or bool(shards_at_work(folder))
 
 
-def shards_at_work(folder: Path) -> list[Shard]:
+def shards_at_work(folder: Location) -> list[Shard]:
     """Return the shards that living processes hold."""
     found = ((_SHARD.fullmatch(path.name), path) for path in folder.glob(".shard-*-of-*.lock"))
     shards = [Shard(number=int(one[1]), count=int(one[2])) for one, path in found if one and _is_held(path)]
     return sorted(shards, key=lambda one: one.number)
 
 
-def _is_held(path: Path) -> bool:
+def _is_held(path: Location) -> bool:
+    if isinstance(path, UrlPath):
+        return is_leased(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from theodolite.core.errors import RunError
 from theodolite.core.hashing import canonical_json, hash_json
+from theodolite.runs.location import Location
 
 SCHEMA_VERSION = 1
 
@@ -151,12 +151,12 @@ def manifest_bytes(manifest: Manifest) -> bytes:
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 
-def parse_manifest(path: Path) -> Manifest:
+def parse_manifest(path: Location) -> Manifest:
     """Read and check a manifest.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or UrlPath
         An existing `manifest.json`.
 
     Returns

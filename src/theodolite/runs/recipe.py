@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from theodolite.core.errors import ParameterError
+from theodolite.runs.location import locate
 from theodolite.runs.runner import Failure, Outcome
 from theodolite.runs.store import Store
 from theodolite.runs.study import Resolver, Study, find_study, load_study
@@ -43,7 +44,7 @@ def recipe_of(work: Callable[[Unit], Outcome]) -> dict[str, Any]:
 def work_of(recipe: Mapping[str, Any]) -> Work:
     """Return the work that a recipe describes; its own study is imported at once, others when they are needed."""
     own = None if recipe["own"] is None else load_study(recipe["own"])
-    return Work(store=Store(Path(recipe["folder"])), own=own, resolve=recipe["studies"])
+    return Work(store=Store(locate(recipe["folder"])), own=own, resolve=recipe["studies"])
 
 
 def address_of(study: Study, resolve: Resolver) -> str:

@@ -1,13 +1,18 @@
 """Reading a run folder: its table, its units, its failures, how far it has come."""
 
 import hashlib
-import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
 
 from theodolite.core.errors import FormatError, NotFoundError, RunError
+from theodolite.core.hashing import hash_file
+from theodolite.runs.atomic import write_atomically
+from theodolite.runs.location import Location, locate
 from theodolite.runs.lock import is_locked
 from theodolite.runs.manifest import Manifest, seconds_of
 from theodolite.runs.store import FailureRecord, Store
@@ -32,11 +37,11 @@ class Run:
 
     Attributes
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or UrlPath
         The folder.
     """
 
-    path: Path
+    path: Location
 
     @property
     def store(self) -> Store:
@@ -67,6 +72,29 @@ class Run:
         """The settings, as JSON gives them."""
         return dict(self.manifest["config"])
 
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Give a folder of this machine to write figures and pages to: the run's own, or one that is put there after.
+
+        Raises
+        ------
+        RunError
+            If the system refuses to write.
+        """
+        if isinstance(self.path, Path):
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory(prefix="theodolite-") as folder:
+            yield Path(folder)
+            for local in sorted(Path(folder).rglob("*")):
+                if local.is_file():
+                    write_atomically(self.path / local.relative_to(folder).as_posix(), local.read_bytes())
+
     def table(self) -> pl.DataFrame:
         """Return all rows, in the order of the plan; of a run that is not finished, those that are there.
 
@@ -75,9 +103,26 @@ class Run:
         RunError
             If `table.parquet` is damaged or missing although the manifest knows it.
         """
+        return self.scan().collect()
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows of `table` as a frame that reads only what is asked of it.
+
+        Raises
+        ------
+        RunError
+            If `table.parquet` is damaged or missing although the manifest knows it.
+
+        Examples
+        --------
+        >>> open_run("runs/demo").scan().filter(pl.col("measure") == "loss").select("value").collect()  # doctest: +SKIP
+        """
         stated = self.manifest["table"]
         if stated is not None:
             return self._finished_table(stated["sha256"])
+        return self._rows_so_far().lazy()
+
+    def _rows_so_far(self) -> pl.DataFrame:
         finished, study = self.store.finished_keys(), self.manifest["study"]
         frames = []
         for unit in self.store.read_plan():
@@ -89,16 +134,17 @@ class Run:
                 frames.append(frame if unit.study == study else frame.with_columns(pl.lit(unit.study).alias(STUDY)))
         return pl.concat(frames, how="diagonal_relaxed", rechunk=True) if frames else pl.DataFrame()
 
-    def _finished_table(self, sha256: str) -> pl.DataFrame:
+    def _finished_table(self, sha256: str) -> pl.LazyFrame:
         path = self.store.table_path
         advice = "Run the study again: the table is written anew from the units, which are kept."
         try:
-            data = path.read_bytes()
+            data = path if isinstance(path, Path) else path.read_bytes()
+            found = hash_file(data) if isinstance(data, Path) else hashlib.sha256(data).hexdigest()
         except OSError as error:
             raise RunError(f"Cannot read {path}: {error.strerror}. {advice}") from error
-        if hashlib.sha256(data).hexdigest() != sha256:
+        if found != sha256:
             raise RunError(f"{path} is damaged: its checksum is not the one in the manifest. {advice}")
-        return pl.read_parquet(io.BytesIO(data))
+        return pl.scan_parquet(data, glob=False)
 
     def units(self) -> pl.DataFrame:
         """Return one row for each planned unit: status (done, failed, pending), rows, seconds, attempts."""
@@ -130,13 +176,13 @@ class Run:
         return [record for key, record in self.store.read_failures().items() if key not in finished]
 
 
-def open_run(path: Path | str) -> Run:
+def open_run(path: Location | str) -> Run:
     """Open an existing run folder.
 
     Parameters
     ----------
-    path : path
-        The folder, or a file directly in it such as its manifest.
+    path : path or str
+        The folder or its URL, or a file directly in it such as its manifest.
 
     Returns
     -------
@@ -157,7 +203,7 @@ def open_run(path: Path | str) -> Run:
     ...
     theodolite.core.errors.NotFoundError: There is no run at no/such/run. `theodolite ls` lists the runs of a folder.
     """
-    folder = Path(path)
+    folder = locate(path)
     if folder.is_file():
         folder = folder.parent
     run = Run(folder)
@@ -232,8 +278,8 @@ def _rate(run: Run, finished: set[str]) -> float | None:
     if not sessions:
         return None
     start = seconds_of(sessions[-1]["started"])
-    times = [run.store.unit_path(key).stat().st_mtime for key in finished]
-    written = [time for time in times if time >= start]
+    files = run.store.unit_files()
+    written = [files[key].written for key in finished if key in files and files[key].written >= start]
     return len(written) / max(max(written) - start, 1e-3) if written else None
 
 
@@ -243,7 +289,7 @@ class RunEntry:
 
     Attributes
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or UrlPath
         The folder.
     study : str
         Empty where the manifest is damaged.
@@ -257,7 +303,7 @@ class RunEntry:
         Warnings in its manifest.
     """
 
-    path: Path
+    path: Location
     study: str = ""
     status: str = "damaged"
     planned: int = 0
@@ -267,12 +313,12 @@ class RunEntry:
     n_warnings: int = 0
 
 
-def list_runs(folder: Path | str) -> list[RunEntry]:
+def list_runs(folder: Location | str) -> list[RunEntry]:
     """List the runs in a folder, and the folder itself if it is one, by name.
 
     Parameters
     ----------
-    folder : path
+    folder : path or str
         Where runs are kept, such as `runs`.
 
     Returns
@@ -285,13 +331,14 @@ def list_runs(folder: Path | str) -> list[RunEntry]:
     NotFoundError
         If there is no such folder.
     """
-    root = Path(folder)
+    root = locate(folder)
     if not root.is_dir():
         raise NotFoundError(f"There is no folder {folder}.")
-    return [_entry(one) for one in (root, *sorted(root.iterdir())) if Store(one).exists()]
+    inside: Iterable[Location] = root.iterdir()
+    return [_entry(one) for one in (root, *sorted(inside, key=str)) if Store(one).exists()]
 
 
-def _entry(path: Path) -> RunEntry:
+def _entry(path: Location) -> RunEntry:
     run = Run(path)
     try:
         manifest, far = run.manifest, asdict(status(run))

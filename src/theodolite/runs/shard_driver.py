@@ -1,12 +1,12 @@
 """A session on one shard of a run: many of them may work on one folder, on many machines."""
 
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import Any
 
 from theodolite.core.errors import RunError
-from theodolite.runs.atomic import TEMPORARY_SUFFIX, write_atomically
+from theodolite.runs.atomic import write_atomically
 from theodolite.runs.driver import Driver
+from theodolite.runs.location import Location
 from theodolite.runs.lock import shards_at_work, taking_turns
 from theodolite.runs.manifest import Status
 from theodolite.runs.shard import Shard
@@ -65,11 +65,8 @@ class ShardDriver(Driver):
         return stated["status"] != "running" and self._session["status"] == "running"
 
     def _prepare(self) -> None:
-        self.store.create_inside()
-        for unit in self.mine:
-            for leftover in self.store.units_path.glob(f".{unit.key}.*{TEMPORARY_SUFFIX}"):
-                with suppress(OSError):
-                    leftover.unlink()
+        self.store.create_inside(len(self.units))
+        self.store.clear_leftovers_of({unit.key for unit in self.mine})
         _write_unless_equal(self.store.plan_path, plan_bytes(self.units))
         _write_unless_equal(self.store.study_path, self._study_file())
 
@@ -109,7 +106,7 @@ class ShardDriver(Driver):
             self._save()
 
 
-def _write_unless_equal(path: Path, data: bytes) -> None:
+def _write_unless_equal(path: Location, data: bytes) -> None:
     """Leave alone what another shard wrote already."""
     with suppress(OSError):
         if path.read_bytes() == data:

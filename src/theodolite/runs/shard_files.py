@@ -5,12 +5,12 @@ of the manifest and of the failures see them; a driver of the whole run takes th
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
 
 from theodolite.runs.atomic import write_atomically
+from theodolite.runs.location import Location
 from theodolite.runs.manifest import Manifest, Session, is_time
 from theodolite.runs.shard import Shard
 
@@ -18,17 +18,17 @@ SHARDS = "shards"
 _FAILURES = ".failures.jsonl"
 
 
-def failures_path(folder: Path, shard: Shard) -> Path:
+def failures_path(folder: Location, shard: Shard) -> Location:
     """Return where a shard lists the units it could not do."""
     return folder / SHARDS / f"{shard.name}{_FAILURES}"
 
 
-def all_failures_paths(folder: Path) -> list[Path]:
+def all_failures_paths(folder: Location) -> list[Location]:
     """Return the lists of all shards."""
-    return sorted((folder / SHARDS).glob(f"*-of-*{_FAILURES}"))
+    return sorted((folder / SHARDS).glob(f"*-of-*{_FAILURES}"), key=str)
 
 
-def write_shard(folder: Path, shard: Shard, *, plan_sha256: str, sessions: Sequence[Session]) -> None:
+def write_shard(folder: Location, shard: Shard, *, plan_sha256: str, sessions: Sequence[Session]) -> None:
     """Write what a shard says of itself.
 
     Raises
@@ -40,22 +40,22 @@ def write_shard(folder: Path, shard: Shard, *, plan_sha256: str, sessions: Seque
     write_atomically(_path(folder, shard), (json.dumps(content, indent=2) + "\n").encode())
 
 
-def read_shard(folder: Path, shard: Shard) -> tuple[str | None, list[Session]]:
+def read_shard(folder: Location, shard: Shard) -> tuple[str | None, list[Session]]:
     """Return the plan that a shard works on, and its sessions; None and nothing where it never began."""
     return _content(_path(folder, shard))
 
 
-def with_shards(folder: Path, manifest: Manifest) -> Manifest:
+def with_shards(folder: Location, manifest: Manifest) -> Manifest:
     """Return a manifest with the sessions of all shards, as they say themselves, in the order in which they began."""
-    files = sorted((folder / SHARDS).glob("*-of-*.json"))
-    said = {_identity(one): one for path in files for one in _content(path)[1]}
+    files: Iterable[Location] = (folder / SHARDS).glob("*-of-*.json")
+    said = {_identity(one): one for path in sorted(files, key=str) for one in _content(path)[1]}
     known = [said.pop(_identity(one), one) for one in manifest["sessions"]]
     if not said:
         return {**manifest, "sessions": known}
     return {**manifest, "sessions": sorted([*known, *said.values()], key=lambda one: one["started"])}
 
 
-def remove_shards(folder: Path) -> None:
+def remove_shards(folder: Location) -> None:
     """Delete what shards said. Call it only once it is written elsewhere, holding the whole folder."""
     for path in [*(folder / SHARDS).glob("*"), *folder.glob(".shard-*-of-*.lock")]:
         with suppress(OSError):
@@ -64,11 +64,11 @@ def remove_shards(folder: Path) -> None:
         (folder / SHARDS).rmdir()
 
 
-def _path(folder: Path, shard: Shard) -> Path:
+def _path(folder: Location, shard: Shard) -> Location:
     return folder / SHARDS / f"{shard.name}.json"
 
 
-def _content(path: Path) -> tuple[str | None, list[Session]]:
+def _content(path: Location) -> tuple[str | None, list[Session]]:
     """Read a shard's file; what is damaged says nothing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +10,19 @@ from typing import Any
 
 from theodolite.core.errors import FormatError, RunError
 from theodolite.core.hashing import hash_json
-from theodolite.runs.atomic import TEMPORARY_SUFFIX, cannot_write, remove_leftovers, write_atomically
+from theodolite.runs.atomic import TEMPORARY_SUFFIX, append_line, cannot_write, remove_leftovers, write_atomically
+from theodolite.runs.location import FileNote, Location, UrlPath
 from theodolite.runs.lock import LOCK_NAME
 from theodolite.runs.manifest import Manifest, manifest_bytes, parse_manifest
 from theodolite.runs.runner import Failure
 from theodolite.runs.shard_files import all_failures_paths, with_shards
 from theodolite.runs.unit import Unit, is_key
 from theodolite.runs.unit_file import read_unit_record
+
+_MANY = 4096
+"""Units from which on their files are spread over folders by the first two digits of their keys."""
+_SUFFIX = ".parquet"
+_SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,51 +60,62 @@ class Store:
     'runs/demo/units/0123456789abcdef0123.parquet'
     """
 
-    path: Path
+    path: Location
 
     @property
-    def manifest_path(self) -> Path:
+    def manifest_path(self) -> Location:
         """What the run is and how far it has come."""
         return self.path / "manifest.json"
 
     @property
-    def study_path(self) -> Path:
+    def study_path(self) -> Location:
         """Runs exactly this again."""
         return self.path / "study.yaml"
 
     @property
-    def plan_path(self) -> Path:
+    def plan_path(self) -> Location:
         """The units in the order of the table."""
         return self.path / "plan.jsonl"
 
     @property
-    def failures_path(self) -> Path:
+    def failures_path(self) -> Location:
         """Units that could not be done; absent when there is none."""
         return self.path / "failures.jsonl"
 
     @property
-    def table_path(self) -> Path:
+    def table_path(self) -> Location:
         """All rows."""
         return self.path / "table.parquet"
 
     @property
-    def summary_path(self) -> Path:
+    def summary_path(self) -> Location:
         """The small table a person reads."""
         return self.path / "summary.csv"
 
     @property
-    def units_path(self) -> Path:
+    def units_path(self) -> Location:
         """Folder of the units' rows."""
         return self.path / "units"
 
     @property
-    def figures_path(self) -> Path:
+    def figures_path(self) -> Location:
         """Folder of figures and the data behind them."""
         return self.path / "figures"
 
-    def unit_path(self, key: str) -> Path:
-        """Where the rows of a unit lie."""
-        return self.units_path / f"{key}.parquet"
+    def unit_path(self, key: str) -> Location:
+        """Where the rows of a unit lie: in `units`, or in a folder there where the run has many."""
+        units = self.units_path
+        if isinstance(units, Path) and (spread := units / key[:2]).is_dir():
+            units = spread
+        return units / f"{key}{_SUFFIX}"
+
+    @property
+    def _spread(self) -> list[Path]:
+        """The folders that the files of many units are spread over; none in a run of few."""
+        units = self.units_path
+        if isinstance(units, UrlPath) or not (units / _SHARDS[0]).is_dir():
+            return []
+        return [units / name for name in _SHARDS]
 
     def exists(self) -> bool:
         """Say whether the folder is a run."""
@@ -137,21 +154,38 @@ class Store:
         """
         make_folder(self.path)
 
-    def create_inside(self) -> None:
+    def create_inside(self, n_units: int = 0) -> None:
         """Make the folders in it. The manifest comes before them, so that the folder is known for a run by then.
+
+        Parameters
+        ----------
+        n_units : int
+            How many are planned. File systems slow down where very many files share one folder, so many units are
+            spread over 256. Behind a URL folders are only names.
 
         Raises
         ------
         RunError
             If the system refuses.
         """
+        fresh = n_units > _MANY and isinstance(self.path, Path) and not self.units_path.exists()
         make_folder(self.units_path)
         make_folder(self.figures_path)
+        for name in _SHARDS if fresh else ():
+            make_folder(self.units_path / name)
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half written. Call it only while holding the lock."""
-        remove_leftovers(self.path)
-        remove_leftovers(self.units_path)
+        if isinstance(self.path, Path):
+            for folder in (self.path, self.path / "units", *self._spread):
+                remove_leftovers(folder)
+
+    def clear_leftovers_of(self, keys: Collection[str]) -> None:
+        """Delete what a killed process left half written of these units. Call it only while holding their shard."""
+        units = self.units_path
+        if isinstance(units, Path):
+            for folder in (units, *self._spread):
+                remove_leftovers(folder, keys)
 
     def read_manifest(self) -> Manifest:
         """Read the manifest with the sessions of shards, or raise `RunError` where it is damaged."""
@@ -187,9 +221,36 @@ class Store:
 
     def finished_keys(self) -> set[str]:
         """Return the keys of all units with a file, looking into none of them."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return {one.stem for one in self.units_path.iterdir() if one.suffix == ".parquet" and is_key(one.stem)}
-        return set()
+        return set(self.unit_files())
+
+    def unit_files(self) -> dict[str, FileNote]:
+        """Return for each unit with a file what a listing says of it, looking into none of them.
+
+        Raises
+        ------
+        RunError
+            If the folder cannot be listed.
+        """
+        units = self.units_path
+        try:
+            if isinstance(units, UrlPath):
+                listed = units.files()
+            else:
+                listed = _listed(units)
+                for folder in self._spread:
+                    listed |= _listed(folder)
+        except OSError as error:
+            raise RunError(f"Cannot list {units}: {error.strerror}.") from error
+        found = ((name.removesuffix(_SUFFIX), note) for name, note in listed.items() if name.endswith(_SUFFIX))
+        return {key: note for key, note in found if is_key(key)}
+
+    def delete_unit(self, key: str) -> None:
+        """Delete the file of a unit, or raise `RunError` where the system refuses."""
+        path = self.unit_path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
     def is_intact(self, unit: Unit, columns: str) -> bool:
         """Say whether the unit's file is there, whole, and holds columns of this `columns_hash`."""
@@ -199,7 +260,7 @@ class Store:
             return False
         return record.key == unit.key and record.columns == columns
 
-    def append_failure(self, record: FailureRecord, path: Path | None = None) -> None:
+    def append_failure(self, record: FailureRecord, path: Location | None = None) -> None:
         """Add a line to `failures.jsonl`, or to a shard's list, at once, so that a kill does not lose it.
 
         Raises
@@ -207,17 +268,7 @@ class Store:
         RunError
             If the system refuses.
         """
-        path = path or self.failures_path
-        try:
-            with path.open("a+b") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(0, end - 1))
-                torn = file.read(1) not in (b"", b"\n")  # by a kill: that line ends here
-                file.write((b"\n" if torn else b"") + _line(record) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        append_line(path or self.failures_path, _line(record))
 
     def read_failures(self) -> dict[str, FailureRecord]:
         """Return the latest failure of each unit; lines that a kill cut short are passed over."""
@@ -229,7 +280,7 @@ class Store:
                     records[record.key] = record
         return records
 
-    def replace_failures(self, records: Iterable[FailureRecord], path: Path | None = None) -> None:
+    def replace_failures(self, records: Iterable[FailureRecord], path: Location | None = None) -> None:
         """Leave these failures on record, or in a shard's list, and no others there.
 
         Raises
@@ -260,14 +311,25 @@ def plan_hash(units: Sequence[Unit]) -> str:
 
 def plan_bytes(units: Sequence[Unit]) -> bytes:
     """Return the content of `plan.jsonl`."""
-    lines = [
-        json.dumps(asdict(PlannedUnit(**{name: getattr(unit, name) for name in PlannedUnit.__dataclass_fields__})))
-        for unit in units
-    ]
+    names = tuple(PlannedUnit.__dataclass_fields__)
+    lines = (json.dumps({name: getattr(unit, name) for name in names}) for unit in units)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def make_folder(folder: Path) -> None:
+def _listed(folder: Path) -> dict[str, FileNote]:
+    """Return size and time of writing of the files in a folder; nothing where there is no folder."""
+    listed = {}
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for one in entries:
+            if one.name.endswith(_SUFFIX):
+                with suppress(FileNotFoundError):
+                    about = one.stat()
+                    stamp = f"{about.st_size}/{about.st_mtime_ns}"
+                    listed[one.name] = FileNote(stamp=stamp, written=about.st_mtime)
+    return listed
+
+
+def make_folder(folder: Location) -> None:
     """Make a folder and those above it, or raise `RunError` where the system refuses."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -275,7 +337,7 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def _read_failures(path: Path) -> Iterator[FailureRecord]:
+def _read_failures(path: Location) -> Iterator[FailureRecord]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError:

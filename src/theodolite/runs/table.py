@@ -1,81 +1,49 @@
-"""From the files of units to the one table, always the same bytes for the same rows."""
+"""From the files of units to the one table, always the same bytes for the same rows, never all rows in memory."""
 
-import csv
 import hashlib
 import io
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, BinaryIO, TypeAlias, cast
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from theodolite.core.errors import RunError
-from theodolite.runs.atomic import write_atomically
+from theodolite.core.errors import FormatError
+from theodolite.core.hashing import canonical_json
+from theodolite.runs.atomic import cannot_write, write_atomically, written_atomically
+from theodolite.runs.checked import Checked, Gathered, contents_hash, read_checked, write_checked
 from theodolite.runs.columns import Column
-from theodolite.runs.manifest import TableNote, distinct
+from theodolite.runs.location import Location, UrlPath, local_copy, scratch_file
 from theodolite.runs.rows import schema_of
 from theodolite.runs.store import Store
-from theodolite.runs.unit_file import UnitRecord, read_unit_file
+from theodolite.runs.summary_file import summary_csv
+from theodolite.runs.unit_file import UnitRecord, read_unit_bytes
 
 Summarise: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
 
 STUDY = "study"
 """Column that says which study a row is from, in a table of the rows of several."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SUMMARY_ROWS = 1000
 _ROW_GROUP = 1 << 18
+_BATCH_ROWS = 1 << 16
+_BATCH_FILES = 1024
+_MOST_WARNINGS = 1000
+_CHUNK = 1 << 20
+_SUMMARY_ROWS = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """What the files of units add up to."""
+class DamagedUnitsError(FormatError):
+    """Files of units are not what was written.
 
-    table: TableNote
-    inputs: list[dict[str, Any]]
-    warnings: list[str]
-    seconds: float
-    parts: dict[str, float]
-
-
-def assemble(store: Store, keys: Iterable[str], columns: Mapping[str, Column]) -> tuple[pl.DataFrame, list[UnitRecord]]:
-    """Put the rows of units under one another.
-
-    Parameters
+    Attributes
     ----------
-    store : Store
-        The run folder.
-    keys : iterable of str
-        Units in the order of the table; each has a file.
-    columns : mapping of str to Column
-        Columns of the table; those that a unit's study lacks are None in its rows, but a column `study` that it lacks
-        holds its name.
-
-    Returns
-    -------
-    polars.DataFrame
-        All rows, in one piece of memory.
-    list of UnitRecord
-        What each file says beside its rows, in the same order.
-
-    Raises
-    ------
-    FormatError
-        If a unit's file is damaged.
+    keys : tuple of str
+        Units to be done again.
     """
-    schema = schema_of(columns)
-    frames, records = [pl.DataFrame(schema=schema)], []
-    for key in keys:
-        frame, record = read_unit_file(store.unit_path(key))
-        known = {STUDY: record.study}
-        missing = [
-            pl.lit(known.get(name), dtype=dtype).alias(name)
-            for name, dtype in schema.items()
-            if name not in frame.columns
-        ]
-        frames.append(frame.with_columns(missing).select(list(schema)))
-        records.append(record)
-    return pl.concat(frames, rechunk=True), records
+
+    def __init__(self, message: str, keys: Sequence[str]) -> None:
+        super().__init__(message)
+        self.keys = tuple(keys)
 
 
 def compact(
@@ -86,90 +54,218 @@ def compact(
 ) -> Gathered:
     """Write `table.parquet` and `summary.csv`, and gather what the manifest says about them.
 
+    The table is written row group by row group. Where it is there already, whole and of the same files, it stays, and
+    no file of a unit is read.
+
     Raises
     ------
     RunError
         If the system refuses to write, or the summary is no frame.
-    FormatError
-        If a unit's file is damaged.
+    DamagedUnitsError
+        If files of units are damaged; nothing is written then.
     """
-    table, records = assemble(store, keys, columns)
-    data = table_bytes(table)
-    write_atomically(store.table_path, data)
-    write_atomically(store.summary_path, summary_csv(summarise(table)))
-    return Gathered(
-        table={"rows": table.height, "sha256": hashlib.sha256(data).hexdigest()},
-        inputs=distinct([one for record in records for one in record.inputs]),
-        warnings=list(dict.fromkeys(one for record in records for one in record.warnings)),
-        seconds=round(sum(record.seconds for record in records), 3),
-        parts=_added(record.parts for record in records),
-    )
+    stamps = {key: note.stamp for key, note in store.unit_files().items()}
+    made_of = contents_hash(columns, keys, stamps)
+    known = read_checked(store.path)
+    gathered = known.gathered
+    if known.made_of != made_of or gathered is None or not is_table(store.table_path, gathered.table["sha256"]):
+        units = _Units(store, keys, columns)
+        note = write_table(store.table_path, units.frames(), columns)
+        gathered = units.gathered(note)
+        files = {key: (stamps[key], layout) for key, layout in units.layouts.items() if key in stamps}
+        write_checked(store.path, Checked(files=files, made_of=made_of, gathered=gathered))
+    with local_copy(store.table_path) as local:
+        summary = summarise(pl.read_parquet(local))
+    write_atomically(store.summary_path, summary_csv(summary))
+    return gathered
 
 
-def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for name, spent in ((name, spent) for one in parts for name, spent in one.items()):
-        total[name] = total.get(name, 0.0) + spent
-    return {name: round(spent, 3) for name, spent in total.items()}
+class _Units:
+    """The rows of units in the order of the table, and what is learned on the way."""
+
+    def __init__(self, store: Store, keys: Sequence[str], columns: Mapping[str, Column]) -> None:
+        self._store = store
+        self._keys = keys
+        self._schema = schema_of(columns)
+        self._inputs: dict[str, dict[str, Any]] = {}
+        self._warnings: dict[str, None] = {}
+        self._seconds = 0.0
+        self._parts: dict[str, float] = {}
+        self._rows = 0
+        self.layouts: dict[str, str] = {}
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows, those of many small units at once.
+
+        Raises
+        ------
+        DamagedUnitsError
+            After the last unit, if files are damaged.
+        """
+        batch: list[bytes] = []
+        kind, n_rows = ("", ""), 0
+        damaged: list[tuple[str, str]] = []
+        for key in self._keys:
+            try:
+                data, record = read_unit_bytes(self._store.unit_path(key))
+                if record.key != key:
+                    raise FormatError(f"The unit file of {key} is that of another unit.")
+            except FormatError as error:
+                damaged.append((key, str(error)))
+                continue
+            if damaged:
+                continue
+            other = (record.study, record.columns) != kind
+            if batch and (other or n_rows >= _BATCH_ROWS or len(batch) >= _BATCH_FILES):
+                yield self._frame(batch, kind[0])
+                batch, n_rows = [], 0
+            batch.append(data)
+            kind, n_rows = (record.study, record.columns), n_rows + record.n_rows
+            self._learn(record)
+        if damaged:
+            more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
+            raise DamagedUnitsError(f"{damaged[0][1]}{more}", [key for key, _ in damaged])
+        if batch:
+            yield self._frame(batch, kind[0])
+
+    def _frame(self, batch: Sequence[bytes], study: str) -> pl.DataFrame:
+        """Return the rows of some units of one study. What it lacks is None; a column `study` then holds its name."""
+        files: list[IO[bytes]] = [io.BytesIO(data) for data in batch]
+        frame = pl.read_parquet(files)
+        if frame.columns == list(self._schema):
+            return frame
+        known = {STUDY: study}
+        missing = [
+            pl.lit(known.get(name), dtype=kind).alias(name)
+            for name, kind in self._schema.items()
+            if name not in frame.columns
+        ]
+        return frame.with_columns(missing).select(list(self._schema))
+
+    def _learn(self, record: UnitRecord) -> None:
+        self.layouts[record.key] = record.columns
+        self._inputs |= {canonical_json(one): dict(one) for one in record.inputs}
+        self._warnings |= dict.fromkeys(record.warnings)
+        self._seconds += record.seconds
+        self._rows += record.n_rows
+        for name, spent in record.parts.items():
+            self._parts[name] = self._parts.get(name, 0.0) + spent
+
+    def gathered(self, table: tuple[int, str]) -> Gathered:
+        """Return what the files add up to, once all frames were taken."""
+        warnings = list(self._warnings)
+        if len(warnings) > _MOST_WARNINGS:
+            left_out = len(warnings) - _MOST_WARNINGS
+            warnings = [*warnings[:_MOST_WARNINGS], f"{left_out} more warnings are in the files of the units."]
+        rows, sha256 = table
+        return Gathered(
+            table={"rows": rows, "sha256": sha256},
+            inputs=list(self._inputs.values()),
+            warnings=warnings,
+            seconds=round(self._seconds, 3),
+            parts={name: round(spent, 3) for name, spent in self._parts.items()},
+        )
 
 
-def table_bytes(table: pl.DataFrame) -> bytes:
-    """Return the table as parquet: equal rows give equal bytes, with one version of polars."""
-    buffer = io.BytesIO()
-    table.rechunk().write_parquet(buffer, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)
-    return buffer.getvalue()
-
-
-def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
-    r"""Return a summary as CSV; values that are lists or mappings are written as JSON.
-
-    Text that a spreadsheet would run as a formula (it begins with one of ``= + - @``, a tab or a carriage return) gets
-    a leading apostrophe, because token strings come from strangers. The table itself is never changed.
+def write_table(path: Location, frames: Iterable[pl.DataFrame], columns: Mapping[str, Column]) -> tuple[int, str]:
+    """Write frames under one another as one parquet file, completely or not at all.
 
     Parameters
     ----------
-    summary : polars.DataFrame or sequence of mapping
-        What a `summarise` function returns.
+    path : pathlib.Path or UrlPath
+        Where the file should be.
+    frames : iterable of polars.DataFrame
+        Frames with exactly these columns. How rows are divided among them does not change the file.
+    columns : mapping of str to Column
+        Columns of the table.
 
     Returns
     -------
-    bytes
-        UTF-8, lines ended by CR LF (RFC 4180), one header line; the columns of mappings are those of all of them, in
-        order of first occurrence.
+    tuple of int and str
+        Rows, and sha256 of the file. Equal rows give equal bytes, with one version of polars.
 
     Raises
     ------
     RunError
-        If it is neither.
-
-    Examples
-    --------
-    >>> summary_csv([{"model": "a", "null": {"gaussian": 59.7}}])
-    b'model,null\r\na,"{""gaussian"":59.7}"\r\n'
+        If the system refuses to write. What `frames` raises goes through.
     """
-    rows = summary.to_dicts() if isinstance(summary, pl.DataFrame) else summary
-    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
-        raise RunError(
-            f"A summary must be a polars DataFrame or a list of dicts, but this is a {type(summary).__name__}. "
-            "Correct the function passed as summarise."
-        )
-    names = (
-        summary.columns if isinstance(summary, pl.DataFrame) else list(dict.fromkeys(n for row in rows for n in row))
-    )
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    if isinstance(path, UrlPath):
+        with scratch_file(path.name) as local:
+            written = write_table(local, frames, columns)
+            try:
+                path.upload(local)
+            except OSError as error:
+                raise cannot_write(path, error) from error
+        return written
+    with written_atomically(path) as temporary, temporary.open("xb") as file:
+        sink = _Sink(file)
+        rows = _write(frames, columns, sink)
+        file.flush()
+        os.fsync(file.fileno())
+    return rows, sink.digest.hexdigest()
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return value
+def _write(frames: Iterable[pl.DataFrame], columns: Mapping[str, Column], sink: "_Sink") -> int:
+    """Have polars write the frames as they come; its own errors give way to those that caused them."""
+    schema = schema_of(columns)
+    rows = 0
+    problem: list[BaseException] = []
+
+    def source(*_: Any) -> Iterator[pl.DataFrame]:
+        nonlocal rows
+        try:
+            for frame in frames:
+                rows += frame.height
+                yield frame
+        except BaseException as error:
+            problem.append(error)
+            raise
+
+    stream = register_io_source(source, schema=schema)
+    target = cast(IO[bytes], sink)
+    try:
+        stream.sink_parquet(target, compression="zstd", statistics=True, row_group_size=_ROW_GROUP, maintain_order=True)
+    except Exception:
+        for cause in (*problem, *sink.problems):
+            raise cause from None
+        raise
+    return rows
+
+
+class _Sink:
+    """A file that takes its checksum while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.problems: list[OSError] = []
+
+    def write(self, data: bytes) -> int:
+        """Write and count in."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.problems.append(error)
+            raise
+        self.digest.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+
+def is_table(path: Location, sha256: str) -> bool:
+    """Say whether a file is there and has this checksum, without holding it in memory."""
+    try:
+        if isinstance(path, UrlPath):
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return False
+    return digest.hexdigest() == sha256
 
 
 def default_summary(table: pl.DataFrame) -> pl.DataFrame:
