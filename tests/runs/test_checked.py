@@ -1,11 +1,12 @@
 """What a resumed run reads again, and what it does not."""
 
 import os
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from theodolite.core.errors import FormatError
+from theodolite.core.errors import FormatError, RunError
 from theodolite.runs import execute
 from theodolite.runs import table as table_module
 from theodolite.runs.checked import NAME, Checked, read_checked, write_checked
@@ -122,6 +123,30 @@ def test_many_units_are_spread_over_folders(toy, tmp_path, monkeypatch):
     (tmp_path / "many/units" / keys[0][:2] / f".{keys[0]}.parquet.0a.part").touch()
     assert execute(toy, toy.Config(n_units=11), out=many.path).manifest["units"]["kept"] == 11
     assert not list(many.path.rglob("*.part"))
+
+
+def test_processes_that_begin_together_agree_on_the_folders(tmp_path, monkeypatch):
+    one, other = Store(tmp_path), Store(tmp_path)
+    rename = Path.rename
+
+    def overtaken(path, target):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", rename)
+            other.create_inside(5000)
+        (other.unit_path("0" * 20)).touch()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    one.create_inside(5000)
+    assert one.unit_path("0" * 20).is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "units"]
+    assert len(list((tmp_path / "units").iterdir())) == 256
+
+
+def test_folders_that_cannot_be_made_are_an_error(tmp_path):
+    (tmp_path / "units").symlink_to(tmp_path / "gone" / "away")
+    with pytest.raises(RunError, match=r"Cannot write .*units: .*Make the folder writable"):
+        Store(tmp_path).create_inside(5000)
 
 
 def test_a_run_keeps_the_folders_it_was_begun_with(toy, tmp_path, monkeypatch):

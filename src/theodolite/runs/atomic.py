@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,4 +135,4 @@ def remove_leftovers(folder: Path, stems: Collection[str] | None = None) -> None
     for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         if stems is None or leftover.name[1:].partition(".")[0] in stems:
             with suppress(OSError):
-                leftover.unlink()
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

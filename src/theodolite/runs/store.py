@@ -2,6 +2,8 @@
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -168,11 +170,11 @@ class Store:
         RunError
             If the system refuses.
         """
-        fresh = n_units > _MANY and isinstance(self.path, Path) and not self.units_path.exists()
-        make_folder(self.units_path)
+        units = self.units_path
+        if n_units > _MANY and isinstance(units, Path):
+            _spread_folder(units)
+        make_folder(units)
         make_folder(self.figures_path)
-        for name in _SHARDS if fresh else ():
-            make_folder(self.units_path / name)
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half written. Call it only while holding the lock."""
@@ -327,6 +329,21 @@ def _listed(folder: Path) -> dict[str, FileNote]:
                     stamp = f"{about.st_size}/{about.st_mtime_ns}"
                     listed[one.name] = FileNote(stamp=stamp, written=about.st_mtime)
     return listed
+
+
+def _spread_folder(units: Path) -> None:
+    """Make the folder of many units in one step, because other processes may begin at the same moment."""
+    if units.exists():
+        return
+    temporary = units.with_name(f".{units.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        for name in _SHARDS:
+            (temporary / name).mkdir(parents=True)
+        temporary.rename(units)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not units.is_dir():  # by another process, with units in it
+            raise cannot_write(units, error) from error
 
 
 def make_folder(folder: Location) -> None:
