@@ -126,6 +126,19 @@ _SOURCES = (
         title="{Comments on `Maximum Likelihood Estimation of Intrinsic Dimension' by E. Levina and P. Bickel}",
         year="2005",
     ),
+    _published(
+        "radovanovic2010",
+        "Radovanović et al. 2010 (hubness)",
+        "article",
+        "https://jmlr.org/papers/v11/radovanovic10a.html",
+        "Journal of Machine Learning Research 11",
+        author="Radovanovi{\\'c}, Milo{\\v{s}} and Nanopoulos, Alexandros and Ivanovi{\\'c}, Mirjana",
+        title="{Hubs in Space: Popular Nearest Neighbors in High-Dimensional Data}",
+        journal="Journal of Machine Learning Research",
+        volume="11",
+        pages="2487--2531",
+        year="2010",
+    ),
 )
 SOURCES = {source.key: source for source in _SOURCES}
 

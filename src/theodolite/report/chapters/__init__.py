@@ -8,6 +8,7 @@ from theodolite.report.chapter import Chapter
 CHAPTERS = {
     "dimension": "theodolite.report.chapters.tables",
     "layers": "theodolite.report.chapters.layers",
+    "neighbors": "theodolite.report.chapters.neighbors",
     "probe": "theodolite.report.chapters.probe",
     "rank": "theodolite.report.chapters.rank",
     "similarity": "theodolite.report.chapters.similarity",

@@ -1,0 +1,72 @@
+"""The headline of a neighbors study: one line for the table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from theodolite.core.number_format import format_count, format_percent, format_value
+from theodolite.report.chapter import Summary
+from theodolite.report.chapters.tables.headline import headline_table
+from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
+from theodolite.studies.finding import Finding
+
+_MORE = {"k": "k", "popular": "most popular, over the mean", "top_share": "places of the top 1 %"}
+
+
+def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
+    """Arrange a neighbors study as one line.
+
+    Parameters
+    ----------
+    summary : sequence of mapping
+        Rows of the JSON output.
+    findings : sequence of Finding
+        For the notes.
+
+    Returns
+    -------
+    HeadlineTable
+        Without rows where no dimension was read.
+    """
+    table = headline_table(summary, findings)
+    rows = tuple(_with_hubs(row, summary) for row in table.rows)
+    return HeadlineTable(table.columns | _MORE if rows else table.columns, rows)
+
+
+def opening(table: HeadlineTable) -> list[str]:
+    """Say in words what the graph holds, and which dimension it reads.
+
+    Parameters
+    ----------
+    table : HeadlineTable
+        The headline.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty without a table.
+    """
+    return [sentence for row in table.rows for sentence in _sentences(row)]
+
+
+def _sentences(row: HeadlineRow) -> list[str]:
+    cells = row.cells
+    which = f" {row.which}" if row.which else ""
+    read = f"TwoNN reads a dimension of {cells['twonn'].text}"
+    if cells["gride"].value is not None:
+        read += f", GRIDE at its widest scale {cells['gride'].text}"
+    return [
+        f"The exact {cells['k'].text} nearest neighbors of {cells['n_used'].text} points of {row.name}{which}.",
+        f"{read}, in {cells['extrinsic'].text} columns.",
+    ]
+
+
+def _with_hubs(row: HeadlineRow, summary: Summary) -> HeadlineRow:
+    hubs: Mapping[str, Any] = {one["method"]: one for one in summary if one["measure"] == "hubness"}
+    largest, share = hubs["max"]["value"], hubs["top_share"]["value"]
+    more = {
+        "k": Cell(format_count(hubs["max"]["scale"]), hubs["max"]["scale"]),
+        "popular": Cell(format_value(largest), largest),
+        "top_share": Cell(format_percent(share), share),
+    }
+    return replace(row, cells=row.cells | more)
