@@ -108,7 +108,7 @@ def test_status_counts_from_the_folder(run):
         assert told.seconds_left == pytest.approx(1 / told.rate)
 
 
-def test_status_of_a_session_that_kept_everything_has_no_rate(run, toy):
+def test_status_of_files_that_are_all_of_one_moment_has_no_rate(run, toy):
     for path in run.store.units_path.iterdir():
         os.utime(path, (0, 0))
     assert status(run).rate is None

@@ -21,7 +21,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "align": ("align bundled:pocket-128 ./my-model", "align ./model-a ./model-b --fold-case --json"),
     "run": ("run study.yaml", "run runs/first/study.yaml --out runs/second"),
     "report": ("report runs/first", "report runs/first --figures svg,pdf"),
-    "status": ("status runs/first", "status runs/first --json"),
+    "status": ("status runs/first", "status runs/first --watch", "status runs/first --units --failed --json"),
     "compare-runs": ("compare-runs runs/first runs/second", "compare-runs runs/cpu runs/gpu --rtol 1e-4 --json"),
     "ls": ("ls", "ls /data/runs --json"),
     "cache": ("cache", "cache --json"),

@@ -1,4 +1,4 @@
-"""Commands that read run folders: report, status, ls."""
+"""Commands that read run folders: report, ls."""
 
 from pathlib import Path
 from typing import Literal
@@ -29,37 +29,6 @@ def report(
     if output.json:
         print_json({"command": "report", "run": str(run), "status": "success", "report": str(page)})
     output.lines([f"Report: {page}"])
-    return 0
-
-
-def status(
-    run: Path,
-    *,
-    output: Speech = Output(),  # noqa: B008 - frozen
-) -> int:
-    """Show how far a run is, and what failed.
-
-    Parameters
-    ----------
-    run
-        Run folder.
-    """
-    import shlex  # noqa: PLC0415 - keeps --help fast
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from theodolite import runs  # noqa: PLC0415
-
-    opened = runs.open_run(run)
-    state, failures = runs.status(opened), opened.failures()
-    if output.json:
-        failed = [{"unit": one.label, "error": one.exception, "message": one.message} for one in failures]
-        print_json({"command": "status", "run": str(run), **asdict(state), "failures": failed})
-    lines = [f"{run}: {state.status}, {state.done} of {state.planned} units done"]
-    if state.remaining:
-        lines.append(f"{state.remaining} to do; the same command that began the run goes on with it:")
-        lines.append(f"  {shlex.join(opened.manifest['command'] or [])}")
-    lines += [f"failed: {one.label}: {one.message}" for one in failures]
-    output.lines(lines)
     return 0
 
 

@@ -50,7 +50,7 @@ for _name, _where, _help in (
     ("tokens", "tokens:tokens", "Neighbors, dimension and length of tokens; rows that stand out."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
     ("report", "folders:report", "Write the report and the figures of a run again."),
-    ("status", "folders:status", "Show how far a run is, and what failed."),
+    ("status", "status:status", "Show how far a run is, and what failed."),
     ("compare-runs", "compare:compare_runs", "Say whether two runs agree, and where not."),
     ("ls", "folders:ls", "List the runs in a folder."),
     ("completion", "completion:completion", "Print the completion of commands and options for a shell."),

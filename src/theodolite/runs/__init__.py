@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from theodolite.runs.comparison import RunComparison, compare_runs
     from theodolite.runs.config import config_from_mapping, config_to_mapping
     from theodolite.runs.execution import execute
+    from theodolite.runs.listing import RunEntry, list_runs
     from theodolite.runs.manifest import Manifest
-    from theodolite.runs.run import Run, RunEntry, RunStatus, list_runs, open_run, status
+    from theodolite.runs.run import Run, open_run
     from theodolite.runs.runner import Outcome, Runner, SerialRunner
+    from theodolite.runs.state import RunningUnit, RunStatus, status
     from theodolite.runs.study import Study, read_study_file
     from theodolite.runs.unit import Unit, UnitResult
 
@@ -23,9 +25,10 @@ _HOME = {
     "Outcome": "runner",
     "Run": "run",
     "RunComparison": "comparison",
-    "RunEntry": "run",
-    "RunStatus": "run",
+    "RunEntry": "listing",
+    "RunStatus": "state",
     "Runner": "runner",
+    "RunningUnit": "state",
     "SerialRunner": "runner",
     "Study": "study",
     "Unit": "unit",
@@ -35,10 +38,10 @@ _HOME = {
     "config_to_mapping": "config",
     "data_dictionary": "columns",
     "execute": "execution",
-    "list_runs": "run",
+    "list_runs": "listing",
     "open_run": "run",
     "read_study_file": "study",
-    "status": "run",
+    "status": "state",
 }
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "RunEntry",
     "RunStatus",
     "Runner",
+    "RunningUnit",
     "SerialRunner",
     "Study",
     "Unit",

@@ -2,9 +2,9 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from theodolite.core.hashing import hash_file
 from theodolite.runs.atomic import write_atomically
 from theodolite.runs.location import Location, locate
 from theodolite.runs.lock import is_locked
-from theodolite.runs.manifest import Manifest, seconds_of
+from theodolite.runs.manifest import Manifest
 from theodolite.runs.store import FailureRecord, Store
 from theodolite.runs.table import STUDY
 from theodolite.runs.unit_file import read_unit_file, read_unit_record
@@ -213,142 +213,3 @@ def open_run(path: Location | str) -> Run:
         raise RunError(f"{folder} is not a run: it has no manifest.json. `theodolite ls` lists the runs of a folder.")
     run.store.read_manifest()
     return run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
-    """How far a run has come.
-
-    Attributes
-    ----------
-    status : str
-        running, success, partial, interrupted, failed.
-    planned, done, failed, remaining : int
-        Units; `remaining` were neither done nor tried in vain.
-    rate : float or None
-        Units finished per second in the latest session; None before the first.
-    seconds_left : float or None
-        Remaining units at that rate, while the run is running.
-    """
-
-    status: str
-    planned: int
-    done: int
-    failed: int
-    remaining: int
-    rate: float | None
-    seconds_left: float | None
-
-
-def status(run: Run) -> RunStatus:
-    """Say how far a run has come, while it runs or after.
-
-    Parameters
-    ----------
-    run : Run
-        An open run.
-
-    Returns
-    -------
-    RunStatus
-        Counted from the folder, not from what a driver last wrote.
-    """
-    manifest, state = run.manifest, run.status
-    plan = {unit.key for unit in run.store.read_plan()}
-    finished = run.store.finished_keys() & plan
-    failed = len(plan & {record.key for record in run.failures()})
-    planned = len(plan) or manifest["units"]["planned"]
-    remaining = planned - len(finished) - failed
-    rate = _rate(run, finished)
-    left = remaining / rate if state == "running" and rate else None
-    return RunStatus(
-        status=state,
-        planned=planned,
-        done=len(finished),
-        failed=failed,
-        remaining=remaining,
-        rate=rate,
-        seconds_left=left,
-    )
-
-
-def _rate(run: Run, finished: set[str]) -> float | None:
-    """Units per second of the latest session, from the times of the files it wrote."""
-    sessions = run.manifest["sessions"]
-    if not sessions:
-        return None
-    start = seconds_of(sessions[-1]["started"])
-    files = run.store.unit_files()
-    written = [files[key].written for key in finished if key in files and files[key].written >= start]
-    return len(written) / max(max(written) - start, 1e-3) if written else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEntry:
-    """A line of `theodolite ls`.
-
-    Attributes
-    ----------
-    path : pathlib.Path or UrlPath
-        The folder.
-    study : str
-        Empty where the manifest is damaged.
-    status : str
-        As `Run.status`, or "damaged".
-    planned, done, failed : int
-        Units.
-    created : str
-        When it was begun.
-    n_warnings : int
-        Warnings in its manifest.
-    """
-
-    path: Location
-    study: str = ""
-    status: str = "damaged"
-    planned: int = 0
-    done: int = 0
-    failed: int = 0
-    created: str = ""
-    n_warnings: int = 0
-
-
-def list_runs(folder: Location | str) -> list[RunEntry]:
-    """List the runs in a folder, and the folder itself if it is one, by name.
-
-    Parameters
-    ----------
-    folder : path or str
-        Where runs are kept, such as `runs`.
-
-    Returns
-    -------
-    list of RunEntry
-        Empty where there is none; damaged ones are listed too.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such folder.
-    """
-    root = locate(folder)
-    if not root.is_dir():
-        raise NotFoundError(f"There is no folder {folder}.")
-    inside: Iterable[Location] = root.iterdir()
-    return [_entry(one) for one in (root, *sorted(inside, key=str)) if Store(one).exists()]
-
-
-def _entry(path: Location) -> RunEntry:
-    run = Run(path)
-    try:
-        manifest, far = run.manifest, asdict(status(run))
-    except RunError:
-        return RunEntry(path=path)
-    counts = {name: far[name] for name in ("status", "planned", "done", "failed")}
-    return RunEntry(
-        path=path,
-        study=manifest["study"],
-        created=manifest["created"],
-        n_warnings=len(manifest["warnings"]),
-        **counts,
-    )

@@ -19,6 +19,7 @@ from theodolite.runs.store import Store
 from theodolite.runs.study import Resolver, Study, find_study
 from theodolite.runs.unit import Unit, UnitResult
 from theodolite.runs.unit_file import UnitRecord, read_unit_record, write_unit_file
+from theodolite.runs.working import marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class Work:
         RunError
             If its file cannot be written.
         """
+        with marked(self.store.units_path, unit):
+            return self._do(unit)
+
+    def _do(self, unit: Unit) -> Outcome:
+        """Do the unit, and write its rows."""
         start = time.perf_counter()
         try:
             study = find_study(unit.study, self.resolve, self.own)
