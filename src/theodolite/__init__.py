@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
     from theodolite.models import SteeringVector, load_model, steer, watch
-    from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
+    from theodolite.neighborhoods import NeighborGraph, hubness, neighbors, save_graph
     from theodolite.runs import open_run
     from theodolite.studies import run
+    from theodolite.studies.neighbor_graphs import load_graph
     from theodolite.tables import Table, align, load_table
 
 __version__ = _version("theodolite")
@@ -32,11 +33,13 @@ _HOME = {
     "TheodoliteError": "theodolite.core.errors",
     "align": "theodolite.tables",
     "hubness": "theodolite.neighborhoods",
+    "load_graph": "theodolite.studies.neighbor_graphs",
     "load_model": "theodolite.models",
     "load_table": "theodolite.tables",
     "neighbors": "theodolite.neighborhoods",
     "open_run": "theodolite.runs",
     "run": "theodolite.studies",
+    "save_graph": "theodolite.neighborhoods",
     "steer": "theodolite.models",
     "watch": "theodolite.models",
 }
@@ -54,12 +57,14 @@ __all__ = [
     "bundled",
     "dimension",
     "hubness",
+    "load_graph",
     "load_model",
     "load_table",
     "models",
     "neighbors",
     "open_run",
     "run",
+    "save_graph",
     "similarity",
     "steer",
     "tables",
