@@ -137,6 +137,8 @@ def _describe(add: Any, rng: Any, kind: str, level: float, end: float, width: in
         add("measured", "norm", 0.1 + 0.01 * index, method="shortest", token_id=index, token=token)
         hub_count = 31.7 / (1 + index)
         add("measured", "hub", hub_count, method="popular", token_id=4000 - index, token=token, scale=64, n_used=N_ROWS)
+    add("unit_norm", "token_map", 0.14, method="explained", n_used=N_ROWS)
+    add("unit_norm", "token_map", 0.72, method="trust", n_used=1000)
     add("measured", "hubness", 31.7, method="max", scale=64, n_used=N_ROWS)
     add("measured", "hubness", 4.2, method="skewness", scale=64, n_used=N_ROWS)
     add("measured", "hubness", 0.41 if hub else 0.03, method="short_share", x=0.01, scale=64, n_used=N_ROWS)
@@ -171,6 +173,12 @@ def _describe(add: Any, rng: Any, kind: str, level: float, end: float, width: in
     add("measured", "parameters", 170.0 * width**2)
     for index, token in enumerate(HOSTILE_TOKENS):
         add("measured", "undertrained", 0.9 - 0.01 * index, method="near_unseen", token_id=index, token=token)
+        view = {"norm": 0.1 + 0.01 * index, "hubness": 1.5, "map": [np.cos(index), np.sin(index)], "count": 7 * index}
+        view |= {"band": index % 5, "marks": ["shorter than half the median"] * (index < 3)}
+        view["near"] = [[(index + step) % len(HOSTILE_TOKENS), 1 - 0.1 * step, 0.2 * step] for step in range(1, 6)]
+        view["near"].append([9999, 0.1, 2.0, "<b>outside</b>"])
+        named = {"token_id": index, "token": token, "x": float(index), "view": json.dumps(view), "scale": 20}
+        add("unit_norm", "token", 5.0 + index, method="mle", **named)
         add("measured", "duplicate", 40 - index, method="group", token_id=index, token=token)
 
 

@@ -12,6 +12,8 @@ from theodolite.core.visible import visible
 
 FILE_NAME = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCRIPTS = ("report.js", "figures.js", "explorer.js", "prompts.js")
+_STYLES = ("report.css", "live.css")
 
 
 def write_page(folder: Path, page: str) -> Path:
@@ -25,7 +27,7 @@ def write_page(folder: Path, page: str) -> Path:
 
 def environment() -> jinja2.Environment:
     """Return the templates; every string is made visible and escaped."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -33,6 +35,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
+    return made
 
 
 def _finalize(value: Any) -> Any:
@@ -43,6 +47,16 @@ def _finalize(value: Any) -> Any:
 def asset(name: str) -> str:
     """Return the text of a file beside the templates."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def page_style() -> str:
+    """Return the style of a page: the still parts, then those that a script makes."""
+    return "".join(asset(name) for name in _STYLES)
+
+
+def page_script() -> str:
+    """Return the script of a page: its files in one scope of their own."""
+    return '(function () {\n"use strict";\n' + "\n".join(asset(name) for name in _SCRIPTS) + "})();\n"
 
 
 def policy(script: str) -> str:

@@ -6,8 +6,10 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from theodolite.core.hashing import canonical_json
 from theodolite.report.figure_files import figure_bytes
-from theodolite.report.figures.canvas import INK, QUIET, RULE, SERIES
+from theodolite.report.figures.canvas import INK, QUIET, RULE, SEQUENCE, SERIES
+from theodolite.report.live import identified, live
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -19,6 +21,7 @@ _THEME = {
     QUIET: "var(--quiet)",
     RULE: "var(--rule)",
     **{color: f"var(--series-{index})" for index, color in enumerate(SERIES)},
+    **{color: f"var(--step-{index})" for index, color in enumerate(SEQUENCE)},
 }
 _COLOR = re.compile("|".join(map(re.escape, _THEME)))
 _URL = re.compile(r"url\(#([^)]+)\)")
@@ -41,9 +44,12 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     Returns
     -------
     Markup
-        Colours are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text.
+        Colours are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text. `data-live`
+        holds what `theodolite.report.live` found, for the page's script.
     """
-    root = ET.fromstring(figure_bytes(figure, "svg", text_as="none"))
+    found = live(figure)
+    with identified(found):
+        root = ET.fromstring(figure_bytes(figure, "svg", text_as="none"))
     assert root.find(f".//{_SVG}image") is None, "a picture inside a figure would not be shown: draw shapes"
     assert not any("mathdefault" in (text or "") for text in root.itertext()), "ticks must be plain numbers"
     _clean(root, prefix)
@@ -55,6 +61,9 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     root.set("aria-label", label)
     root.set("style", f"max-width:{float(width) * 1.45:.0f}px")
     root.set("focusable", "false")
+    if found.content["panels"]:
+        root.set("data-prefix", prefix)
+        root.set("data-live", _COLOR.sub(lambda match: _THEME[match[0]], canonical_json(found.content)))
     return Markup(ET.tostring(root, encoding="unicode"))
 
 

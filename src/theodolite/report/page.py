@@ -18,7 +18,7 @@ from theodolite.report.drawings import Drawing, drawings
 from theodolite.report.figure_files import Format, save_drawings
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import HeadlineTable
-from theodolite.report.html import asset, environment, policy, write_page
+from theodolite.report.html import environment, page_script, page_style, policy, write_page
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
@@ -127,7 +127,7 @@ def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings
     manifest = dict(run.manifest)
     claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
     sections = [section for part in parts for section in part.sections]
-    style, script = asset("report.css"), asset("report.js")
+    style, script = page_style(), page_script()
     return (
         environment()
         .get_template("report.html.j2")

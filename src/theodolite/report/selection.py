@@ -21,12 +21,14 @@ METHOD_LABELS = {
     "gride": "GRIDE",
     "participation_ratio": "participation ratio",
 }
+TOKEN = "token"
+"""Measure of the rows that hold what the explorer shows of single tokens: thousands for each table."""
 _TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
 _LONGEST_LABEL = 36
 
 
 def prepared(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that hold a finite number, with all columns of a table study and the column `label`.
+    """Return the rows that hold a finite number and are not for the explorer, with all columns and the column `label`.
 
     Parameters
     ----------
@@ -39,11 +41,26 @@ def prepared(frame: pl.DataFrame) -> pl.DataFrame:
         Columns of `COLUMNS` in their order, then `label`: the short name of the model, with the kept rows behind it
         where the frame holds several choices.
     """
+    return labelled(frame).filter(pl.col("value").is_finite() & pl.col("measure").ne_missing(TOKEN))
+
+
+def labelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return all rows with all columns of a table study and the column `label`, as in `prepared`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a table study; columns may be missing.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows without a number as well.
+    """
     missing = [pl.lit(None).alias(name) for name in COLUMNS if name not in frame.columns]
     frame = frame.with_columns(missing).select(
         [pl.col(name).cast(_TYPES[column.dtype], strict=False) for name, column in COLUMNS.items()]
     )
-    frame = frame.filter(pl.col("value").is_finite())
     kept = frame["rows"].unique().drop_nulls().to_list()
     names = short_names(frame["model"].unique().drop_nulls().to_list())
     label = pl.col("model").replace_strict(names, default=pl.col("model"), return_dtype=pl.String)

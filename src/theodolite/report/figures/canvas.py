@@ -26,6 +26,8 @@ INK = "#1c2126"
 QUIET = "#6e7781"
 RULE = "#d5dae0"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SEQUENCE = ("#46307e", "#2f6c8e", "#1f9d87", "#6db52f", "#c7a600")
+"""From low to high; each step lighter than the one before, so that it can be told without seeing colours."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 NULL_DASHES: dict[str, Any] = {
     "gaussian": (0, (5, 2.5)),

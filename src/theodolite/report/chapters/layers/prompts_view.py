@@ -52,6 +52,8 @@ class ShownPrompt:
         Loss and dimension in a line.
     profile : str
         Points of a line over layers, in a box of 100 by 30, for the template to draw; empty without dimensions.
+    said : str
+        The line in words.
     tokens : tuple of ShownToken
         In their order.
     """
@@ -60,6 +62,7 @@ class ShownPrompt:
     model: str
     facts: str
     profile: str
+    said: str
     tokens: tuple[ShownToken, ...]
 
 
@@ -137,6 +140,7 @@ def _shown(surprisal: pl.DataFrame, dimensions: pl.DataFrame, facts: pl.DataFram
                 model=str(label),
                 facts=f"loss {format_value(loss[0])} nats" if len(loss) else "",
                 profile=_points(profile["value"].to_list()),
+                said=_in_words(profile),
                 tokens=tuple(
                     ShownToken(_pieces(token), _level(value), "first token" if isnan(value) else f"{value:.1f} nats")
                     for token, value in own.sort("position").select("token", "value").iter_rows()
@@ -144,6 +148,18 @@ def _shown(surprisal: pl.DataFrame, dimensions: pl.DataFrame, facts: pl.DataFram
             )
         )
     return found
+
+
+def _in_words(profile: pl.DataFrame) -> str:
+    """Say what the line over layers shows."""
+    if profile.is_empty():
+        return ""
+    layers, values = profile["layer"].to_list(), profile["value"].to_list()
+    top = max(range(len(values)), key=values.__getitem__)
+    return (
+        f"Dimension of this prompt's cloud: {format_value(values[0])} in layer {layers[0]}, highest "
+        f"{format_value(values[top])} in layer {layers[top]}, {format_value(values[-1])} in layer {layers[-1]}."
+    )
 
 
 def _points(values: Sequence[float]) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.report.chapters.tables import token_map
+from theodolite.report.chapters.tables.explorer import explorer_sections
 from theodolite.report.chapters.tables.headline import headline_table
 from theodolite.report.chapters.tables.opening import opening_sentences
 from theodolite.report.chapters.tables.readings import readings
@@ -21,6 +23,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
         found.append(
             Section(id="rows", nav="Rows", template="rows.html.j2", content={"tables": tables, "kinds": kinds})
         )
+    found += explorer_sections(frame)
     if tables:
         found.append(Section(id="tokens", nav="Tokens", template="tokens.html.j2", content={"tables": tables}))
     if lines:
@@ -48,7 +51,7 @@ CHAPTER = Chapter(
     "short rows can change. !: the shortest rows make the number; the removal sweeps show it.",
     headline=headline_table,
     opening=opening_sentences,
-    families=FAMILIES,
+    families=(*FAMILIES, token_map.FAMILY),
     sections=_sections,
     terminal=("n_used", "extrinsic", "twonn", "gaussian", "unit_norm", "redundancy", "mle", "gride"),
     essential=("twonn", "gaussian", "redundancy"),
