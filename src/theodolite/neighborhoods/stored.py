@@ -38,11 +38,7 @@ def save_graph(graph: NeighborGraph, path: Path | str) -> None:
     NotFoundError
         If its folder does not.
     """
-    place = Path(path)
-    if place.exists():
-        raise ParameterError(f"{place} is there already. Remove it, or choose another name.")
-    if not place.parent.is_dir():
-        raise NotFoundError(f"The folder {place.parent} does not exist. Make it first.")
+    place = new_file(path)
     tensors: dict[str, npt.NDArray[Any]] = {
         "indices": _narrow(graph.indices),
         "distances": np.ascontiguousarray(graph.distances),
@@ -53,6 +49,16 @@ def save_graph(graph: NeighborGraph, path: Path | str) -> None:
     described = {one.name: getattr(graph, one.name) for one in fields(graph) if one.name not in _ARRAYS}
     described |= {"version": _VERSION, "sha256": _hash(tensors)}
     save_file(tensors, place, metadata={"format": FORMAT, "graph": canonical_json(described)})
+
+
+def new_file(path: Path | str) -> Path:
+    """Return the path of a file that can be made there, or raise what `save_graph` raises."""
+    place = Path(path)
+    if place.exists():
+        raise ParameterError(f"{place} is there already. Remove it, or choose another name.")
+    if not place.parent.is_dir():
+        raise NotFoundError(f"The folder {place.parent} does not exist. Make it first.")
+    return place
 
 
 def load_graph(path: Path | str) -> NeighborGraph:
