@@ -45,7 +45,7 @@ def test_a_tied_model_is_measured_once_and_said_to_be_tied(shared_data, tmp_path
 
 
 def test_the_survey_of_the_bundled_family_plans_every_model_and_every_checkpoint():
-    units = survey.plan(Config(nulls=()))
+    units = survey.plan(Config(parts=("tables",), nulls=()))
     family = td.bundled.family()
     planned = {(unit.params["reference"], unit.params["which"], unit.params["condition"]) for unit in units}
     for model in family.models:

@@ -215,9 +215,9 @@ def test_a_family_is_one_word(monkeypatch):
     assert len(FAMILIES["pythia"]) == 10
     assert set(FAMILIES["pocket"]) == {f"bundled:{name}" for name in td.bundled.family().names}
     planned = []
-    monkeypatch.setattr(dimension, "plan", lambda config: planned.append(config) or [])
-    survey.plan(survey_config.Config(family="pythia"))
-    survey.plan(survey_config.Config(("a.npy",), family="pocket"))
+    monkeypatch.setattr(dimension, "plan", lambda config: planned.append(config) or ["a unit"])
+    survey.plan(survey_config.Config(family="pythia", parts=("tables",)))
+    survey.plan(survey_config.Config(("a.npy",), family="pocket", parts=("tables",)))
     assert planned[0].references == FAMILIES["pythia"]
     assert planned[0].checkpoints == ()
     assert planned[1].references == ("a.npy", *FAMILIES["pocket"])

@@ -4,7 +4,7 @@ One unit measures one table, one compares two tables on the tokens they share, a
 models on the same text, layer by layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any
@@ -53,11 +53,29 @@ def plan(config: Config) -> list[Unit]:
     """
     similarity_tables.forget()
     similarity_states.forget()
-    references = _references(config)
+    return plan_pairs(config, list(combinations(_references(config), 2)))
+
+
+def plan_pairs(config: Config, pairs: Sequence[tuple[str, str]], *, alone: bool = True) -> list[Unit]:
+    """List the units of some pairs, for a study that has chosen them.
+
+    Parameters
+    ----------
+    config : Config
+        What to compare; its references are not looked at.
+    pairs : sequence of (str, str)
+        References.
+    alone : bool
+        Whether each table is measured on its own too: local dimension, coherence, tokens of low and high dimension.
+
+    Returns
+    -------
+    list of Unit
+        As `plan`.
+    """
     settings = {name: value for name, value in asdict(config).items() if name not in _NOT_OF_A_UNIT}
     if config.lexicon is not None:
         settings["lexicon_content"] = hash_json(read_lexicon(config.lexicon))
-    pairs = list(combinations(references, 2))
     found = {pair: similarity_tables.common(*pair, config.which) for pair in pairs}
     sides = dict.fromkeys(
         (which, reference, name)
@@ -75,7 +93,7 @@ def plan(config: Config) -> list[Unit]:
             content=[contents[reference, name]],
             label=f"{reference} {which}",
         )
-        for which, reference, name in sides
+        for which, reference, name in (sides if alone else ())
     ]
     reasons = {} if config.prompts == NO_PROMPTS else {pair: _partners(pair, config) for pair in pairs}
     for (a, b), kinds in found.items():
