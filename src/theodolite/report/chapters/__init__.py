@@ -12,7 +12,7 @@ CHAPTERS = {
     "probe": "theodolite.report.chapters.probe",
     "rank": "theodolite.report.chapters.rank",
     "similarity": "theodolite.report.chapters.similarity",
-    "survey": "theodolite.report.chapters.tables",
+    "survey": "theodolite.report.chapters.survey",
     "training": "theodolite.report.chapters.training",
     "transfer": "theodolite.report.chapters.transfer",
 }
