@@ -1,9 +1,10 @@
 """Commands that fit, evaluate and use a probe on the geometry of prompts: probe fit, evaluate, score."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from theodolite.cli.options import Flat, Out, Speech
+from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.probe_config import Config
 
@@ -14,24 +15,19 @@ if TYPE_CHECKING:
 def fit(
     config: Annotated[Config | None, Flat] = None,
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
-    """Measure hostile and benign prompts, evaluate probes beside baselines, and save the probe.
-
-    Parameters
-    ----------
-    out
-        Run folder; by default a folder in ./runs named after the settings.
-    """
-    from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
+    """Measure hostile and benign prompts, evaluate probes beside baselines, and save the probe."""
+    from theodolite.cli.results import execute, has_table  # noqa: PLC0415 - torch and polars load here, not for --help
     from theodolite.runs import open_run  # noqa: PLC0415
     from theodolite.studies import default_folder  # noqa: PLC0415
 
     chosen = config or Config()
-    folder = out or default_folder("probe", chosen)
-    code = execute("probe", chosen, folder, output)
-    _save(open_run(folder), output)
+    folder = running.out or default_folder("probe", chosen)
+    code = execute("probe", chosen, replace(running, out=folder), output)
+    if has_table(folder):
+        _save(open_run(folder), output)
     return code
 
 

@@ -1,11 +1,12 @@
 """The command that finds the rank an input embedding needs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from theodolite.cli.options import Flat, Out, Speech
+from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.rank_config import Config
 
@@ -13,7 +14,7 @@ from theodolite.studies.rank_config import Config
 def rank(
     config: Annotated[Config | None, Flat] = None,
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     export: Annotated[Path | None, Parameter(group="Export")] = None,
     tolerance: Annotated[float, Parameter(group="Export")] = 0.05,
     output: Speech = Output(),  # noqa: B008 - frozen
@@ -22,21 +23,19 @@ def rank(
 
     Parameters
     ----------
-    out
-        Run folder; by default a folder in ./runs named after the settings.
     export
         Folder for the smallest table and adapter that keep within the tolerance, with a page that says how to load
         them.
     tolerance
         Loss in nats per token that the export may cost.
     """
-    from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
+    from theodolite.cli.results import execute, has_table  # noqa: PLC0415 - torch and polars load here, not for --help
     from theodolite.studies import default_folder  # noqa: PLC0415
 
     chosen = config or Config()
-    folder = out or default_folder("rank", chosen)
-    code = execute("rank", chosen, folder, output)
-    if export is not None:
+    folder = running.out or default_folder("rank", chosen)
+    code = execute("rank", chosen, replace(running, out=folder), output)
+    if export is not None and has_table(folder):
         from theodolite.runs import open_run  # noqa: PLC0415
         from theodolite.studies.rank_export import export_recommended  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
-from theodolite.cli.options import Flat, Out, Speech
+from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.reproduce_config import Config
 
@@ -19,32 +19,42 @@ _SOME_FAILED = 3
 def reproduce(
     config: Annotated[Config, Flat],
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Run the studies of a paper with its settings, and print what it says beside what they find.
 
-    Parameters
-    ----------
-    out
-        Folder, with a run folder for each study; by default one in ./runs named after the paper.
+    The folder holds a run folder for each study.
     """
     from theodolite.cli.output import print_json  # noqa: PLC0415 - torch and polars load here, not for --help
     from theodolite.cli.results import write_report  # noqa: PLC0415
     from theodolite.core.errors import TheodoliteError  # noqa: PLC0415
     from theodolite.report.reproduction import write_reproduction  # noqa: PLC0415
+    from theodolite.runs.runners import make_runner  # noqa: PLC0415
     from theodolite.studies.reproduce import reproduce as run_all  # noqa: PLC0415
     from theodolite.tables import reporting_to  # noqa: PLC0415
 
     with reporting_to(output.downloads()):
-        found = run_all(config, out=out, progress=output.progress(), command=["theodolite", *sys.argv[1:]])
-    failed = [one for one in found.outcomes if one.error]
-    if len(failed) == len(found.outcomes) and not any(one.agreement == "agrees" for one in found.comparisons):
+        found = run_all(
+            config,
+            out=running.out,
+            runner=make_runner(running.runner, workers=running.workers, address=running.address),
+            shard=running.shard,
+            on_error=running.on_error,
+            progress=output.progress(),
+            command=["theodolite", *sys.argv[1:]],
+        )
+    failed = [one for one in found.outcomes if one.error and not one.unfinished]
+    nothing = not any(one.agreement == "agrees" for one in found.comparisons)
+    if failed and len(failed) == len(found.outcomes) and nothing:
         raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.)")
     for one in found.outcomes:
         if one.run is not None and not one.error:
             write_report(one.run)
     page = write_reproduction(found)
+    for one in found.outcomes:
+        if one.unfinished:
+            output.say(f"not finished: {one.part.study}: {one.error}")
     for one in failed:
         output.say(f"failed: {one.part.study}: {one.error}")
     if output.json:

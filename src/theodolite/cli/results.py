@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite import report, studies
+from theodolite.cli.options import Running
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapter import Chapter
@@ -13,14 +14,16 @@ from theodolite.report.chapters import chapter_of
 from theodolite.report.claims import Claim, gather
 from theodolite.report.figure_files import Format
 from theodolite.report.headline import HeadlineTable
-from theodolite.runs import Run
+from theodolite.runs import Run, open_run, status
+from theodolite.runs.runners import make_runner
+from theodolite.runs.shard import Shard
 from theodolite.studies.finding import Finding
 from theodolite.tables import reporting_to
 
 _SOME_FAILED = 3
 
 
-def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
+def execute(name: str, config: Any, running: Running, output: Output) -> int:
     """Run a study from the command line.
 
     Parameters
@@ -29,25 +32,35 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
         Name of the study.
     config : object
         The study's `Config`.
-    out : pathlib.Path or None
-        Run folder; None for a folder in ./runs named after the settings.
+    running : Running
+        How to run it.
     output : Output
         How to speak.
 
     Returns
     -------
     int
-        0 if every unit succeeded, 3 if some failed.
+        0 if every unit succeeded, or every unit of the shard; 3 if some failed.
 
     Raises
     ------
     TheodoliteError
         If no unit succeeded, with the reason of the first.
     """
-    command = ["theodolite", *sys.argv[1:]]
     with reporting_to(output.downloads()):
-        run = studies.execute(name, config, out=out, progress=output.progress(), command=command)
+        run = studies.execute(
+            name,
+            config,
+            out=running.out,
+            runner=make_runner(running.runner, workers=running.workers, address=running.address),
+            shard=running.shard,
+            on_error=running.on_error,
+            progress=output.progress(),
+            command=["theodolite", *sys.argv[1:]],
+        )
     failures = run.failures()
+    if run.manifest["table"] is None and (running.shard is not None or running.on_error == "stop"):
+        return _say_how_far(name, run, running, output)
     if run.status == "failed":
         raise TheodoliteError(f"{failures[0].message} (No unit of {run.path} could be done: {len(failures)} failed.)")
     summary, findings, page = write_report(run)
@@ -71,6 +84,30 @@ def execute(name: str, config: Any, out: Path | None, output: Output) -> int:
     show_claims(gather(findings), output)
     output.lines(["", f"Run:    {run.path}", f"Report: {page}"])
     return _SOME_FAILED if failures else 0
+
+
+def has_table(folder: Path) -> bool:
+    """Say whether the run in a folder came to its end with a table."""
+    return open_run(folder).manifest["table"] is not None
+
+
+def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:
+    """Print what was done of a run that has no table yet, and return the exit code."""
+    shard = str(Shard.parse(running.shard)) if running.shard is not None else None
+    session = [one for one in run.manifest["sessions"] if one["shard"] == shard][-1]
+    far = status(run)
+    for failure in run.failures():
+        output.say(f"failed: {failure.label}: {failure.message}")
+    if output.json:
+        counts = {"planned": far.planned, "done": far.done, "failed": far.failed, "remaining": far.remaining}
+        print_json({"command": name, "run": str(run.path), "status": run.status, "rows": [], "findings": [], **counts})
+    what = f"Shard {shard}" if shard else "Stopped at the first failure"
+    lines = [f"{what}: {session['done']} units done now, {session['kept']} before, {session['failed']} failed."]
+    lines.append(f"The run: {far.done} of {far.planned} units done, {far.failed} failed, {far.remaining} to do.")
+    if shard:
+        lines.append("The shard that finds all of them done writes the table and the report.")
+    output.lines([*lines, f"Run:    {run.path}"])
+    return _SOME_FAILED if session["failed"] else 0
 
 
 def write_report(

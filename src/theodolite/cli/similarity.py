@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from theodolite.cli.options import Flat, Out, Speech
+from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.similarity_config import Config
 
@@ -10,18 +10,13 @@ from theodolite.studies.similarity_config import Config
 def similarity(
     config: Annotated[Config, Flat] = Config(),  # noqa: B008 - frozen
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Compare the geometry that models share: all cosines, neighbors, local dimension, hidden states.
 
     Without references, the bundled pocket models are compared.
-
-    Parameters
-    ----------
-    out
-        Run folder; by default a folder in ./runs named after the settings.
     """
     from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
 
-    return execute("similarity", config, out, output)
+    return execute("similarity", config, running, output)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from theodolite.cli.options import Flat, Out, Speech
+from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.survey_config import Config as SurveyConfig
 from theodolite.studies.table_config import Config as DimensionConfig
@@ -12,41 +12,30 @@ from theodolite.studies.table_config import Config as DimensionConfig
 def survey(
     config: Annotated[SurveyConfig, Flat] = SurveyConfig(),  # noqa: B008 - frozen
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Survey models: measure their embedding tables against random ones, and write a run with its report.
 
     Without references, the bundled pocket models are surveyed. The same command again goes on where it stopped.
-
-    Parameters
-    ----------
-    out
-        Run folder; by default a folder in ./runs named after the settings.
     """
-    return _execute("survey", config, out, output)
+    return _execute("survey", config, running, output)
 
 
 def dimension(
     config: Annotated[DimensionConfig | None, Flat] = None,
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
-    """Measure the dimension of embedding tables: all estimators, redundancy, nulls and the hub of short rows.
-
-    Parameters
-    ----------
-    out
-        Run folder; by default a folder in ./runs named after the settings.
-    """
-    return _execute("dimension", config or DimensionConfig(), out, output)
+    """Measure the dimension of embedding tables: all estimators, redundancy, nulls and the hub of short rows."""
+    return _execute("dimension", config or DimensionConfig(), running, output)
 
 
 def run(
     study: Path,
     *,
-    out: Out = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Run a study from a file.
@@ -55,8 +44,6 @@ def run(
     ----------
     study
         A YAML file with `study` and `config`, such as the study.yaml of a run.
-    out
-        Run folder; by default a folder in ./runs named after the settings.
     """
     from theodolite.runs import config_from_mapping, read_study_file  # noqa: PLC0415 - keeps --help fast
     from theodolite.studies import resolve  # noqa: PLC0415
@@ -68,10 +55,10 @@ def run(
             f"warning: {study} was written by version {version} of the study {name}, but this is version "
             f"{found.VERSION}: the numbers may differ."
         )
-    return _execute(name, config_from_mapping(found.Config, mapping), out, output)
+    return _execute(name, config_from_mapping(found.Config, mapping), running, output)
 
 
-def _execute(name: str, config: Any, out: Path | None, output: Output) -> int:
+def _execute(name: str, config: Any, running: Running, output: Output) -> int:
     from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
 
-    return execute(name, config, out, output)
+    return execute(name, config, running, output)

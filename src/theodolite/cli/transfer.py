@@ -1,11 +1,11 @@
 """The commands that carry steering vectors from one model to another."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from cyclopts import App, Parameter
 
-from theodolite.cli.options import Speech
+from theodolite.cli.options import How, Running, Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.transfer_config import Config, Control, MapName, PositionWord, TokenRule
 
@@ -165,7 +165,7 @@ def evaluate(
     positions: PositionWord = _DEFAULT.positions,
     draws: int = _DEFAULT.draws,
     seed: int = _DEFAULT.seed,
-    out: Annotated[Path | None, Parameter(name="--out", group="Run")] = None,
+    running: How = Running(),  # noqa: B008 - frozen
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Steer the target with carried vectors, its own, and controls; score them on held-out pairs.
@@ -198,8 +198,6 @@ def evaluate(
         Draws of each random control.
     seed
         Changes every random draw.
-    out
-        Run folder; by default a folder in ./runs named after the settings.
     """
     from theodolite.cli.results import execute  # noqa: PLC0415 - torch and polars load here, not for --help
     from theodolite.runs import config_from_mapping  # noqa: PLC0415
@@ -219,4 +217,4 @@ def evaluate(
         "draws": draws,
         "seed": seed,
     }
-    return execute("transfer", config_from_mapping(Config, settings), out, output)
+    return execute("transfer", config_from_mapping(Config, settings), running, output)

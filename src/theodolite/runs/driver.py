@@ -217,7 +217,7 @@ class Driver:
         session, counts = self._session, self.manifest["units"]
         session["status"], session["finished"], session["error"] = status, now(), error
         session["seconds"] = round(time.perf_counter() - self.clock, 3)
-        session["done"], session["failed"] = counts["done"], counts["failed"]
+        session["done"], session["failed"], session["workers"] = counts["done"], counts["failed"], self.runner.workers
 
     def _end_manifest(self, status: Status) -> None:
         manifest = self.manifest

@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from theodolite.core.progress import Progress
-    from theodolite.runs import Run
+    from theodolite.runs import Run, Runner
+    from theodolite.runs.runners import OnError, RunnerName
     from theodolite.studies.reported import ReportedStudy
 
 STUDIES = {
@@ -55,6 +56,11 @@ def run(
     name: str,
     *,
     out: Path | str | None = None,
+    runner: "RunnerName | Runner" = "serial",
+    workers: int | None = None,
+    address: str | None = None,
+    shard: str | None = None,
+    on_error: "OnError" = "continue",
     progress: "Progress | None" = None,
     **settings: Any,
 ) -> "Run":
@@ -66,6 +72,18 @@ def run(
         A name of `STUDIES`.
     out : path, optional
         Run folder; by default `runs/<name>-<hash of the settings>`.
+    runner : {"serial", "processes", "ray"} or Runner
+        Who does the units of work: this process, processes of this machine, or Ray (`pip install theodolite[ray]`).
+        The table is the same.
+    workers : int, optional
+        Units at a time; by default one for each GPU.
+    address : str, optional
+        Of an existing Ray cluster, such as "auto".
+    shard : str, optional
+        Do only this share of the units, such as "2/4", beside other processes that do the others into the same folder.
+        Whichever finds all units done writes the table.
+    on_error : {"continue", "stop"}
+        What to do when a unit fails: go on and report it at the end, or stop there.
     progress : Progress, optional
         Told how far the run is.
     **settings
@@ -79,7 +97,7 @@ def run(
     Raises
     ------
     ParameterError
-        If a setting is unknown or of the wrong type.
+        If a setting is unknown or of the wrong type, or there is no such runner or shard.
     RunError
         If the folder holds a run with other settings, or cannot be written.
 
@@ -92,8 +110,11 @@ def run(
     'success'
     """
     from theodolite.runs import config_from_mapping  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.runs.runners import make_runner  # noqa: PLC0415
 
-    return execute(name, config_from_mapping(resolve(name).Config, settings), out=out, progress=progress)
+    config = config_from_mapping(resolve(name).Config, settings)
+    chosen = make_runner(runner, workers=workers, address=address)
+    return execute(name, config, out=out, runner=chosen, shard=shard, on_error=on_error, progress=progress)
 
 
 def execute(
@@ -101,11 +122,15 @@ def execute(
     config: Any,
     *,
     out: Path | str | None = None,
+    runner: "RunnerName | Runner" = "serial",
+    shard: str | None = None,
+    on_error: "OnError" = "continue",
     progress: "Progress | None" = None,
     command: "Sequence[str] | None" = None,
 ) -> "Run":
     """Run a study with a config that is already made; otherwise as `run`."""
     from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.runs.runners import make_runner  # noqa: PLC0415
 
     study = resolve(name)
     folder = Path(out) if out is not None else default_folder(name, config)
@@ -114,6 +139,9 @@ def execute(
         config,
         out=folder,
         resolve=STUDIES,
+        runner=make_runner(runner),
+        shard=shard,
+        on_error=on_error,
         progress=progress,
         command=command,
         summarise=study.summary_frame,

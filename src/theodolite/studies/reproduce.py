@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theodolite import studies
 from theodolite.core.errors import RunError, TheodoliteError
@@ -22,6 +22,8 @@ from theodolite.studies.reproduce_tables import compare_tables
 
 if TYPE_CHECKING:
     from theodolite.core.progress import Progress
+    from theodolite.runs import Runner
+    from theodolite.runs.runners import OnError, RunnerName
 
 _SETTLED = ("agrees", "supported")
 
@@ -43,6 +45,11 @@ class Outcome:
     part: Part
     run: Run | None
     error: str = ""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether units are left that this call was not to do."""
+        return self.run is not None and self.run.status in ("running", "interrupted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,9 @@ def reproduce(
     config: Config,
     *,
     out: Path | str | None = None,
+    runner: "RunnerName | Runner" = "serial",
+    shard: str | None = None,
+    on_error: "OnError" = "continue",
     progress: "Progress | None" = None,
     command: Sequence[str] | None = None,
 ) -> Reproduction:
@@ -90,6 +100,12 @@ def reproduce(
         Which paper, on which models.
     out : path, optional
         Folder; by default `runs/reproduce-<paper>`, with the preset behind it.
+    runner : {"serial", "processes", "ray"} or Runner
+        Who does the units.
+    shard : str, optional
+        Do only this share of the units of each study, such as "2/4".
+    on_error : {"continue", "stop"}
+        What to do when a unit fails.
     progress : Progress, optional
         Told how far each study is.
     command : sequence of str, optional
@@ -109,7 +125,8 @@ def reproduce(
     """
     folder = Path(out) if out is not None else default_folder(config)
     arrays = {} if config.arrays is None else read_arrays(config.arrays, preset=config.preset)
-    outcomes = tuple(_run(part, folder, progress, command) for part in plan(config))
+    how = {"runner": runner, "shard": shard, "on_error": on_error, "progress": progress, "command": command}
+    outcomes = tuple(_run(part, folder, how) for part in plan(config))
     comparisons = tuple(_compare(config, outcomes, arrays))
     found = Reproduction(title=title_of(config), path=folder, outcomes=outcomes, comparisons=comparisons)
     _save(found)
@@ -138,15 +155,17 @@ def title_of(config: Config) -> str:
     return f"{config.paper} {config.preset}" if config.paper == "viswanathan2025" else config.paper
 
 
-def _run(part: Part, folder: Path, progress: "Progress | None", command: Sequence[str] | None) -> Outcome:
+def _run(part: Part, folder: Path, how: Mapping[str, Any]) -> Outcome:
     try:
-        run = studies.execute(part.study, part.config, out=folder / part.study, progress=progress, command=command)
+        run = studies.execute(part.study, part.config, out=folder / part.study, **how)
     except RunError:
         raise
     except TheodoliteError as error:
         return Outcome(part=part, run=None, error=str(error))
     if run.status == "failed":
         return Outcome(part=part, run=run, error=run.failures()[0].message)
+    if run.status in ("running", "interrupted"):
+        return Outcome(part=part, run=run, error="Other shards have units left. Run again when they are done.")
     return Outcome(part=part, run=run)
 
 
