@@ -334,6 +334,19 @@ def test_what_remains_after_cleaning_decides_in_the_unit(awkward_file, tmp_path)
     assert "477 points can be cut into 1 to 477 blocks, not into 490" in run.failures()[0].message
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_fails_the_unit(awkward_file, tmp_path):
+    run = search(awkward_file, tmp_path / "run", device="cuda")
+    assert "device=cuda, but torch sees no GPU here" in run.failures()[0].message
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_blocks_on_a_gpu_make_the_graph_of_one_search_there(awkward_file, tmp_path):
+    merged = merged_graph(search(awkward_file, tmp_path / "run", device="cuda"))
+    same(merged, single(torch.from_numpy(awkward()).cuda()))
+    assert merged.path == "float32/cuda"
+
+
 def test_a_table_that_changes_after_the_plan_is_noticed(awkward_file, tmp_path):
     units = study.plan(Config(str(awkward_file), k=8, blocks=2))
     np.save(awkward_file, awkward(seed=1))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from theodolite.core.errors import FormatError, GeometryWarning, NotFoundError, PointsError
+from theodolite.core.errors import FormatError, GeometryWarning, NotFoundError, ParameterError, PointsError
 from theodolite.core.points import CleanPoints
 from theodolite.neighborhoods import BlockSearch, Metric, NeighborGraph, block_search
 from theodolite.runs import Unit, UnitResult
@@ -181,7 +181,10 @@ def _search(
     table = _table(reference, which, rows)
     if table.content != content:
         raise FormatError(f"{reference} changed after the run was planned. Run the study again.")
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise ParameterError("device=cuda, but torch sees no GPU here. Take --device auto, or run where there is one.")
+    place = "cuda" if there and device != "cpu" else "cpu"
     with catch_warnings():
         simplefilter("ignore", GeometryWarning)  # said by every block, whoever makes the table ready
         return block_search(table.points.to(place), k=k, metric=metric, nonfinite="drop")
