@@ -14,6 +14,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "rank": ("rank bundled:pocket-64", "rank ./my-model --text my-text.txt --ranks 4,16,64 --export out"),
     "layers": ("layers bundled:pocket-128", "layers ./my-model --prompts prompts.jsonl --shuffles 0,2,4"),
+    "neighbors": (
+        "neighbors bundled:pocket-128 --blocks 4",
+        "neighbors ./my-model --which output --metric cosine",
+        "neighbors vectors.npy --rows all --blocks 64 --save graph.safetensors",
+    ),
     "similarity": ("similarity", "similarity ./model-a ./model-b --which input --tokens 20000"),
     "tokens": ("tokens bundled:pocket-128", "tokens ./my-model --token ' dog' --which output"),
     "reproduce": ("reproduce kataiwa2025", "reproduce lee2025 --out runs/lee"),

@@ -43,6 +43,7 @@ for _name, _where, _help in (
     ("training", "training:training", "Dimension along training, beside random tables and the loss."),
     ("rank", "rank:rank", "Rank that an input embedding needs: adapters, cut tables, dimension."),
     ("layers", "layers:layers", "Token clouds of prompts, layer by layer."),
+    ("neighbors", "neighbors:neighbors", "Exact neighbors of one table, in units of rows that merge into one graph."),
     ("similarity", "similarity:similarity", "Geometry that models share: cosines, neighbors, dimension, states."),
     ("reproduce", "reproduce:reproduce", "Reproduce a paper: its claims and numbers beside ours."),
     ("inspect", "inspect:inspect", "Show what a reference holds; reads headers only."),
