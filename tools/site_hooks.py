@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File, Files
+
 import site_notebooks
 import site_reference
-from mkdocs.structure.files import File, Files
 from site_links import PAGES, rewrite_links, site_path
 
 ROOT = Path(__file__).parent.parent
-_WIDTH = "100"
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -33,7 +33,7 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Point links to other files of the repository at where the site has them."""
     home = getattr(page.file, "repository_path", None)
     if home is None:

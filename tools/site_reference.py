@@ -1,4 +1,4 @@
-"""Pages of the docs site that are written from the code: columns, settings, commands, schemas, published numbers, API."""
+"""Pages of the docs site that are written from the code: columns, settings, commands, schemas, numbers, API."""
 
 import contextlib
 import importlib
@@ -109,7 +109,7 @@ def attributes(documented: type) -> dict[str, tuple[str, str]]:
 
 def commands() -> str:
     """Return what `--help` says of every command."""
-    from theodolite.cli.main import app  # noqa: PLC0415 - after the docs tool has set the width
+    from theodolite.cli.main import app  # noqa: PLC0415
 
     parts = ["# Commands\n\nWhat `theodolite COMMAND --help` prints, when these pages are built.\n"]
     parts.append(f"```text\n{_help(app, [])}\n```\n")
