@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from theodolite.cli.durations import duration, parse_duration
+from theodolite.cli.amounts import duration, parse_duration
 from theodolite.core.errors import ParameterError
 from theodolite.runs import execute, working
 from theodolite.runs.lock import locked

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from theodolite.cli.amounts import size
 from theodolite.cli.output import Output, print_json
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _show(found: "Inspection", output: Output) -> None:
         "before the blocks": ", ".join(found.before_blocks or ()) or None,
         "final norm": _norm(found),
         "after the final norm": ", ".join(found.after_blocks or ()) or None,
-        "would read": f"{_bytes(found.n_bytes_read)} of {_bytes(found.n_bytes_total)} ({found.selected or 'nothing'})",
+        "would read": f"{size(found.n_bytes_read)} of {size(found.n_bytes_total)} ({found.selected or 'nothing'})",
     }
     output.lines([f"{name}: {fact}" for name, fact in facts.items() if fact is not None])
     output.lines([f"note: {note}" for note in found.notes])
@@ -57,7 +58,7 @@ def _show(found: "Inspection", output: Output) -> None:
         f"Tensors ({len(found.tensors)})",
         ("tensor", "shape", "dtype", "size", "file", "role"),
         [
-            (one.name, " x ".join(map(str, one.shape)), one.dtype, _bytes(one.n_bytes), one.file, one.role)
+            (one.name, " x ".join(map(str, one.shape)), one.dtype, size(one.n_bytes), one.file, one.role)
             for one in shown
         ],
     )
@@ -71,12 +72,3 @@ def _norm(found: "Inspection") -> str | None:
         return None
     offset = f", {norm.offset:g} + weight" if norm.offset else ""
     return f"{norm.weight or 'without weights'} ({norm.kind}{offset})"
-
-
-def _bytes(number: int) -> str:
-    size = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -50,6 +50,7 @@ for _name, _where, _help in (
     ("align", "align:align", "Count the tokens that two tables share, and show examples."),
     ("tokens", "tokens:tokens", "Neighbors, dimension and length of tokens; rows that stand out."),
     ("run", "survey:run", "Run a study from a file, such as the study.yaml of another run."),
+    ("plan", "plan:plan", "Show what a study will take: units, downloads, disk, memory, time."),
     ("report", "folders:report", "Write the report and the figures of a run again."),
     ("status", "status:status", "Show how far a run is, and what failed."),
     ("compare-runs", "compare:compare_runs", "Say whether two runs agree, and where not."),

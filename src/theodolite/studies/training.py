@@ -40,11 +40,11 @@ def plan(config: Config) -> list[Unit]:
     units = []
     for name in config.references:
         model = replace(Reference.parse(name), revision=None)
-        checkpoints = _checkpoints(name, config)
+        found = checkpoints(name, config)
         losses = known_losses(model, config.losses)
         units += dimension.plan(
             table_config.Config(
-                checkpoints=tuple(str(one) for one in checkpoints),
+                checkpoints=tuple(str(one) for one in found),
                 which=config.which,
                 rows=config.rows,
                 k=config.k,
@@ -60,7 +60,7 @@ def plan(config: Config) -> list[Unit]:
     return units
 
 
-def _checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
+def checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
     """Return the checkpoints of a model that the patterns name, in the order of their steps."""
     parsed = Reference.parse(name)
     own = parsed.revision is not None and config.revisions == EVERY

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, UnsafeFileError
-from theodolite.tables.entries import RowFile, StorageFile, TensorEntry, TensorFile, find_entry
+from theodolite.tables.entries import FetchedFile, RowFile, StorageFile, TensorEntry, TensorFile, find_entry
 from theodolite.tables.file_kind import open_by_content
 from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.json_file import read_json
@@ -131,6 +131,11 @@ class Checkpoint:
         stored = self._open(self._shards[name]).read(name)
         scale = scale_name(entry, self)
         return stored if scale is None else dequantise(entry, stored, self.read(scale))
+
+    def n_missing(self, name: str) -> int:
+        """Return the bytes that reading a tensor would fetch."""
+        file = self._open(self._shards[name])
+        return file.n_missing(name) if isinstance(file, FetchedFile) else 0
 
     def format_of(self, name: str) -> str:
         """Return the format of the file that holds a tensor: "safetensors", "torch", "gguf", "word2vec text", ..."""

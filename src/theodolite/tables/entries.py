@@ -80,6 +80,14 @@ class RowFile(Protocol):
         """Return some rows of one matrix."""
 
 
+@runtime_checkable
+class FetchedFile(Protocol):
+    """A file whose numbers have to be fetched before they can be read."""
+
+    def n_missing(self, name: str) -> int:
+        """Return the bytes of a tensor that are not on this machine."""
+
+
 def find_entry(entries: Mapping[str, TensorEntry], name: str, place: str) -> TensorEntry:
     """Return the entry called `name`.
 

@@ -117,6 +117,11 @@ class RemoteFile:
         self._etag = self._etag or kept.etag
         return kept
 
+    def n_missing(self, begin: int, end: int) -> int:
+        """Return how many of bytes `begin` to `end` a `fetch` would bring: all, or none where they are here."""
+        there = self._known(begin, end) is not None or self._stretches.find(begin, end) is not None
+        return 0 if there else end - begin
+
     def forget(self) -> None:
         """Remove what is kept of the file: it turned out to be damaged, and the next answer may be better."""
         self._blocks.clear()

@@ -72,6 +72,11 @@ class RemoteTensors:
         numbers = (part if part.storage_offset() % dtype.itemsize == 0 else part.clone()).view(dtype)
         return numbers.as_strided(entry.shape, span.strides, numbers.storage_offset())
 
+    def n_missing(self, name: str) -> int:
+        """Return the bytes of a tensor that are not on this machine."""
+        span = self._span(name)
+        return self._file.n_missing(span.begin, span.end)
+
     def read_rows(self, name: str, rows: torch.Tensor) -> torch.Tensor:
         """Return some rows of one matrix, fetching no others."""
         entry = find_entry(self.entries, name, str(self.path))

@@ -1,4 +1,4 @@
-"""Spans of time as people say them, and as they type them."""
+"""Time and bytes as people say them, and spans of time as they type them."""
 
 import re
 
@@ -43,3 +43,18 @@ def parse_duration(text: str) -> float:
     if found is None:
         raise ParameterError(f"{text!r} is no span of time. Write a number and s, m, h or d, such as 90s or 5m.")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes as people say it.
+
+    Examples
+    --------
+    >>> size(999), size(25_600_000)
+    ('999 B', '25.6 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
