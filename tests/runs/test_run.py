@@ -35,6 +35,15 @@ def test_a_run_opens_by_its_folder_or_a_file_in_it(run):
     assert open_run(run.path).config == {"n_units": 4, "failing": [2], "warning": False, "seed": 0}
 
 
+def test_a_notebook_shows_how_a_run_went(run):
+    shown = run._repr_html_()
+    assert "3 of 4 done, 1 failed" in shown
+    assert "partial" in shown
+    assert "12 rows: .table()" in shown
+    unfinished(run)
+    assert "not yet" in run._repr_html_()
+
+
 def test_a_path_that_is_not_there(tmp_path):
     with pytest.raises(NotFoundError, match=r"There is no run at .*none\. `theodolite ls` lists"):
         open_run(tmp_path / "none")

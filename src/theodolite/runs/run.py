@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from theodolite.core.display import card
 from theodolite.core.errors import FormatError, NotFoundError, RunError
 from theodolite.core.hashing import hash_file
 from theodolite.runs.atomic import write_atomically
@@ -76,6 +77,20 @@ class Run:
     def name(self) -> str:
         """Name of the folder."""
         return self.path.name
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what the run is, how it went, and what it holds."""
+        manifest = self.manifest
+        counts, table = manifest["units"], manifest["table"]
+        facts = {
+            "study": manifest["study"],
+            "status": self.status,
+            "units": f"{counts['kept'] + counts['done']:,} of {counts['planned']:,} done, {counts['failed']:,} failed",
+            "table": "not yet" if table is None else f"{table['rows']:,} rows: .table()",
+            "warnings": str(len(manifest["warnings"])),
+            "folder": str(self.path),
+        }
+        return card("Run", facts)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
