@@ -1,6 +1,7 @@
 """Make the executed notebooks of docs/notebooks from their sources: `python tools/notebooks.py [NAME...]`.
 
-A source is a Python file in cells: `# %% [markdown]` begins text (each line behind `# `), `# %%` code.
+A source is a Python file in cells: `# %% [markdown]` begins text (each line behind `# `), `# %%` code, in which a line
+such as `# %matplotlib inline` is a command to the notebook.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?\n", re.MULTILINE)
+_COMMAND = re.compile(r"^# (?=%\w)", re.MULTILINE)
 _PATIENCE = 1800
 
 
@@ -32,7 +34,7 @@ def cells(source: str) -> list[tuple[str, str]]:
                 ("markdown", "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.splitlines()))
             )
         else:
-            found.append(("code", text))
+            found.append(("code", _COMMAND.sub("", text)))
     return found
 
 
@@ -46,7 +48,9 @@ def execute(source: str) -> dict[str, Any]:
         make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
         notebook.cells.append(make(text, id=f"cell-{number}"))
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=_PATIENCE, resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(
+            notebook, timeout=_PATIENCE, coalesce_streams=True, resources={"metadata": {"path": folder}}
+        ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

@@ -22,7 +22,7 @@ def site_path(path: str) -> str | None:
         return PAGES[path]
     for folder, there in _FOLDERS.items():
         if path.startswith(folder):
-            return there + path.removeprefix(folder)
+            return there + re.sub(r"\.ipynb$", ".md", path.removeprefix(folder))  # the site shows notebooks as pages
     return None
 
 

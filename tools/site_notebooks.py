@@ -50,10 +50,14 @@ def read(content: bytes) -> dict[str, Any]:
 
 def _outputs(outputs: list[dict[str, Any]]) -> Iterator[tuple[str, bytes | None]]:
     """Yield printed text with None, or the kind of a picture with its bytes."""
+    said = ""
     for output in outputs:
         if output["output_type"] == "stream":
-            yield _COLOR.sub("", "".join(output["text"])).rstrip("\n"), None
+            said += "".join(output["text"])  # one print may arrive in pieces
             continue
+        if said:
+            yield _COLOR.sub("", said).rstrip("\n"), None
+            said = ""
         data = output.get("data", {})
         if "image/png" in data:
             yield "png", base64.b64decode("".join(data["image/png"]))
@@ -61,3 +65,5 @@ def _outputs(outputs: list[dict[str, Any]]) -> Iterator[tuple[str, bytes | None]
             yield "svg", "".join(data["image/svg+xml"]).encode()
         elif "text/plain" in data:
             yield "".join(data["text/plain"]).rstrip("\n"), None
+    if said:
+        yield _COLOR.sub("", said).rstrip("\n"), None

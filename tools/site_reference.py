@@ -163,6 +163,8 @@ def published_numbers() -> str:
 def front_door() -> str:
     """Return the page of `import theodolite as td`."""
     parts = ["# import theodolite as td\n\nThe names that most work needs. Each room has more.\n"]
+    elsewhere = {f"{home}.{name}" for room in (*ROOMS, *_FURTHER) for home, name in _public(room)}
+    own = []
     for name in theodolite.__all__:
         if name == "__version__":
             continue
@@ -172,38 +174,43 @@ def front_door() -> str:
             page = "further.md#models.watch" if room == "models.watch" else f"{room}.md"
             parts.append(f"- [`td.{name}`]({page}): {_first_line(found)}")
         else:
-            parts.append(f"- [`td.{name}`][{_home(found, 'theodolite')}.{name}]: {_first_line(found)}")
-    return "\n".join(parts)
+            home = _home(found, "theodolite")
+            parts.append(f"- [`td.{name}`][{home}.{name}]: {_first_line(found)}")
+            own += [] if f"{home}.{name}" in elsewhere else [_entry(home, name)]
+    return "\n".join([*parts, "", *own])
 
 
 def room_page(room: str) -> str:
     """Return the page of a room: its public names, each from its docstring."""
-    module = importlib.import_module(f"theodolite.{room}")
-    parts = [f"# theodolite.{room}\n\n{_first_line(module)}\n"]
-    public = list(getattr(module, "__all__", ())) or [
-        name
-        for name, one in vars(module).items()
-        if not name.startswith("_") and getattr(one, "__module__", None) == module.__name__
-    ]
-    parts += [_entry(module, name) for name in public if not inspect.ismodule(getattr(module, name))]
-    return "\n".join(parts)
+    first = _first_line(importlib.import_module(f"theodolite.{room}"))
+    return "\n".join([f"# theodolite.{room}\n\n{first}\n", *(_entry(home, name) for home, name in _public(room))])
 
 
 def further() -> str:
     """Return the page of what stands outside the rooms' doors."""
     parts = ["# Further modules\n"]
     for name, what in _FURTHER.items():
-        module = importlib.import_module(f"theodolite.{name}")
         parts.append(f"## theodolite.{name} {{ #{name} }}\n\n{what}\n")
-        own = getattr(module, "__all__", None) or [
-            key
-            for key, one in vars(module).items()
-            if not key.startswith("_")
-            and (inspect.isclass(one) or inspect.isfunction(one))
-            and one.__module__ == module.__name__
-        ]
-        parts += [_entry(module, key, level=3) for key in own]
+        parts += [_entry(home, one, level=3) for home, one in _public(name)]
     return "\n".join(parts)
+
+
+def _public(room: str) -> list[tuple[str, str]]:
+    """Return the public names of a room, modules left out, each with the module where it is defined."""
+    module = importlib.import_module(f"theodolite.{room}")
+    own = [
+        name
+        for name, one in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(one) or inspect.isfunction(one))
+        and one.__module__ == module.__name__
+    ]
+    names = getattr(module, "__all__", None) or own
+    return [
+        (_home(getattr(module, name), module.__name__), name)
+        for name in names
+        if not inspect.ismodule(getattr(module, name))
+    ]
 
 
 def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -218,9 +225,9 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*").replace("\n", " ")
 
 
-def _entry(module: Any, name: str, level: int = 2) -> str:
+def _entry(home: str, name: str, level: int = 2) -> str:
     """Return the directive that shows one name, by where it is defined: a module may have the name of its function."""
-    return f"::: {_home(getattr(module, name), module.__name__)}.{name}\n    options:\n      heading_level: {level}\n"
+    return f"::: {home}.{name}\n    options:\n      heading_level: {level}\n"
 
 
 def _home(found: Any, room: str) -> str:

@@ -5,16 +5,14 @@
 # our verdict beside it. Nothing is downloaded; all of it takes about a minute on one core.
 
 # %%
+# %matplotlib inline
 import textwrap
-
-from matplotlib import pyplot
 
 import theodolite as td
 from theodolite.report import figures
 from theodolite.report.chapters.rank.figures import perplexity_against_rank
 from theodolite.studies import resolve
 
-pyplot.ioff()  # figures are shown where a cell ends with one
 MODELS = ["bundled:pocket-64", "bundled:pocket-128", "bundled:pocket-256"]
 
 

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Lee et al. 2025 on the bundled models
 #
-# *Shared Global and Local Geometry of Language Model Embeddings*, arXiv 2503.21073. Four models of one recipe and one text, of different width or seed: which
-# geometry do they share? Nothing is downloaded.
+# *Shared Global and Local Geometry of Language Model Embeddings*, arXiv 2503.21073. Three models of one recipe and one text, of different width: which geometry
+# do they share? Nothing is downloaded.
 
 # %%
+# %matplotlib inline
 import textwrap
 
 import numpy as np
@@ -15,7 +16,6 @@ from theodolite.models import contrast_vector, load_contrast, plan_steering, sco
 from theodolite.report.chapters.similarity import CHAPTER
 from theodolite.studies import resolve
 
-pyplot.ioff()  # figures are shown where a cell ends with one
 draw = {family.name: family.draw for family in CHAPTER.families}
 
 

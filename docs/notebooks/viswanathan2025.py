@@ -6,15 +6,13 @@
 # have up to 6 layers and 256 tokens, and read the 33 prompts that ship.
 
 # %%
+# %matplotlib inline
 import textwrap
-
-from matplotlib import pyplot
 
 import theodolite as td
 from theodolite.report.chapters.layers import CHAPTER
 from theodolite.studies import resolve
 
-pyplot.ioff()  # figures are shown where a cell ends with one
 draw = {family.name: family.draw for family in CHAPTER.families}
 MODELS = ["bundled:pocket-128", "bundled:pocket-256"]
 
@@ -83,7 +81,7 @@ draw["dimension_by_estimator_over_layers"](table)
 # %% [markdown]
 # ## Does a higher dimension go with a higher loss (v1 Fig. 6, v2 Fig. 2)?
 #
-# The paper finds correlations of 0.6 to 0.8 over 2,244 prompts. These 33 are novels, code, lists and dialogues, which differ in more than their dimension: the correlation
+# The paper finds correlations of 0.6 to 0.8 over 2,244 prompts. These 33 are prose, code, lists and dialogues, which differ in more than their dimension: the correlation
 # is *negative* over all tokens. Over 200 passages of one kind and one token of each type it is positive in every layer; see the page on layers.
 
 # %%
