@@ -1,43 +1,58 @@
 """A survey: its tables, the layers of its models and what they share, each shown as by the study of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import polars as pl
+from matplotlib.figure import Figure
 
 from theodolite.report.chapter import Chapter, Section, Summary
 from theodolite.report.chapters import layers, similarity, tables
+from theodolite.report.figures.canvas import Layout
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.headline import HeadlineTable
 from theodolite.studies.finding import Finding
 from theodolite.studies.survey import portion
 from theodolite.studies.survey_columns import LAYERS, SIMILARITY, TABLES
 
-T = TypeVar("T")
-
 
 def _part(chapter: Chapter, study: str, nav: str) -> Chapter:
     """Return the chapter of a study as a part of the survey: it sees the rows of its study alone."""
-
-    def within(function: Callable[[pl.DataFrame], T]) -> Callable[[pl.DataFrame], T]:
-        return lambda frame: function(portion(frame, study))
-
-    def family(one: FigureFamily) -> FigureFamily:
-        def draw(frame: pl.DataFrame, **settings: object) -> object:
-            return one.draw(portion(frame, study), **settings)
-
-        return replace(one, draw=draw, **{name: within(getattr(one, name)) for name in ("data", "title", "caption")})
 
     def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
         return chapter.headline(_own(summary, study), [one for one in findings if one.study == study])
 
     def sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-        found = chapter.sections(portion(frame, study), _own(summary, study))
+        rows = portion(frame, study)
+        found = [] if rows.is_empty() else chapter.sections(rows, _own(summary, study))
         return [replace(section, id=f"{study}-{section.id}") for section in found]
 
-    families = tuple(family(one) for one in chapter.families)
+    families = tuple(_family(one, study) for one in chapter.families)
     return replace(chapter, study=study, nav=nav, headline=headline, sections=sections, families=families)
+
+
+def _family(family: FigureFamily, study: str) -> FigureFamily:
+    """Return the same figure of the rows of one study; none where there are none."""
+
+    def draw(frame: pl.DataFrame, *, layout: Layout = "wide") -> Figure | None:
+        rows = portion(frame, study)
+        return None if rows.is_empty() else family.draw(rows, layout=layout)
+
+    def data(frame: pl.DataFrame) -> pl.DataFrame:
+        rows = portion(frame, study)
+        return pl.DataFrame() if rows.is_empty() else family.data(rows)
+
+    def plot(rows: pl.DataFrame, *, layout: Layout = "wide") -> Figure | None:
+        return None if rows.is_empty() or family.plot is None else family.plot(rows, layout=layout)
+
+    return replace(
+        family,
+        draw=draw,
+        data=data,
+        plot=None if family.plot is None else plot,
+        title=lambda frame: family.title(portion(frame, study)),
+        caption=lambda frame: family.caption(portion(frame, study)),
+    )
 
 
 def _own(summary: Summary, study: str) -> Summary:
