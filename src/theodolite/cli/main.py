@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from theodolite.cli.examples import epilogue
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
+from theodolite.core.redaction import redacted
 from theodolite.core.visible import visible
 
 _ERROR, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -114,7 +115,7 @@ def _fail(arguments: list[str], error: Exception, code: int) -> int:
     deliberate = isinstance(error, TheodoliteError)
     message = str(error) if deliberate else f"{type(error).__name__}: {error}"
     if "--debug" in arguments:
-        traceback.print_exception(error)
+        _say("".join(traceback.format_exception(error)).rstrip())
     elif deliberate:
         _say(f"error: {message}")
     else:
@@ -130,12 +131,14 @@ def _print_error(arguments: list[str], error: Exception) -> None:
 
         named, _, _ = app.parse_commands(arguments)
         said = str(error) if isinstance(error, TheodoliteError | CycloptsError) else f"{type(error).__name__}: {error}"
-        told = {"type": type(error).__name__, "message": said}
-        print_json({"command": " ".join(named), "status": "error", "error": told})
+        told = {"type": type(error).__name__, "message": redacted(said)}
+        print_json(
+            {"command": " ".join(named), "status": "error", "error": told | {"message": redacted(told["message"])}}
+        )
 
 
 def _say(text: str) -> None:
-    print(visible(text), file=sys.stderr)
+    print(visible(redacted(text)), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from theodolite.core.errors import RunError
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.provenance import environment, git_commit
+from theodolite.core.redaction import redacted
 from theodolite.runs.atomic import write_atomically
 from theodolite.runs.checked import read_checked
 from theodolite.runs.columns import columns_hash
@@ -98,7 +99,7 @@ class Driver:
             self._close("interrupted", None)
             raise
         except BaseException as error:
-            message = f"{type(error).__name__}: {error}"
+            message = redacted(f"{type(error).__name__}: {error}")
             for folder in (self.store.path.absolute(), self.store.path):
                 message = message.replace(str(folder), ".")
             self._close("failed", message)

@@ -7,6 +7,7 @@ from typing import Any
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.progress import Progress, Silent
+from theodolite.core.redaction import redacted
 from theodolite.runs.config import config_to_mapping
 from theodolite.runs.driver import Driver, OnError
 from theodolite.runs.location import Location, locate
@@ -62,7 +63,7 @@ def execute(
         What to do when a unit fails: go on and report it at the end, or stop there.
     command : sequence of str or str, optional
         The command line, for the manifest (a string is split as a shell would). Of its first word only the file name
-        is kept.
+        is kept, and of passwords and tokens nothing.
     summarise : callable, optional
         Turns the table into the small frame, or list of dicts, of `summary.csv`; by default the table's first 1000
         rows.
@@ -164,4 +165,4 @@ def planned(study: Study, config: Any, resolve: Resolver | None = None) -> tuple
 
 def _command_words(command: Sequence[str] | str | None) -> list[str] | None:
     words = shlex.split(command) if isinstance(command, str) else list(command or ())
-    return [Path(words[0]).name, *words[1:]] if words else None
+    return [Path(words[0]).name, *map(redacted, words[1:])] if words else None

@@ -12,6 +12,7 @@ import polars as pl
 
 from theodolite.core.errors import GeometryWarning, RunError
 from theodolite.core.hashing import canonical_json
+from theodolite.core.redaction import redacted
 from theodolite.runs.columns import columns_hash
 from theodolite.runs.rows import frame_from_rows
 from theodolite.runs.runner import Failure, Outcome
@@ -75,7 +76,7 @@ class Work:
             seconds=seconds,
             attempts=self.attempts.get(unit.key, 0) + 1,
             inputs=inputs,
-            warnings=list(dict.fromkeys([*map(str, result.warnings), *noted])),
+            warnings=list(dict.fromkeys(redacted(one) for one in (*map(str, result.warnings), *noted))),
             parts={str(name): float(spent) for name, spent in result.parts.items()},
             notes=notes,
         )
@@ -123,7 +124,7 @@ def _checked(facts: Sequence[Mapping[str, Any]], what: str) -> list[dict[str, An
 
 
 def describe(error: Exception) -> Failure:
-    """Return what `failures.jsonl` keeps of an exception; the home folder's name is left out.
+    """Return what `failures.jsonl` keeps of an exception; secrets and the home folder's name are left out.
 
     Examples
     --------
@@ -135,6 +136,6 @@ def describe(error: Exception) -> Failure:
     text = "".join(lines)
     return Failure(
         exception=type(error).__name__,
-        message=str(error),
-        traceback=text.replace(home, "~") if len(home) > 1 else text,
+        message=redacted(str(error)),
+        traceback=redacted(text.replace(home, "~") if len(home) > 1 else text),
     )

@@ -1,6 +1,7 @@
 """Write what a rank study recommends as files that a person can load: factors of the table, and an adapter."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -123,9 +124,14 @@ def export_recommended(
     models = read_models(frame)
     exported = []
     for found in models:
-        place = Path(folder) if len(models) == 1 else Path(folder, found.name.replace(":", "-").replace("/", "-"))
+        place = Path(folder) if len(models) == 1 else Path(folder, _folder_name(found.name))
         exported.append(_export_model(found, config, place, tolerance))
     return exported
+
+
+def _folder_name(model: str) -> str:
+    """Return the name of a model as that of a folder, which leads nowhere else."""
+    return re.sub(r"[:/\\\x00]", "-", model).lstrip(".") or "model"
 
 
 def _export_model(found: ModelRanks, config: Config, folder: Path, tolerance: float) -> Exported:
