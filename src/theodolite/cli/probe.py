@@ -43,10 +43,10 @@ def evaluate(
     run
         Folder of `theodolite probe fit`.
     """
-    from theodolite.cli.results import show_claims, show_headline, write_report  # noqa: PLC0415 - keeps --help fast
+    from theodolite.cli.results import write_report  # noqa: PLC0415 - keeps --help fast
+    from theodolite.cli.spoken import show_findings  # noqa: PLC0415
     from theodolite.core.errors import ParameterError  # noqa: PLC0415
     from theodolite.report.chapters import chapter_of  # noqa: PLC0415
-    from theodolite.report.claims import gather  # noqa: PLC0415
     from theodolite.runs import open_run  # noqa: PLC0415
 
     opened = open_run(run)
@@ -59,9 +59,7 @@ def evaluate(
         print_json(
             {"command": "probe evaluate", "run": str(run), "status": "success", "rows": summary, "findings": said}
         )
-    chapter = chapter_of("probe")
-    show_headline(chapter, chapter.headline(summary, findings), output)
-    show_claims(gather(findings), output)
+    show_findings(chapter_of("probe"), summary, findings, output)
     output.lines(["", f"Report: {page}"])
     return 0
 

@@ -8,12 +8,10 @@ from typing import Any
 from theodolite import report, studies
 from theodolite.cli.options import Running
 from theodolite.cli.output import Output, print_json
+from theodolite.cli.spoken import show_findings
 from theodolite.core.errors import TheodoliteError
-from theodolite.report.chapter import Chapter
 from theodolite.report.chapters import chapter_of
-from theodolite.report.claims import Claim, gather
 from theodolite.report.figure_files import Format
-from theodolite.report.headline import HeadlineTable
 from theodolite.runs import Run, open_run, status
 from theodolite.runs.runners import make_runner
 from theodolite.runs.shard import Shard
@@ -79,9 +77,7 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
                 "warnings": run.warnings,
             }
         )
-    chapter = chapter_of(name)
-    show_headline(chapter, chapter.headline(summary, findings), output)
-    show_claims(gather(findings), output)
+    show_findings(chapter_of(name), summary, findings, output)
     output.lines(["", f"Run:    {run.path}", f"Report: {page}"])
     return _SOME_FAILED if failures else 0
 
@@ -118,24 +114,3 @@ def write_report(
     frame = run.table()
     summary, findings = study.summarize(frame), study.find(frame)
     return summary, findings, report.write(run, summary=summary, findings=findings, formats=formats)
-
-
-def show_headline(chapter: Chapter, table: HeadlineTable, output: Output) -> None:
-    """Print what the report opens with: the sentences, and one line for each subject."""
-    output.lines(chapter.opening(table))
-    shown = chapter.terminal if output.wide else chapter.essential
-    columns = {key: chapter.short.get(key, table.columns[key]) for key in shown if key in table.columns}
-    lines = []
-    for row in table.rows:
-        name = f"{row.name}@{row.revision}" if row.revision else row.name
-        lines.append([f"{name} {row.which}".rstrip(), *(row.cells[column].text for column in columns)])
-    if lines:
-        output.table("", (chapter.noun, *columns.values()), lines)
-
-
-def show_claims(claims: list[Claim], output: Output) -> None:
-    """Print each claim with its tally, and the verdict that matters most."""
-    for claim in claims:
-        tally = ", ".join(f"{verdict}{f' ({count})' if count > 1 else ''}" for verdict, count in claim.tally)
-        output.lines([f"{claim.text}  {tally}  [{claim.source}]"])
-        output.lines([f"  {one.subject}: {one.evidence}" for one in claim.shown])
