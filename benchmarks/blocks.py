@@ -9,7 +9,10 @@ second thread.
 """
 
 import argparse
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,26 +25,40 @@ RESULTS = Path(__file__).parent / "results" / "blocks.md"
 
 
 def timed(call):
-    """Return processor time, largest memory beyond what was held before, and the answer."""
+    """Return processor time and the answer."""
+    start = time.process_time()
+    answer = call()
+    return time.process_time() - start, answer
+
+
+def memory_of_a_block(points: np.ndarray, k: int, n_blocks: int) -> int:
+    """Return the largest memory in MB beyond the table that one block takes in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "points.npy", points)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(_memory, f"{folder}/points.npy", k, n_blocks).result()
+
+
+def _memory(path: str, k: int, n_blocks: int) -> int:
+    points = np.load(path)
+    neighbors(points[: 2 * k], k=k)
     with Memory() as memory:
-        start = time.process_time()
-        answer = call()
-        spent = time.process_time() - start
-    return spent, memory.most - memory.before, answer
+        block_search(points, k=k).search(0, n_blocks)
+    return memory.most - memory.before
 
 
 def race(name: str, points: np.ndarray, k: int, counts: list[int], *, some: int, rounds: int) -> list[str]:
     """Compare the single call with each number of blocks, in turn; of many blocks a few are timed and scaled to all."""
     neighbors(points[:5000], k=k)  # warm up, and let the kernels be compared once
-    single, held, ready, spent, alone = np.inf, 0, np.inf, dict.fromkeys(counts, np.inf), {}
+    single, ready, spent = np.inf, np.inf, dict.fromkeys(counts, np.inf)
     for _ in range(rounds):
-        took, most, graph = timed(lambda: neighbors(points, k=k))
-        single, held = min(single, took), max(held, most)
-        took, _, search = timed(lambda: block_search(points, k=k))
+        took, graph = timed(lambda: neighbors(points, k=k))
+        single = min(single, took)
+        took, search = timed(lambda: block_search(points, k=k))
         ready = min(ready, took)
         for n_blocks in counts:
             chosen = np.unique(np.linspace(0, n_blocks - 1, min(some, n_blocks)).astype(int)).tolist()
-            took, _, parts = timed(lambda n=n_blocks, some=chosen, search=search: [search.search(b, n) for b in some])
+            took, parts = timed(lambda n=n_blocks, some=chosen, search=search: [search.search(b, n) for b in some])
             spent[n_blocks] = min(spent[n_blocks], took * n_blocks / len(chosen))
             merged = merge_graphs(parts)
             rows = slice(None) if merged.queries is None else merged.queries
@@ -49,13 +66,12 @@ def race(name: str, points: np.ndarray, k: int, counts: list[int], *, some: int,
             assert np.array_equal(merged.distances, graph.distances[rows])
             print(n_blocks, round(took * n_blocks / len(chosen), 2), round(single, 2), flush=True)
         del search
-        for n_blocks in counts:
-            if n_blocks not in alone:
-                alone[n_blocks] = timed(lambda n=n_blocks: block_search(points, k=k).search(0, n))[1]
+    alone = {n_blocks: memory_of_a_block(points, k, n_blocks) for n_blocks in counts}
     lines = [
         f"### {name}: {len(points):,} x {points.shape[1]}, k = {k} ({graph.path}, {graph.n_redone} redone at once)",
         "",
-        f"One call: {held:,} MB beyond the table. Making the table ready: {ready / single:.3f} of one call.",
+        f"One call: {memory_of_a_block(points, k, 1):,} MB beyond the table. Making the table ready: "
+        f"{ready / single:.3f} of one call.",
         "",
         "| blocks | rows in a block | shared: time / one call | alone: time / one call | MB of a block, alone |",
         "|---:|---:|---:|---:|---:|",

@@ -8,8 +8,10 @@ from theodolite.studies.table_config import Rows, Which
 
 NEIGHBORHOOD = "neighborhood"
 COUNT = "count"
-BLOCK_ROWS = 16_384
-"""Rows of a block where the number of blocks is not given: see benchmarks/results/blocks.md."""
+BLOCK_ROWS = 65_536
+"""Rows of a block where the number of blocks is not given: a table that is searched in a minute stays in one piece,
+since blocks cost about 1.5 times as much; what each makes ready anew is little at this size (benchmarks/results/blocks.md).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Config:
     metric : {"euclidean", "cosine"}
         Distance between rows, or the chord between their directions.
     blocks : int or None
-        Units to cut the table into; None for one for each 16,384 rows. The graph is the same for any number.
+        Units to cut the table into; None for one for each 65,536 rows. The graph is the same for any number, but a
+        table in one piece is searched in about two thirds of the time.
     device : {"auto", "cpu", "cuda"}
         Where to search; auto takes a GPU where there is one.
     """
@@ -73,8 +76,8 @@ class Config:
 
         Examples
         --------
-        >>> Config("bundled:pocket-64").blocks_of(20_000)
-        3
+        >>> [Config("bundled:pocket-64").blocks_of(n_rows) for n_rows in (50_304, 256_000)]
+        [1, 4]
         """
         if self.blocks is None:
             return max(1, -(-n_rows // BLOCK_ROWS))
