@@ -10,8 +10,8 @@ NEIGHBORHOOD = "neighborhood"
 COUNT = "count"
 BLOCK_ROWS = 65_536
 """Rows of a block where the number of blocks is not given: a table that is searched in a minute stays in one piece,
-since blocks cost about 1.5 times as much; what each makes ready anew is little at this size (benchmarks/results/blocks.md).
-"""
+since blocks cost about 1.5 times as much, and what each makes ready anew is little at this size. Measured in
+benchmarks/results/blocks.md."""
 
 
 @dataclass(frozen=True, slots=True)
