@@ -1,93 +1,117 @@
-"""The report in a real browser: quiet console, nothing executed, readable on a phone."""
-
-import json
-import re
+"""Reports in a real browser: quiet, contained, readable on a phone and without a script."""
 
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-WRAPPER = """<!DOCTYPE html><title>waiting</title><body style="margin:0">
-<iframe id="page" src="{source}" width="{width}" height="800" style="border:0"></iframe><pre id="answer"></pre>
-<script>
-document.getElementById("page").onload = function () {{
-  var inside = this.contentDocument, answer = {{}};
-  answer.title = inside.title;
-  answer.scrollWidth = inside.documentElement.scrollWidth;
-  answer.clientWidth = inside.documentElement.clientWidth;
-  answer.tooWide = Array.prototype.filter.call(inside.querySelectorAll("main *, header *"), function (one) {{
-    return !one.closest(".scroll, pre, svg") && one.getBoundingClientRect().right > answer.clientWidth + 1;
-  }}).map(function (one) {{ return one.tagName + "." + one.className; }});
-  answer.wideFigures = shown(".wide"); answer.narrowFigures = shown(".narrow");
-  function shown(name) {{
-    return Array.prototype.filter.call(inside.querySelectorAll("figure " + name), function (one) {{
-      return one.getBoundingClientRect().height > 50;
-    }}).length;
-  }}
-  var button = inside.querySelectorAll("#headline thead th button")[3];
-  function column() {{
-    return Array.prototype.map.call(inside.querySelectorAll("#headline tbody tr"), function (row) {{
-      return parseFloat(row.cells[3].getAttribute("data-value"));
-    }});
-  }}
-  button.click(); answer.rising = column(); answer.sort = button.parentNode.getAttribute("aria-sort");
-  button.click(); answer.falling = column();
-  answer.focusable = button.tabIndex === 0;
-  document.getElementById("answer").textContent = JSON.stringify(answer);
-}};
-</script>"""
+TOO_WIDE = """() => Array.from(document.querySelectorAll("main *, header *"))
+  .filter((one) => !one.closest(".scroll, pre, svg") && one.getBoundingClientRect().right > innerWidth + 1
+    && getComputedStyle(one).position !== "absolute")
+  .map((one) => one.tagName + "." + one.className)"""
+SHOWN = """(name) => Array.from(document.querySelectorAll("figure " + name))
+  .filter((one) => one.getBoundingClientRect().height > 50).length"""
 
 
-def complaints(log):
-    """Return what the page itself logged; the browser's own trouble with the machine is not its fault."""
-    return [line for line in log.splitlines() if "CONSOLE" in line]
+@pytest.fixture(params=["table", "layers"])
+def any_page(request):
+    return request.getfixturevalue(f"{request.param}_page")
 
 
-def ask(browse, page_path, width):
-    wrapper = page_path.with_name(f"wrapper{width}.html")
-    wrapper.write_text(WRAPPER.format(source=page_path.name, width=width))
-    dom, log = browse(wrapper, "--dump-dom", "--window-size=1400,1000", "--virtual-time-budget=5000")
-    found = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.DOTALL)
-    assert found
-    assert found[1], log[-2000:]
-    answer = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-    assert complaints(log) == []
-    return answer
+def test_page_loads_quietly_asks_for_nothing_and_runs_no_string(visit, any_page):
+    with visit(any_page) as seen:
+        for name in ("details", "button", "select"):
+            assert seen.page.locator(name).count() > 0
+        seen.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert "pwned" not in seen.page.title()
+        assert seen.page.locator("img").count() == 0
+        assert seen.page.evaluate("document.querySelectorAll('script:not([type])').length") == 1
+    assert seen.complaints == []
+    assert seen.requests == [any_page.as_uri()]
 
 
-def test_page_loads_quietly_and_hostile_tokens_do_nothing(browse, page_path):
-    dom, log = browse(page_path, "--dump-dom", "--virtual-time-budget=3000")
-    assert complaints(log) == []
-    assert re.search(r"<title>(.*?)</title>", dom)[1] == "Dimension of pocket-128 and pocket-256 · theodolite"
-    assert "&lt;script&gt;document.title='pwned'&lt;/script&gt;" in dom
-    assert dom.count("<script") == 1
-    assert "<button" in dom
-
-
-def test_the_console_is_really_heard(browse, tmp_path):
+def test_complaints_and_requests_are_really_heard(visit, tmp_path):
     page = tmp_path / "noisy.html"
-    page.write_text("<!DOCTYPE html><script>console.error('heard')</script>")
-    _, log = browse(page, "--dump-dom")
-    assert len(complaints(log)) == 1
+    page.write_text("<!DOCTYPE html><img src='gone.png'><script>console.error('heard'); missing();</script>")
+    with visit(page) as seen:
+        seen.page.wait_for_load_state()
+    assert "heard" in seen.complaints
+    assert any("missing is not defined" in one for one in seen.complaints)
+    assert any(one.endswith("gone.png") for one in seen.requests)
+
+
+def test_nothing_else_may_run_or_load(visit, table_page):
+    with visit(table_page) as seen:
+        seen.page.evaluate(
+            """() => {
+              const script = document.createElement("script");
+              script.textContent = "document.title = 'pwned'";
+              document.body.appendChild(script);
+              document.body.insertAdjacentHTML("beforeend", "<img src='https://example.invalid/x.png'>");
+            }"""
+        )
+        seen.page.wait_for_function("document.images.length === 1")
+        assert seen.page.title() != "pwned"
+    assert seen.refused == ["csp https://example.invalid/x.png"]
+    assert len([one for one in seen.complaints if "Content Security Policy" in one]) >= 2
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_its_window_and_tables_sort(browse, page_path, width):
-    answer = ask(browse, page_path, width)
-    assert "pwned" not in answer["title"]
-    assert answer["clientWidth"] == width
-    assert answer["scrollWidth"] <= width
-    assert answer["tooWide"] == []
-    figures = answer["narrowFigures" if width < 720 else "wideFigures"]
-    assert figures >= 6
-    assert answer["wideFigures" if width < 720 else "narrowFigures"] == 0
-    assert answer["rising"] == sorted(answer["rising"])
-    assert answer["falling"] == sorted(answer["falling"], reverse=True)
-    assert answer["sort"] == "ascending"
-    assert answer["focusable"]
+def test_page_fits_its_window(visit, any_page, width):
+    with visit(any_page, width=width) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert seen.page.evaluate(TOO_WIDE) == []
+        wide, narrow = (seen.page.evaluate(SHOWN, name) for name in (".wide", ".narrow"))
+        assert (narrow >= 6, wide) == (True, 0) if width < 720 else (wide >= 6, narrow) == (True, 0)
 
 
-def test_page_can_be_pictured_in_the_dark(browse, page_path, tmp_path):
-    picture = tmp_path / "dark.png"
-    browse(page_path, f"--screenshot={picture}", "--window-size=1280,900", "--blink-settings=preferredColorScheme=0")
-    assert picture.stat().st_size > 20_000
+def test_without_a_script_the_figures_lists_and_tables_are_there(visit, any_page):
+    with visit(any_page, script=False) as seen:
+        assert seen.page.locator("figure .wide svg.plot >> visible=true").count() >= 6
+        assert seen.page.locator(".bar >> visible=true").count() == 0
+        assert seen.page.locator(".explorer-live >> visible=true").count() == 0
+        assert seen.page.locator("#headline tbody tr").count() >= 2
+        folded = seen.page.locator("details.table-section").first
+        folded.locator("summary").click()
+        assert seen.page.locator("a.download").count() >= 6
+    assert seen.complaints == []
+
+
+@pytest.mark.parametrize("keyboard", [False, True])
+def test_tables_sort_by_click_and_by_key(visit, table_page, keyboard):
+    with visit(table_page) as seen:
+        heading = seen.page.locator("#headline thead th").nth(3)
+        cells = (
+            "() => Array.from(document.querySelectorAll('#headline tbody tr'), (row) => +row.cells[3].dataset.value)"
+        )
+
+        def press():
+            heading.locator("button").focus()
+            seen.page.keyboard.press("Enter") if keyboard else heading.locator("button").click()
+
+        press()
+        rising = seen.page.evaluate(cells)
+        assert heading.get_attribute("aria-sort") == "ascending"
+        press()
+        falling = seen.page.evaluate(cells)
+        assert heading.get_attribute("aria-sort") == "descending"
+        assert seen.page.locator("#headline [aria-sort]").count() == 1
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+    assert len(set(rising)) > 1
+
+
+def test_the_keyboard_reaches_the_findings_first(visit, table_page):
+    with visit(table_page) as seen:
+        seen.page.keyboard.press("Tab")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Skip to the findings"
+        seen.page.keyboard.press("Enter")
+        assert seen.page.evaluate("location.hash") == "#findings"
+
+
+def test_print_opens_everything_and_leaves_the_controls_out(visit, table_page):
+    with visit(table_page) as seen:
+        seen.page.emulate_media(media="print")
+        seen.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert seen.page.locator("details:not([open])").count() == 0
+        assert seen.page.locator(".bar >> visible=true").count() == 0
+        assert seen.page.locator("figure .wide >> visible=true").count() >= 6

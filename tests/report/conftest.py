@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from theodolite import report
+from theodolite.studies import layer_findings, layer_summary
 
 
-def load_synthetic_run():
-    """Load the maker of synthetic runs, which is no test module."""
-    name = "theodolite_synthetic_run"
+def load(file):
+    """Load a maker of synthetic runs, which is no test module."""
+    name = f"theodolite_{file}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("synthetic_run.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
@@ -21,7 +22,20 @@ def load_synthetic_run():
 
 @pytest.fixture(scope="session")
 def synthetic():
-    return load_synthetic_run()
+    return load("synthetic_run")
+
+
+@pytest.fixture(scope="session")
+def layers_frame():
+    return load("synthetic_layers").make_frame()
+
+
+@pytest.fixture(scope="session")
+def layers_page(synthetic, layers_frame, tmp_path_factory):
+    """Return the report of a layer study with hostile prompts."""
+    run = synthetic.make_run(tmp_path_factory.mktemp("layer runs") / "clouds", layers_frame, study="layers")
+    summary, findings = layer_summary.summarize(layers_frame), layer_findings.find(layers_frame)
+    return report.write(run, summary=summary, findings=findings, figures=False)
 
 
 @pytest.fixture(scope="session")
