@@ -53,6 +53,7 @@ def _one_number(readings: GraphReadings) -> list[Finding]:
 
 def _hubs(readings: GraphReadings) -> Finding:
     hubs, share = readings.hubs, top_share(readings)
+    advice = " They may make the readings at wider scales: `theodolite dimension` reads the table without short rows."
     return Finding(
         id="hubs",
         claim="A few points are neighbors of many.",
@@ -61,6 +62,7 @@ def _hubs(readings: GraphReadings) -> Finding:
         evidence=f"The most popular 1 % of points take {format_percent(share)} of all places among the {hubs.k} "
         f"nearest; the first is the neighbor of {format_count(hubs.maximum)} points "
         f"({format_value(hubs.maximum / hubs.k)} times the mean), and "
-        f"{format_percent(hubs.n_antihubs / len(hubs.counts))} of points are nobody's.",
+        f"{format_percent(hubs.n_antihubs / len(hubs.counts))} of points are nobody's."
+        f"{advice if share >= _HUBS else ''}",
         subject=readings.subject,
     )

@@ -75,7 +75,7 @@ def occurrences_of_points(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
         axes.yaxis.set_minor_formatter(NullFormatter())
         decades = [10**power for power in range(len(str(int(x[-1]))))]
         canvas.plain_ticks(axes, decades)
-        axes.set_xlabel(f"is among the {read.hubs.k} nearest of at least so many others")
+        axes.set_xlabel("neighbor of at least so many others")
         axes.set_ylabel("share of points")
         handles = [
             Line2D([], [], color=canvas.SERIES[0], label="the table"),
@@ -96,7 +96,8 @@ def _caption(frame: pl.DataFrame) -> str:
     assert read is not None
     hubs = read.hubs
     return joined(
-        f"n\u00a0=\u00a0{format_count(len(hubs.counts))} points; on average each is the neighbor of {hubs.k} others.",
+        f"Share of the points that are among the {hubs.k} nearest of at least so many others;",
+        f"n\u00a0=\u00a0{format_count(len(hubs.counts))} points, each the neighbor of {hubs.k} others on average.",
         f"The most popular is the neighbor of {format_count(hubs.maximum)}; "
         f"{format_percent(hubs.n_antihubs / len(hubs.counts))} of points are nobody's; "
         f"skewness {format_value(hubs.skewness)}.",

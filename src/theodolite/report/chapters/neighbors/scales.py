@@ -73,7 +73,7 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
             axes.errorbar(x, y, error, color=look.color, marker=look.marker, linestyle=look.dashes, capsize=2)
         axes.set_xscale("log", base=2)
         canvas.plain_ticks(axes, [2**power for power in range(1, int(data["scale"].max()).bit_length())])  # type: ignore[arg-type]
-        axes.set_xlabel("outer neighbor (GRIDE: n2, its inner one n2 / 2; MLE: k)")
+        axes.set_xlabel("outer neighbor (n2 of GRIDE, k of MLE)")
         axes.set_ylabel("dimension")
         canvas.from_zero([axes])
         canvas.legend_below(figure, canvas.series_handles(looks), layout)
@@ -90,7 +90,8 @@ def _caption(frame: pl.DataFrame) -> str:
     read = readings_of(frame)
     assert read is not None
     return joined(
-        "Intrinsic dimension from the distances to near neighbors (left) and far ones (right).",
+        "Intrinsic dimension from the distances to near neighbors (left) and far ones (right): GRIDE compares "
+        "neighbors n2 and n2 / 2, MLE all up to k, TwoNN the first two.",
         "A flat curve is a dimension that does not depend on the scale.",
         f"n\u00a0=\u00a0{format_count(read.account.counts['measured'])} points, {read.account.n_dims} columns.",
         "Bars: ± 1 standard error that allows for shared neighbors.",
