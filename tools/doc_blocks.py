@@ -65,7 +65,7 @@ class Printed:
     @property
     def agrees(self) -> bool:
         """Whether both are the same, but for blanks at ends of lines."""
-        return _trimmed(self.block.text) == _trimmed(self.text)
+        return trimmed(self.block.text) == trimmed(self.text)
 
 
 def blocks(page: Path) -> list[Block]:
@@ -130,7 +130,7 @@ def _run_console(block: Block) -> str:
     limit = _SHOWN.match(block.note)
     parts = []
     for command in commands(block):
-        said = _trimmed(_run_command(command)).splitlines()
+        said = trimmed(_run_command(command)).splitlines()
         if limit and len(said) > int(limit[1]):
             said = [*said[: int(limit[1])], "..."]
         parts.append("\n".join([f"$ {command}", *said]))
@@ -196,8 +196,9 @@ def _compiled(block: Block) -> Any:
     return compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
 
 
-def _trimmed(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+def trimmed(text: str) -> str:
+    """Return text without blanks at ends of lines, and never more than one blank line."""
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.splitlines())).strip("\n")
 
 
 def refresh(page: Path) -> int:
@@ -205,7 +206,7 @@ def refresh(page: Path) -> int:
     content, changed = page.read_text(encoding="utf-8"), 0
     for printed in reversed(list(run_page(page))):
         if not printed.agrees:
-            text = _trimmed(printed.text) + "\n"
+            text = trimmed(printed.text) + "\n"
             content = content[: printed.block.start] + text + content[printed.block.end :]
             changed += 1
     page.write_text(content, encoding="utf-8")

@@ -220,9 +220,11 @@ def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    if text.startswith("`"):
-        return text.replace("|", "\\|")
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*").replace("\n", " ")
+    """Return text fit for a cell: outside of code, what Markdown or HTML would take for its own is escaped."""
+    parts = re.split(r"(`[^`]*`)", text.replace("\n", " ").replace("|", "\\|"))
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([\[*_])", r"\\\1", part).replace("<", "&lt;") for part in parts
+    )
 
 
 def _entry(home: str, name: str, level: int = 2) -> str:

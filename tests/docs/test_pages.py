@@ -32,11 +32,7 @@ def test_code_runs_and_prints_what_is_shown(page, doc_blocks, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     for printed in doc_blocks.run_page(page):
-        shown, now = (
-            "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
-            for text in (printed.block.text, printed.text)
-        )
-        assert shown == now, printed.block.where
+        assert doc_blocks.trimmed(printed.block.text) == doc_blocks.trimmed(printed.text), printed.block.where
 
 
 def test_a_page_with_wrong_output_is_noticed_and_refreshed(doc_blocks, tmp_path, monkeypatch):

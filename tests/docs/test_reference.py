@@ -69,5 +69,5 @@ def test_every_public_name_has_its_place(reference):
 
 
 def test_tables_survive_what_cells_hold(reference):
-    made = reference.table(("a", "b"), [("`x|y`", "1 < 2 | [link] *")])
-    assert made.splitlines()[-1] == r"| `x\|y` | 1 &lt; 2 \| \[link] \* |"
+    made = reference.table(("a", "b"), [("`x|y`", "1 < 2 | [link] `@step*`, *")])
+    assert made.splitlines()[-1] == r"| `x\|y` | 1 &lt; 2 \| \[link] `@step*`, \* |"
