@@ -9,7 +9,7 @@ from theodolite.report.headline import HeadlineTable
 from theodolite.studies.finding import Finding
 
 _MOST_LINES = 12
-"""Lines of a part's table; the report shows all of them."""
+"""Lines of a table that is shown briefly; the report has all of them."""
 
 
 def show_findings(chapter: Chapter, summary: Summary, findings: Sequence[Finding], output: Output) -> None:
@@ -30,15 +30,14 @@ def show_findings(chapter: Chapter, summary: Summary, findings: Sequence[Finding
         show_headline(chapter, chapter.headline(summary, findings), output)
         show_claims(gather(findings), output)
         return
-    for part in chapter.parts:
-        table = part.headline(summary, findings)
-        if table.rows:
-            output.lines([f"{part.nav.upper()}"])
-            show_headline(part, table, output, most=_MOST_LINES)
-            output.lines([*(f"  {_tallied(claim)}" for claim in gather(part.findings_shown(findings))), ""])
+    found = [(part, part.headline(summary, findings)) for part in chapter.parts]
+    for place, (part, table) in enumerate((part, table) for part, table in found if table.rows):
+        output.lines([part.nav.upper()])
+        show_headline(part, table, output, brief=place > 0)
+        output.lines([*(f"  {_tallied(claim)}" for claim in gather(part.findings_shown(findings))), ""])
 
 
-def show_headline(chapter: Chapter, table: HeadlineTable, output: Output, *, most: int | None = None) -> None:
+def show_headline(chapter: Chapter, table: HeadlineTable, output: Output, *, brief: bool = False) -> None:
     """Print what the report opens with: the sentences, and one line for each subject.
 
     Parameters
@@ -49,14 +48,14 @@ def show_headline(chapter: Chapter, table: HeadlineTable, output: Output, *, mos
         The headline.
     output : Output
         How to speak.
-    most : int or None
-        Lines to print at most.
+    brief : bool
+        Whether to print the essential columns and the first lines only.
     """
     output.lines(chapter.opening(table))
-    shown = chapter.terminal if output.wide else chapter.essential
+    shown = chapter.terminal if output.wide and not brief else chapter.essential
     columns = {key: chapter.short.get(key, table.columns[key]) for key in shown if key in table.columns}
     lines = []
-    for row in table.rows[:most]:
+    for row in table.rows[: _MOST_LINES if brief else None]:
         name = f"{row.name}@{row.revision}" if row.revision else row.name
         lines.append([f"{name} {row.which}".rstrip(), *(row.cells[column].text for column in columns)])
     if lines:

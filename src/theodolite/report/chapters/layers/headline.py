@@ -10,7 +10,7 @@ from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.layer_findings import HEADLINE_SCALE
-from theodolite.studies.layers_config import STRUCTURED
+from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
 
 _HEADINGS = {
     "n_prompts": "prompts",
@@ -72,7 +72,13 @@ def opening(table: HeadlineTable) -> list[str]:
     peak = own[0].cells["peak"].text if len(own) == 1 else format_range(min(peaks), max(peaks))
     where = f" in layer {own[0].cells['peak_layer'].text}" if len(own) == 1 else ""
     count = own[0].cells["n_prompts"].text
-    return [f"The token clouds of {count} prompts in {models} reach a mean dimension of {peak}{where}."]
+    found = [f"The token clouds of {count} prompts in {models} reach a mean dimension of {peak}{where}."]
+    permuted = [row for row in table.rows if row.which == control_label(FULL_SHUFFLE, None)]
+    if permuted:
+        peaks = [row.cells["peak"].value or 0.0 for row in permuted]
+        reached = permuted[0].cells["peak"].text if len(permuted) == 1 else format_range(min(peaks), max(peaks))
+        found.append(f"With all their tokens permuted they reach {reached}.")
+    return found
 
 
 def _row(name: str, model: str, condition: str, rows: Sequence[Mapping[str, Any]]) -> HeadlineRow | None:
