@@ -42,8 +42,10 @@ def prepared(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     frame = frame.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
     model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
     frame = frame.with_columns(model.fill_null(pl.col("model")).alias("name"))
-    names = short_names(frame["name"].unique().drop_nulls().to_list())
-    return frame.with_columns(pl.col("name").replace_strict(names, default=pl.col("name"), return_dtype=pl.String))
+    names = short_names(frame["name"].unique(maintain_order=True).drop_nulls().to_list())
+    in_order = pl.Enum(list(dict.fromkeys(names.values())))  # sorts as the study lists its models
+    named = pl.col("name").replace_strict(names, default=None, return_dtype=pl.String)
+    return frame.with_columns(named.cast(in_order))
 
 
 def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
