@@ -1,6 +1,12 @@
-"""A study of tiny units, also a program: `python toy.py FOLDER N_UNITS`. It logs each execution to $TOY_LOG."""
+"""A study of tiny units, also a program: `python toy.py FOLDER N_UNITS`. It logs each execution to $TOY_LOG.
+
+$TOY_WORKERS asks for so many processes, $TOY_PAUSE lets each unit take so many seconds, $TOY_DEADLY names a unit that
+kills its process, $TOY_HUNGRY one that needs more memory than there is.
+"""
 
 import os
+import resource
+import signal
 import sys
 import time
 import warnings
@@ -10,6 +16,7 @@ from pathlib import Path
 from theodolite.core.errors import GeometryWarning
 from theodolite.core.seeds import generator_from
 from theodolite.runs import Column, Unit, UnitResult, execute
+from theodolite.runs.processes import ProcessRunner
 
 NAME = "toy"
 VERSION = 1
@@ -53,6 +60,10 @@ def run(unit):
         with Path(os.environ["TOY_LOG"]).open("a") as log:
             log.write(f"{number}\n")
     time.sleep(float(os.environ.get("TOY_PAUSE", "0")))
+    if os.environ.get("TOY_DEADLY") == str(number):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("TOY_HUNGRY") == str(number):
+        _eat()
     if unit.params["fails"] and "TOY_CURED" not in os.environ:
         raise ValueError(f"unit {number} always fails")
     if unit.params["warns"]:
@@ -65,7 +76,25 @@ def run(unit):
     return UnitResult(rows=rows, inputs=[{"reference": f"file {number % 3}", "sha256": "0" * 64}])
 
 
+def _eat():
+    """Need a gigabyte where only a tenth of one is left, as the system counts it."""
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (held + 100_000_000, before[1]))
+    try:
+        bytearray(1_000_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 if __name__ == "__main__":
     print("ready", flush=True)  # noqa: T201
-    finished = execute(sys.modules[__name__], Config(n_units=int(sys.argv[2])), out=sys.argv[1], command=sys.argv)
+    workers = int(os.environ.get("TOY_WORKERS", "0"))
+    finished = execute(
+        sys.modules[__name__],
+        Config(n_units=int(sys.argv[2])),
+        out=sys.argv[1],
+        command=sys.argv,
+        runner=ProcessRunner(workers=workers) if workers else None,
+    )
     print(finished.status, flush=True)  # noqa: T201

@@ -1,0 +1,185 @@
+"""Kills of drivers and of workers at random moments, until completion; interrupts; units that kill their process."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from theodolite.runs import execute, open_run, status
+from theodolite.runs.processes import ProcessRunner
+
+N_UNITS = 60
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
+
+
+def children_of(pid):
+    """Return the processes that a process started."""
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(one) for text in lists for one in text.split()]
+
+
+def is_alive(pid):
+    """Say whether a process runs; one that only waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come so far"
+        time.sleep(0.005)
+
+
+def done_units(folder):
+    return {path.name: path.stat().st_ino for path in (folder / "units").glob("**/*.parquet")}
+
+
+def kill_workers_and_drivers(folder, program, whole, *, kills, seed, driver_share):
+    """Kill what a driver started, or the driver, at random moments; begin anew what came to its end."""
+    draw = random.Random(seed)
+    killed = finished = 0
+    drivers = 0
+    while killed < kills:
+        current = folder / str(finished)
+        child = program(current, N_UNITS, TOY_WORKERS="2", TOY_PAUSE="0.02")
+        while killed < kills and child.poll() is None:
+            time.sleep(draw.uniform(0.0, 0.4))
+            before = done_units(current)
+            workers = children_of(child.pid)
+            if draw.random() < driver_share or not workers:
+                child.kill()
+                child.wait()
+                killed += 1
+                drivers += 1
+                wait_until(lambda pids=workers: not any(map(is_alive, pids)), 20)
+            else:
+                with suppress(ProcessLookupError):
+                    os.kill(draw.choice(workers), signal.SIGKILL)
+                    killed += 1
+            after = done_units(current)
+            assert before.items() <= after.items(), "a finished unit was done again"
+        if child.wait() == 0:
+            run = open_run(current)
+            if run.status == "success":
+                assert run.store.table_path.read_bytes() == whole(N_UNITS)
+            finished += 1
+    return folder / str(finished), drivers
+
+
+def check_completion(folder, toy, whole):
+    before = done_units(folder)
+    run = execute(toy, toy.Config(n_units=N_UNITS), out=folder)
+    assert run.status == "success"
+    assert run.store.table_path.read_bytes() == whole(N_UNITS)
+    assert before.items() <= done_units(folder).items(), "a finished unit was done again"
+    assert not list(folder.rglob("*.part"))
+    assert not run.failures()
+
+
+def test_kills_of_workers_and_of_their_driver_are_survived(toy_study, tmp_path, program, whole):
+    current, _ = kill_workers_and_drivers(tmp_path, program, whole, kills=6, seed=3, driver_share=0.2)
+    check_completion(current, toy_study, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_fifty_of_fifty_kills_of_workers_and_drivers_are_survived(toy_study, tmp_path, program, whole):
+    drivers = 0
+    for seed in range(5):
+        folder = tmp_path / str(seed)
+        current, among = kill_workers_and_drivers(folder, program, whole, kills=10, seed=seed, driver_share=0.3)
+        check_completion(current, toy_study, whole)
+        drivers += among
+    assert 5 < drivers < 45
+
+
+def test_a_unit_that_kills_its_process_again_and_again_is_isolated(toy_study, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_DEADLY", "2")
+    config = toy_study.Config(n_units=6)
+    run = execute(toy_study, config, out=tmp_path, runner=ProcessRunner(workers=1))
+    assert run.status == "partial"
+    (failure,) = run.failures()
+    assert failure.label == "unit 2"
+    assert "SIGKILL" in failure.message
+    monkeypatch.delenv("TOY_DEADLY")
+    assert execute(toy_study, config, out=tmp_path).status == "success"
+
+
+@pytest.mark.parametrize("workers", [0, 1], ids=["serial", "processes"])
+def test_a_unit_that_needs_more_memory_than_there_is_is_isolated(toy_study, tmp_path, monkeypatch, workers):
+    monkeypatch.setenv("TOY_HUNGRY", "2")
+    runner = ProcessRunner(workers=workers) if workers else None
+    run = execute(toy_study, toy_study.Config(n_units=5), out=tmp_path, runner=runner)
+    assert run.status == "partial"
+    assert [(one.label, one.exception) for one in run.failures()] == [("unit 2", "MemoryError")]
+    assert status(run).done == 4
+
+
+def interrupt_at_random(folder, program, whole, *, interrupts, seed, **environment):
+    draw = random.Random(seed)
+    landed = finished = 0
+    while landed < interrupts:
+        current = folder / str(finished)
+        child = program(current, N_UNITS, TOY_PAUSE="0.005", **environment)
+        time.sleep(draw.uniform(0.0, 0.5))
+        child.send_signal(signal.SIGINT)
+        _, complaint = child.communicate()
+        if child.returncode == 0:
+            finished += 1
+            continue
+        assert child.returncode == -signal.SIGINT, complaint
+        landed += 1
+        if (current / "manifest.json").exists():
+            assert open_run(current).status in ("interrupted", "success")
+        assert not list(current.rglob("*.part"))
+    return folder / str(finished)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"], ids=["serial", "processes"])
+def test_ctrl_c_at_random_moments_leaves_a_folder_that_goes_on(toy_study, tmp_path, program, whole, workers):
+    count = 6 if workers == "0" else 3
+    current = interrupt_at_random(tmp_path, program, whole, interrupts=count, seed=1, TOY_WORKERS=workers)
+    check_completion(current, toy_study, whole)
+
+
+CLI = "import sys; print('ready', flush=True); from theodolite.cli.main import main; sys.exit(main())"
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_of_a_command_exits_with_130(tmp_path):
+    """From the first import to the last figure; a shell shows 130 for a program that the signal itself ended."""
+    draw = random.Random(0)
+    (tmp_path / "study.yaml").write_text(
+        "study: dimension\nconfig:\n  references: ['bundled:pocket-64']\n  limit: 300\n  k: 6\n  mle_k: [5]\n"
+    )
+    command = ("run", "study.yaml", "--out", "run", "--quiet")
+    codes = []
+    for _ in range(8):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CLI, *command],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(draw.uniform(0.0, 6.0))
+        child.send_signal(signal.SIGINT)
+        _, complaint = child.communicate()
+        codes.append(child.returncode)
+        assert child.returncode in (0, 130, -signal.SIGINT), complaint
+    assert codes.count(0) < 8
+    subprocess.run([sys.executable, "-c", CLI, *command], cwd=tmp_path, check=True)
+    assert open_run(tmp_path / "run").status == "success"
