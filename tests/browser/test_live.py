@@ -149,11 +149,11 @@ def test_a_token_is_found_and_its_neighbors_lead_on(visit, table_page):
         assert heading.evaluate("(one) => document.activeElement === one")
         facts = section.locator(".token-view dl").inner_text()
         assert "91 times, the third quarter" in facts
-        assert re.search(r"local dimension\s+18 \(20 nearest\)", facts)
+        assert re.search(r"local dimension\s+18\.0 \(20 nearest\)", facts)
         neighbors = section.locator(".token-view table").first.locator("tbody tr")
         assert neighbors.count() == 6
-        assert neighbors.first.locator("td").all_inner_texts() == ["0.900", "0.2"]
-        assert neighbors.last.inner_text().split() == ["<b>outside</b>", "0.100", "2"]
+        assert neighbors.first.locator("td").all_inner_texts() == ["0.900", "0.200"]
+        assert neighbors.last.inner_text().split() == ["<b>outside</b>", "0.100", "2.00"]
         assert neighbors.last.locator("button").count() == 0
         name = neighbors.nth(2).locator("th").inner_text()
         neighbors.nth(2).locator("button").press("Enter")

@@ -15,6 +15,7 @@ from theodolite.neighborhoods import neighbors
 from theodolite.studies import layers
 from theodolite.studies.layer_controls import controls_of
 from theodolite.studies.layers_config import Config
+from theodolite.tables import display_token
 
 MODEL = "bundled:pocket-64"
 SMALL = {
@@ -43,6 +44,13 @@ def states():
     prompts = layers._prompts(Config((MODEL,), **SMALL), MODEL)
     (found,) = hidden_states(model, prompts.token_ids[:1], include_logits=True)
     return model, found
+
+
+def test_shown_tokens_are_spelled_as_in_the_text(finished, states):
+    model, found = states
+    tokens = of(finished, "surprisal").sort("position")["token"].to_list()
+    assert "".join(tokens) == display_token(model.tokenizer.decode(found.token_ids))
+    assert any(token.startswith(" ") for token in tokens)
 
 
 def of(run, measure, **place):

@@ -42,6 +42,7 @@ from theodolite.studies.layer_summary import summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
 from theodolite.tables import Reference, display_token, expand
+from theodolite.tables.vocabulary import read_vocabulary
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
@@ -223,10 +224,19 @@ def _predictions(
     if config.lens is not None:
         rows += _through_lens(make, model, config, found)
     if shown:
-        tokens = model.tokenizer.convert_ids_to_tokens(found.token_ids.tolist())
+        tokens = _display(model, found.token_ids.tolist())
         for position, (token, surprisal) in enumerate(zip(tokens, losses.surprisal, strict=True)):
-            rows.append(make.row("surprisal", surprisal, position=position, token=display_token(token)))
+            rows.append(make.row("surprisal", surprisal, position=position, token=token))
     return rows
+
+
+def _display(model: LanguageModel, token_ids: list[int]) -> list[str]:
+    """Return tokens as a reader knows them: a blank for a blank, not the tokenizer's mark for it."""
+    folder = model.provenance.get("folder")
+    vocabulary = None if folder is None else read_vocabulary(Path(folder))
+    if vocabulary is None:
+        return [display_token(token) for token in model.tokenizer.convert_ids_to_tokens(token_ids)]
+    return [vocabulary.display(token_id) for token_id in token_ids]
 
 
 def _through_lens(make: RowMaker, model: LanguageModel, config: Config, found: PromptStates) -> list[Row]:

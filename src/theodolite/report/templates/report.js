@@ -21,6 +21,7 @@ function draw(tag, attributes) {
 function written(number, digits) {
   if (number === null || number === undefined) { return "–"; }
   var size = Math.abs(number);
+  if (digits && size >= 0.001 && size < 1000) { return number.toPrecision(digits).replace("-", "\u2212"); }
   if (size >= 10000) { return Math.round(number).toLocaleString("en"); }
   return String(+number.toPrecision(digits || 4)).replace("-", "\u2212");
 }

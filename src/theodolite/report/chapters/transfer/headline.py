@@ -105,9 +105,8 @@ def _row(found: _Rows, which: str, name: str, reference: str, verdict: str) -> H
     after, before = _value(found, "perplexity", carried["condition"]), _value(found, "perplexity", "none")
     ratio = None if after is None or not before else after / before
     best = max(controls, default=None)
-    interval = (
-        Cell("–") if carried["low"] is None else Cell(format_range(carried["low"], carried["high"]), carried["low"])
-    )
+    low, high = carried["low"], carried["high"]
+    interval = Cell("–") if low is None else Cell(f"{format_percent(low)} to {format_percent(high)}", low)
     cells = {
         "layer": Cell(format_count(carried["layer"]), carried["layer"]),
         "native": Cell(format_value(native["value"], native["stderr"]), native["value"]),
