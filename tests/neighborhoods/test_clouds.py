@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods import cloud_neighbors, cloud_products, neighbors
-from theodolite.neighborhoods.cloud_products import Products, ranked_on_device
+from theodolite.neighborhoods.cloud_products import Answer, rank
+from theodolite.neighborhoods.cloud_rows import Buffers, center_rows
 from theodolite.neighborhoods.refine import distances_between, distances_of_pairs
 
 RNG = np.random.default_rng(0)
@@ -116,27 +117,63 @@ def test_what_a_glance_cannot_see():
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("where", ["cpu", "device"])
-def test_squares_keep_their_bound(where, precision):
+def test_squares_keep_their_bound(where, precision, monkeypatch):
     """The bound holds for every pair, and is not so loose that it would say nothing."""
+    if where == "device":
+        monkeypatch.setattr(cloud_products, "_rank_narrow", on_device)
+        monkeypatch.setattr(cloud_products, "_rank_wide", on_device)
     points = torch.from_numpy(states(1, 100, 300, offset=50.0)[0])
-    rank = Products().ranked if where == "cpu" else ranked_on_device
-    ranked = rank(points, 99, precision, 3)
+    ranked = ranks(points, 99, precision, 3)
     exact = np.square(neighbors(points, k=99).distances) / 64.0
-    centered_norms = ranked.norms[:, None] + ranked.norms[ranked.indices]
-    true = np.square((points.numpy().astype(float)[:, None] - points.numpy().astype(float)[ranked.indices]) / 8).sum(-1)
-    error = np.abs(ranked.squares - true)
+    indices, squares = ranked.candidates(np.arange(100))
+    centered_norms = ranked.norms[:, None] + ranked.norms[indices]
+    true = np.square((points.numpy().astype(float)[:, None] - points.numpy().astype(float)[indices]) / 8).sum(-1)
+    error = np.abs(squares - true)
     assert (error <= ranked.unit * centered_norms**2 + ranked.tiny).all()
     assert ranked.unit < (1e-4 if precision == "float32" else 1e-12)
     assert_allclose(np.sort(true, axis=1), exact, rtol=1e-12)
     others = np.array([[other for other in range(100) if other != point] for point in range(100)])
-    assert_array_equal(np.sort(ranked.indices, axis=1), others)
+    assert_array_equal(np.sort(indices, axis=1), others)
+
+
+def ranks(points, n_kept, precision, exponent=0):
+    """Rank all pairs, three of them as spares."""
+    buffers = Buffers()
+    shape = len(points), n_kept - 3
+    answer = Answer(indices=np.empty(shape, dtype=np.int32), distances=np.empty(shape, dtype=precision))
+    return rank(buffers, center_rows(buffers, points, precision, exponent), answer, n_kept)
+
+
+def on_device(task, ranked, *_):
+    """Rank as on a device."""
+    cloud_products._rank_on_device(task, ranked)
+    return np.zeros(len(task.squares), dtype=bool)
 
 
 def test_a_routine_that_adds_term_by_term_is_bounded_by_all_columns(monkeypatch):
-    points = torch.from_numpy(states(1, 50, 300)[0])
-    tight = Products().ranked(points, 10, "float32", 0)
+    points = torch.from_numpy(states(1, 50, 600)[0])
+    tight = ranks(points, 10, "float32")
     monkeypatch.setattr(cloud_products, "adds_at_the_end", lambda _: False)
-    assert Products().ranked(points, 10, "float32", 0).unit > 1.8 * tight.unit
+    assert ranks(points, 10, "float32").unit > 1.8 * tight.unit
+
+
+def test_points_that_do_not_fit_the_grid_of_the_others_are_ranked_by_wide_keys():
+    """A few rows far out, and rows near to each other there, between points of like distance."""
+    cloud = states(1, 300, 20)[0]
+    cloud[7] *= 50
+    cloud[100:103] = 300 * cloud[100] * (1 + np.array([[0], [1e-3], [2e-3]], dtype=np.float32))
+    agree(cloud_neighbors([cloud], k=60), 0, neighbors(cloud, k=60))
+    ranked = ranks(torch.from_numpy(cloud), 68, "float32")
+    true = np.square(neighbors(cloud, k=68).distances)
+    within = ranked.unit * (2 * ranked.norms + np.sqrt(true[:, -1])) ** 2 + ranked.tiny
+    assert (np.abs(ranked.candidates(np.arange(300))[1] - true) <= within[:, None]).all()
+
+
+@pytest.mark.parametrize("n_points", [2, 3, 64, 65, 255, 257, 300, 513, 2100])
+def test_numbers_of_points_around_the_blocks(n_points):
+    points = states(1, n_points, 12)[0]
+    k = min(40, n_points - 1)
+    agree(cloud_neighbors([points], k=k), 0, neighbors(points, k=k))
 
 
 def test_pairs_are_measured_as_candidates_are():

@@ -99,7 +99,7 @@ def _gride(clouds: CloudNeighbors, n1: int, errors: Errors) -> tuple[Floats, Flo
 
 
 def _gride_as_dadapy(clouds: CloudNeighbors, n1: int, _: Errors) -> tuple[Floats, Floats, Floats, Counts]:
-    near, far = clouds.distances[:, :, n1 - 1], clouds.distances[:, :, 2 * n1 - 1]
+    near, far = (clouds.distances[:, :, rank - 1].astype(np.float64) for rank in (n1, 2 * n1))
     value, stderr, n_used = solve_as_dadapy(near, far, clouds.lengths, n1, 2 * n1)
     present = np.arange(near.shape[1]) < clouds.lengths[:, None]
     return value, stderr, (mean_where(near, present) + mean_where(far, present)) / 2, n_used
@@ -216,7 +216,7 @@ def cloud_mle(
     present = np.arange(n_longest) < clouds.lengths[:, None]
     lids, inverse, kept = (np.zeros((n_clouds, n_longest)) for _ in range(3))
     lids[present], inverse[present], kept[present] = local_dimensions(
-        clouds.distances[present][:, :k], unbiased=unbiased
+        clouds.distances[present, :k].astype(np.float64), unbiased=unbiased
     )
     some = kept.astype(np.bool_)
     fixes = (some.sum(axis=1) >= 2) & np.where(some, inverse, 0.0).any(axis=1)
@@ -249,7 +249,7 @@ def cloud_mle(
     return CloudDimensions(
         value=value[:, None],
         stderr=stderr[:, None],
-        radius=mean_where(clouds.distances[:, :, k - 1], some)[:, None],
+        radius=mean_where(clouds.distances[:, :, k - 1].astype(np.float64), some)[:, None],
         n_used=used[:, None],
         n_dropped=(clouds.lengths - used)[:, None],
         n1=np.array([1]),

@@ -112,7 +112,7 @@ def _each(
             f"The neighbors are those of {len(clouds.lengths)} clouds, but {len(each)} clouds of points were given. "
             "Pass the same clouds that cloud_neighbors() was given."
         )
-    found = [measure(clouds.graph(number), one) for number, one in enumerate(each)]
+    found = [measure(clouds.graph(number, k), one) for number, one in enumerate(each)]
     return CloudDimensions(
         value=np.array([[one.value] for one in found]),
         stderr=np.array([[one.stderr] for one in found]),

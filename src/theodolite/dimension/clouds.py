@@ -114,7 +114,7 @@ class CloudRatios:
 
 def cloud_ratios(clouds: CloudNeighbors, n1: int, n2: int) -> CloudRatios:
     """Return the log ratios of all points whose neighbor `n1` is at a positive distance."""
-    near, far = clouds.distances[:, :, n1 - 1], clouds.distances[:, :, n2 - 1]
+    near, far = (clouds.distances[:, :, rank - 1].astype(np.float64) for rank in (n1, n2))
     kept = near > 0  # false for NaN, which fills what is absent
     values = np.log(np.divide(far, near, out=np.ones_like(near), where=kept))
     return CloudRatios(values=values, kept=kept, n_used=kept.sum(axis=1), radius=mean_where(far, kept))

@@ -22,6 +22,7 @@ it meets the observed spread is measured in tests/dimension/test_stderr.py.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,7 @@ def variance_of_sum(scores: Floats, graph: NeighborGraph, kept: Flags, *, weight
 def variances_of_sums(
     scores: Floats,
     kept: Flags,
-    indices: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.integer[Any]],
     lengths: npt.NDArray[np.int64],
     *,
     weights: Floats,
@@ -96,7 +97,7 @@ def variances_of_sums(
     kept : numpy.ndarray
         `(n_clouds, n_rows)` bool, at least one in each cloud.
     indices : numpy.ndarray
-        `(n_clouds, n_rows, k)` int64: neighbors in the same cloud; negative where absent.
+        `(n_clouds, n_rows, k)` integers: neighbors in the same cloud; negative where absent.
     lengths : numpy.ndarray
         `(n_clouds,)` int64: points of each cloud.
     weights : numpy.ndarray
@@ -121,7 +122,7 @@ def variances_of_sums(
         step = max(1, _PAIRS_AT_ONCE // (n_rows * (stop - start)))
         for first in range(0, n_clouds, step):
             some = slice(first, first + step)
-            whom = np.maximum(indices[some, :, start:stop], 0)
+            whom = np.maximum(indices[some, :, start:stop], 0, dtype=np.int64)
             whom += n_points * np.arange(len(whom))[:, None, None]
             added = np.repeat(weights[start] * slopes[some].ravel(), stop - start)
             influence[some] += np.bincount(whom.ravel(), weights=added, minlength=len(whom) * n_points).reshape(

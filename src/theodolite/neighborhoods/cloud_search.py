@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from theodolite.core.points import CleanPoints
 from theodolite.neighborhoods.certificate import difference_error
-from theodolite.neighborhoods.cloud_products import Precision, Products, Ranked
+from theodolite.neighborhoods.cloud_moments import MomentSums
+from theodolite.neighborhoods.cloud_products import Answer, Ranked, rank
+from theodolite.neighborhoods.cloud_rows import Buffers, Floats, Precision, center_rows
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.redo import redo
 from theodolite.neighborhoods.refine import distances_of_pairs, nearest
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+Points = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 TOLERANCE: dict[Precision, float] = {"float32": 2e-4, "float64": 1e-10}
@@ -22,8 +22,8 @@ TOLERANCE: dict[Precision, float] = {"float32": 2e-4, "float64": 1e-10}
 
 _BEYOND = 8
 _PAIRS_FOR_EACH_POINT = 8  # more pairs than this to measure again cost more than products in float64
-_SAFE = {"float32": (2.0**-30, 2.0**50), "float64": (2.0**-400, 2.0**400)}
 _LARGEST_UNIT = 1e-3  # the reasoning of `_noise` is good for bounds up to this
+_END = 24  # places in which most lists that are open at their end change
 _MEMORY = 64 << 20
 
 
@@ -37,26 +37,13 @@ class Account:
         Proven bound on the relative error of the distances.
     n_redone : int
         Points of which at least one distance was measured from coordinate differences.
+    moments : MomentSums or None
+        Sums over all products, where they were asked for and the points were searched as they are.
     """
 
     error: float
     n_redone: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Where the neighbors of one cloud are written to.
-
-    Attributes
-    ----------
-    indices : numpy.ndarray
-        `(n_points, k)` int64.
-    distances : numpy.ndarray
-        `(n_points, k)` float64, ascending, in the units of the points searched.
-    """
-
-    indices: Indices
-    distances: Floats
+    moments: MomentSums | None = None
 
 
 class UnsuitableError(Exception):
@@ -64,22 +51,30 @@ class UnsuitableError(Exception):
 
 
 def search_cloud(
-    products: Products, clean: CleanPoints, prepared: Prepared | None, answer: Answer, *, precision: Precision
+    buffers: Buffers,
+    clean: CleanPoints,
+    prepared: Prepared | None,
+    answer: Answer,
+    *,
+    precision: Precision,
+    moments: bool = False,
 ) -> Account:
     """Find the k nearest of each point of a cloud.
 
     Parameters
     ----------
-    products : Products
-        Buffers.
+    buffers : Buffers
+        Memory.
     clean : CleanPoints
         The points, more than k.
     prepared : Prepared or None
         The same points with their scale, where that is known already.
     answer : Answer
-        Filled in; its width is k.
+        Filled in; its width is k. Its distances are float64 where the points are prepared.
     precision : {"float32", "float64"}
         Arithmetic to begin with; float32 gives way to float64 where too much would have to be measured again.
+    moments : bool
+        Whether to sum the products as well; only of points that are not prepared.
 
     Returns
     -------
@@ -89,43 +84,49 @@ def search_cloud(
     Raises
     ------
     UnsuitableError
-        If `prepared` is None and the points are not finite, far from unit scale, or tied beyond the candidates.
+        If `prepared` is None and the points are not finite, not distinct, far from unit scale, tied beyond the
+        candidates, or too near to each other for float32.
     """
     n_points, k = answer.indices.shape
     n_kept = min(k + _BEYOND, n_points - 1)
     exponent = 0 if prepared is None else prepared.exponent
-    ranked = products.ranked(clean.values, n_kept, precision, exponent)
-    smallest, largest = _SAFE[precision]
-    if prepared is None and not smallest <= float(ranked.norms.max()) <= largest:
+    cloud = center_rows(buffers, clean.values, precision, exponent)
+    if prepared is None and not cloud.suit(precision):
         raise UnsuitableError
-    last = ranked.squares[:, k - 1]
+    sums = MomentSums.of(cloud) if moments and prepared is None else None
+    ranked = rank(buffers, cloud, answer, n_kept, listener=None if sums is None else sums.add)
+    last = ranked.place(k - 1)
     noise = _noise(ranked, last)
-    near = ranked.squares[:, :k] < noise[:, None] / (1.8 * TOLERANCE[precision])
-    crowded = np.count_nonzero(near) > _PAIRS_FOR_EACH_POINT * n_points
+    n_near = _count_near(ranked, noise / (1.8 * TOLERANCE[precision]))
+    crowded = n_near.sum() > _PAIRS_FOR_EACH_POINT * n_points
+    lost = (ranked.place(n_kept - 1) <= last + 2.0 * noise) & (n_kept < n_points - 1)
     if precision == "float32" and (crowded or ranked.unit > _LARGEST_UNIT):
-        return search_cloud(products, clean, prepared, answer, precision="float64")
-    lost = (ranked.squares[:, -1] <= last + 2.0 * noise) & (n_kept < n_points - 1)
+        if prepared is None:
+            raise UnsuitableError
+        return search_cloud(buffers, clean, prepared, answer, precision="float64")
     if lost.any() and prepared is None:
         raise UnsuitableError
-    again = _doubtful(ranked, k, noise, order=precision == "float64")
-    again[:, :k] |= near
-    again[lost] = False
-    answer.indices[:] = ranked.indices[:, :k]
-    np.sqrt(ranked.squares[:, :k], out=answer.distances)
+    error = _worst_error(ranked, noise, n_near)
+    points = _doubtful(ranked, noise, n_near, skip=lost, order=precision == "float64")
+    found = _measured(ranked, points, n_near, noise, clean, exponent=exponent, order=precision == "float64")
     if exponent:
         np.ldexp(answer.distances, exponent, out=answer.distances)
-    points = np.flatnonzero(again.any(axis=1))
-    if len(points):
-        answer.indices[points], answer.distances[points] = _measured(
-            again[points], points, clean.values, ranked, exponent=exponent, k=k
-        )
+    for rows, indices, distances in found:
+        answer.indices[rows], answer.distances[rows] = indices, distances
     if lost.any() and prepared is not None:
         rows = np.flatnonzero(lost)
         radius = np.sqrt(last[rows] + noise[rows]) * (1.0 + 4.0 * difference_error(clean.n_dims))
         answer.indices[rows], answer.distances[rows] = redo(prepared, rows, radius, k, max_memory=_MEMORY)
-    return Account(
-        error=_worst_error(ranked.squares[:, :k], noise, near.sum(axis=1)), n_redone=len(points) + int(lost.sum())
-    )
+    return Account(error=error, n_redone=len(points) + int(lost.sum()), moments=sums)
+
+
+def _count_near(ranked: Ranked, limit: Floats) -> Points:
+    """Count for each point the computed squares below its limit, among the k nearest; they come first."""
+    counts = np.zeros(len(limit), dtype=np.int64)
+    rows = np.flatnonzero(ranked.place(0) < limit)
+    squares = np.square(ranked.answer.distances[rows], dtype=np.float64)
+    counts[rows] = (squares < limit[rows, None]).sum(axis=1)
+    return counts
 
 
 def _noise(ranked: Ranked, last: Floats) -> Floats:
@@ -146,38 +147,69 @@ def _noise(ranked: Ranked, last: Floats) -> Floats:
     return noise
 
 
-def _doubtful(ranked: Ranked, k: int, noise: Floats, *, order: bool) -> Flags:
-    """Mark candidates that may or may not be among the k nearest and, if `order` matters, may change places."""
-    squares = ranked.squares
-    again = np.zeros(squares.shape, dtype=np.bool_)
-    if squares.shape[1] > k:
-        rows = np.flatnonzero(squares[:, k] - squares[:, k - 1] <= 2.0 * noise)
-        apart = np.abs(squares[rows] - squares[rows, k - 1 : k])
-        again[rows] = apart <= 2.0 * noise[rows, None]
+def _doubtful(ranked: Ranked, noise: Floats, n_near: Points, *, skip: Flags, order: bool) -> Points:
+    """Find the points with candidates to measure again.
+
+    They have some that are near, that may or may not be among the k nearest, or, if `order` matters, that may change
+    places.
+    """
+    doubtful = (n_near > 0) | _open_ended(ranked, noise, slice(None))
     if order:
-        close = np.diff(squares[:, : k + 1], axis=1) <= 2.0 * noise[:, None]
-        width = close.shape[1]
-        again[:, :width] |= close
-        again[:, 1 : width + 1] |= close
-    return again
+        squares = np.square(ranked.answer.distances, dtype=np.float64)
+        doubtful |= (np.diff(squares, axis=1) <= 2.0 * noise[:, None]).any(axis=1)
+    return np.flatnonzero(doubtful & ~skip)
+
+
+def _open_ended(ranked: Ranked, noise: Floats, points: Points | slice) -> Flags:
+    """Say for which points the next beyond the k nearest may be one of them."""
+    n_points, k = ranked.answer.indices.shape
+    if ranked.spare_squares.shape[1] == 0:
+        return np.zeros(len(np.arange(n_points)[points]), dtype=np.bool_)
+    gap = ranked.place(k)[points] - ranked.place(k - 1)[points]
+    open_ended: Flags = gap <= 2.0 * noise[points]
+    return open_ended
 
 
 def _measured(
-    again: Flags, points: Indices, values: torch.Tensor, ranked: Ranked, *, exponent: int, k: int
-) -> tuple[Indices, Floats]:
-    """Measure the marked candidates of some points from coordinate differences, and keep the k nearest."""
-    candidates = ranked.indices[points]
-    distances = np.ldexp(np.sqrt(ranked.squares[points]), exponent)
+    ranked: Ranked, points: Points, n_near: Points, noise: Floats, clean: CleanPoints, *, exponent: int, order: bool
+) -> list[tuple[Points, Points, Floats]]:
+    """Measure doubtful candidates from coordinate differences; return points, their k nearest, and the distances.
+
+    Where nothing but the end of a list is open, only the end is put in order again.
+    """
+    k = ranked.answer.indices.shape[1]
+    if len(points) == 0:
+        return []
+    held, squares = ranked.candidates(points)
+    candidates = held.astype(np.int64)
+    again: Flags = np.arange(squares.shape[1]) < n_near[points, None]
+    open_ended = _open_ended(ranked, noise, points)
+    again |= open_ended[:, None] & (np.abs(squares - squares[:, k - 1 : k]) <= 2.0 * noise[points, None])
+    if order:
+        close = np.diff(squares[:, : k + 1], axis=1) <= 2.0 * noise[points, None]
+        again[:, : close.shape[1]] |= close
+        again[:, 1 : close.shape[1] + 1] |= close
+    distances = np.ldexp(np.sqrt(squares), exponent)
     distances[:, k:] = np.inf
     row, column = np.nonzero(again)
-    distances[row, column] = distances_of_pairs(values, points[row], candidates[row, column])
-    return nearest(distances, candidates, k)
+    distances[row, column] = distances_of_pairs(clean.values, points[row], candidates[row, column])
+    start = max(0, k - _END)
+    ends = squares[:, k - 1] - squares[:, start] > 4.0 * noise[points]
+    ends &= ~again[:, : start + 1].any(axis=1)
+    found = []
+    for some, first in ((ends, start), (~ends, 0)):
+        indices, nearest_ = candidates[some, :k].copy(), distances[some, :k].copy()
+        indices[:, first:], nearest_[:, first:] = nearest(distances[some, first:], candidates[some, first:], k - first)
+        found.append((points[some], indices, nearest_))
+    return found
 
 
-def _worst_error(squares: Floats, noise: Floats, n_near: Indices) -> float:
+def _worst_error(ranked: Ranked, noise: Floats, n_near: Points) -> float:
     """Bound the relative error of every distance that was not measured again; the nearest of them is the worst.
 
     |sqrt(s) - d| / d is at most E / (2 s) and a few E / s of that.
     """
-    rows = np.flatnonzero(n_near < squares.shape[1])
-    return float((0.51 * noise[rows] / squares[rows, n_near[rows]]).max(initial=0.0))
+    distances = ranked.answer.distances
+    rows = np.flatnonzero(n_near < distances.shape[1])
+    squares = np.square(distances[rows, n_near[rows]], dtype=np.float64)
+    return float((0.51 * noise[rows] / squares).max(initial=0.0))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,15 @@ from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.neighborhoods.cloud_products import Precision, Products
-from theodolite.neighborhoods.cloud_search import Account, Answer, UnsuitableError, search_cloud
+from theodolite.neighborhoods.certificate import FLOAT32_UNIT
+from theodolite.neighborhoods.cloud_moments import CloudMoments, gather_moments
+from theodolite.neighborhoods.cloud_products import Answer
+from theodolite.neighborhoods.cloud_rows import Buffers, Precision
+from theodolite.neighborhoods.cloud_search import Account, UnsuitableError, search_cloud
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.prepare import prepare
+
+_NARROWEST, _WIDEST = 1e-30, 1e37  # distances that float32 holds with all its digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -24,9 +29,10 @@ class CloudNeighbors(Displayed):
     Attributes
     ----------
     indices : numpy.ndarray
-        `(n_clouds, n_longest, k)` int64: numbers of points of the same cloud, nearest first, equal distances by index.
+        `(n_clouds, n_longest, k)` int32: numbers of points of the same cloud, nearest first, equal distances by index.
     distances : numpy.ndarray
-        `(n_clouds, n_longest, k)` float64, ascending, in the units of the points (for cosine: chords of unit rows).
+        `(n_clouds, n_longest, k)`, ascending, in the units of the points (for cosine: chords of unit rows); float32
+        after a search with `precision="float32"`, unless they do not fit, and float64 otherwise.
     rows : numpy.ndarray
         `(n_clouds, n_longest)` int64: the row of its cloud that each point came from.
     lengths : numpy.ndarray
@@ -39,10 +45,12 @@ class CloudNeighbors(Displayed):
         What was measured.
     path : str
         The kernel and the device.
+    moments : CloudMoments or None
+        Sums over the products of all pairs, where they were asked for.
     """
 
-    indices: npt.NDArray[np.int64]
-    distances: npt.NDArray[np.float64]
+    indices: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.floating[Any]]
     rows: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     n_given: npt.NDArray[np.int64]
@@ -54,18 +62,27 @@ class CloudNeighbors(Displayed):
     n_dims: int
     metric: Metric
     path: str
+    moments: CloudMoments | None = None
 
     @property
     def k(self) -> int:
         """Neighbors held for each point."""
         return int(self.indices.shape[2])
 
-    def graph(self, cloud: int) -> NeighborGraph:
-        """Return the neighbor graph of one cloud; its arrays are views."""
+    def graph(self, cloud: int, k: int | None = None) -> NeighborGraph:
+        """Return the neighbor graph of one cloud, with int64 and float64 arrays.
+
+        Parameters
+        ----------
+        cloud : int
+            Which.
+        k : int, optional
+            Neighbors to hold; by default all.
+        """
         n_points = int(self.lengths[cloud])
         return NeighborGraph(
-            indices=self.indices[cloud, :n_points],
-            distances=self.distances[cloud, :n_points],
+            indices=self.indices[cloud, :n_points, :k].astype(np.int64),
+            distances=self.distances[cloud, :n_points, :k].astype(np.float64),
             rows=self.rows[cloud, :n_points],
             n_given=int(self.n_given[cloud]),
             n_nonfinite=int(self.n_nonfinite[cloud]),
@@ -88,6 +105,7 @@ def cloud_neighbors(
     nonfinite: Nonfinite = "error",
     duplicates: Duplicates = "collapse",
     precision: Precision = "float32",
+    moments: bool = False,
     progress: Progress | None = None,
 ) -> CloudNeighbors:
     """Find for each point its k nearest others in the same cloud: exact, for many small clouds in one call.
@@ -102,6 +120,9 @@ def cloud_neighbors(
         As in `neighbors`, for each cloud by itself.
     precision : {"float32", "float64"}
         What is proven beside the set of the k nearest (see Notes). `"float64"` takes about twice as long.
+    moments : bool
+        Whether to sum the squares of all products as well: `cloud_participation_ratio` and `cloud_cosines`, which are
+        given the result, then need no products of their own. Done on a CPU, for clouds that need no cleaning.
     progress : Progress, optional
         Told how many clouds are done.
 
@@ -147,12 +168,15 @@ def cloud_neighbors(
     each = list(clouds)
     if not each:
         raise PointsError("There is no cloud among the clouds given.")
-    store = _Store(max(int(np.prod(np.shape(points)[:1])) for points in each), len(each), k)
+    store = _Store(max(int(np.prod(np.shape(points)[:1])) for points in each), len(each), k, precision)
+    buffers = Buffers()
     with tracked(progress or Silent(), len(each), f"{k} nearest in {len(each)} clouds") as tracker:
         for number, points in enumerate(each):
             try:
                 clean = _glance(points) if metric == "euclidean" else None
-                found = None if clean is None or clean.n_points <= k else _attempt(store, number, clean, precision)
+                found = None
+                if clean is not None and clean.n_points > k:
+                    found = _attempt(buffers, clean, store.answer(number, clean.n_points), precision, moments)
                 if (
                     clean is None
                     or found is None
@@ -161,40 +185,38 @@ def cloud_neighbors(
                     prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
                     clean = prepared.clean
                     _check_enough(clean, k)
-                    answer = store.answer(number, clean.n_points)
-                    found = search_cloud(store.products, clean, prepared, answer, precision=precision)
+                    shape = clean.n_points, k
+                    answer = Answer(indices=np.empty(shape, dtype=np.int32), distances=np.empty(shape))
+                    found = search_cloud(buffers, clean, prepared, answer, precision=precision)
                     np.ldexp(answer.distances, prepared.units, out=answer.distances)
+                    store.keep(number, answer)
             except PointsError as error:
                 raise PointsError(f"Cloud {number}: {error}") from error
             store.finish(number, clean, found)
             tracker.advance(1)
-    return store.result(metric, precision)
+    return store.result(metric, precision, moments)
 
 
-def _attempt(store: "_Store", number: int, clean: CleanPoints, precision: Precision) -> Account | None:
+def _attempt(
+    buffers: Buffers, clean: CleanPoints, answer: Answer, precision: Precision, moments: bool
+) -> Account | None:
     """Search points as they are; None if they turn out to need care."""
     try:
-        return search_cloud(store.products, clean, None, store.answer(number, clean.n_points), precision=precision)
+        return search_cloud(buffers, clean, None, answer, precision=precision, moments=moments)
     except UnsuitableError:
         return None
 
 
 def _glance(points: Points) -> CleanPoints | None:
-    """Return the points as they are if there seems to be nothing to clean, and None if that has to be looked at.
+    """Return the points as they are, without a look at most of them; None if they are not on a CPU.
 
-    Sums of the bits of each row differ unless rows are equal (but for the sign of a zero, or by accident). Rows that
-    are not finite, and equal rows that this misses, show in the search: as norms, and as distances of exactly 0.
+    Rows that are not finite and equal rows show in the search: as norms, and as distances of exactly 0.
     """
     values = as_points(points)
     if values.device.type != "cpu":
         return None
     values = values.contiguous()
-    table = values.numpy()
-    n_points, n_dims = table.shape
-    words = np.int64 if table.itemsize == 8 or n_dims % 2 == 0 else np.int32
-    sums = np.sort(table.view(words).sum(axis=1, dtype=np.int64))
-    if n_points < 2 or (sums[1:] == sums[:-1]).any():
-        return None
+    table, n_points = values.numpy(), len(values)
     suspects = np.flatnonzero(table[:, 0] == 0)
     return CleanPoints(
         values=values,
@@ -218,13 +240,13 @@ def _check_enough(clean: CleanPoints, k: int) -> None:
 class _Store:
     """The arrays of all clouds, filled one cloud after the other."""
 
-    def __init__(self, longest: int, n_clouds: int, k: int) -> None:
-        self.indices = np.empty((n_clouds, longest, k), dtype=np.int64)
-        self.distances = np.empty((n_clouds, longest, k))
+    def __init__(self, longest: int, n_clouds: int, k: int, precision: Precision) -> None:
+        self.indices = np.empty((n_clouds, longest, k), dtype=np.int32)
+        dtype = np.float32 if precision == "float32" else np.float64
+        self.distances: npt.NDArray[np.floating[Any]] = np.empty((n_clouds, longest, k), dtype=dtype)
         self.rows = np.full((n_clouds, longest), -1, dtype=np.int64)
-        self.products = Products()
         self.counts: list[tuple[int, ...]] = []
-        self.errors: list[float] = []
+        self.found: list[Account] = []
         self.device = "cpu"
 
     def answer(self, number: int, n_points: int) -> Answer:
@@ -235,6 +257,15 @@ class _Store:
         """Say whether two points of a cloud that has just been searched are at distance 0."""
         return bool((self.distances[number, :n_points, 0] == 0).any())
 
+    def keep(self, number: int, answer: Answer) -> None:
+        """Write down neighbors that were found elsewhere, in float64 if float32 is too narrow for their distances."""
+        n_points = len(answer.indices)
+        self.indices[number, :n_points] = answer.indices
+        positive = answer.distances[answer.distances > 0]
+        if len(positive) and not _NARROWEST <= positive.min() <= positive.max() <= _WIDEST:
+            self.distances = self.distances.astype(np.float64)
+        self.distances[number, :n_points] = answer.distances
+
     def finish(self, number: int, clean: CleanPoints, found: Account) -> None:
         """Write down the rest about one cloud."""
         n_points = clean.n_points
@@ -244,10 +275,10 @@ class _Store:
         self.counts.append(
             (n_points, clean.n_given, clean.n_nonfinite, clean.n_duplicates, clean.n_zero, found.n_redone, clean.n_dims)
         )
-        self.errors.append(found.error)
+        self.found.append(found)
         self.device = clean.values.device.type
 
-    def result(self, metric: Metric, precision: Precision) -> CloudNeighbors:
+    def result(self, metric: Metric, precision: Precision, moments: bool) -> CloudNeighbors:
         """Return what was found."""
         lengths, n_given, n_nonfinite, n_duplicates, n_zero, n_redone, n_dims = np.array(self.counts).T
         if (n_dims != n_dims[0]).any():
@@ -255,6 +286,7 @@ class _Store:
                 f"Clouds must have equal numbers of columns, but they have {np.unique(n_dims).tolist()}."
             )
         longest = int(lengths.max())
+        rounding = FLOAT32_UNIT if self.distances.dtype == np.float32 else 0.0
         return CloudNeighbors(
             indices=self.indices[:, :longest],
             distances=self.distances[:, :longest],
@@ -265,8 +297,9 @@ class _Store:
             n_duplicates=n_duplicates,
             n_zero=n_zero,
             n_redone=n_redone,
-            distance_error=np.array(self.errors),
+            distance_error=np.array([found.error + 1.01 * rounding for found in self.found]),
             n_dims=int(n_dims[0]),
             metric=metric,
             path=f"{precision} products/{self.device}",
+            moments=gather_moments([found.moments for found in self.found], int(n_dims[0])) if moments else None,
         )

@@ -159,7 +159,7 @@ def cloud_angles(found: CloudNeighbors, clouds: Points | Sequence[Points]) -> tu
     measured = []
     for number, points in enumerate(clouds):
         try:
-            measured.append(neighbor_angles(found.graph(number), points))
+            measured.append(neighbor_angles(found.graph(number, 2), points))
         except (ParameterError, PointsError) as error:
             raise type(error)(f"Cloud {number}: {error}") from error
     return tuple(measured)

@@ -182,7 +182,8 @@ def cloud_overlaps(
         for pair in wanted:
             if not all(0 <= number < n_clouds for number in pair):
                 raise ParameterError(f"Clouds are numbered 0 to {n_clouds - 1}, but the pair {pair} was asked for.")
-    graphs = {number: found.graph(number) for pair in wanted for number in pair}
+    largest = int(_chosen(k_values, found.k)[-1])
+    graphs = {number: found.graph(number, largest) for pair in wanted for number in pair}
     return {(one, other): neighborhood_overlap(graphs[one], graphs[other], k_values=k_values) for one, other in wanted}
 
 

@@ -126,7 +126,7 @@ def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list
         )
     k_values = range(1, config.overlap_k + 1)
     for cloud, layer in enumerate(layers):
-        shape = graph_statistics(found.graph(cloud), k_values=[k for k in _GRAPH_K if k in k_values])
+        shape = graph_statistics(found.graph(cloud, config.overlap_k), k_values=[k for k in _GRAPH_K if k in k_values])
         for k, reciprocity, transitivity in zip(shape.k_values, shape.reciprocity, shape.transitivity, strict=True):
             rows.append(make.row("reciprocity", reciprocity, layer=layer, scale=int(k)))
             rows.append(make.row("transitivity", transitivity, layer=layer, scale=int(k)))

@@ -1,0 +1,118 @@
+"""The rows of one small cloud as its products see them: centered, scaled, in the precision of the products."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Precision = Literal["float32", "float64"]
+Floats = npt.NDArray[np.float64]
+
+SAFE = {"float32": (2.0**-30, 2.0**50), "float64": (2.0**-400, 2.0**400)}
+"""Norms between which nothing over- or underflows."""
+
+_SAMPLE = 33
+_CONVERTED = 64  # rows at a time
+_HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
+
+
+class Buffers:
+    """Memory for clouds of like shape, used again from cloud to cloud."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, torch.Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
+        """Return a table of some memory; what it holds is from before."""
+        size = shape[0] * shape[1] * dtype.itemsize
+        held = self.held.get(name)
+        if held is None or len(held) < size:
+            memory = np.empty(max(size, _HUGE) + 64, dtype=np.uint8)
+            start = -memory.ctypes.data % 64  # a line of the cache
+            held = self.held[name] = torch.from_numpy(memory[start:])
+        return held[:size].view(dtype).view(shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centered:
+    """Rows less a center, scaled.
+
+    Attributes
+    ----------
+    rows : torch.Tensor
+        `(n_points, n_dims)` float32 or float64: `(values - center) * 2**-exponent`, rounded; good until the next cloud.
+    squares : numpy.ndarray
+        `(n_points,)` float64: the squares of their norms; not finite where a row is not.
+    center : torch.Tensor
+        `(n_dims,)`: of each column the median of a few rows, which one far row does not move.
+    """
+
+    rows: torch.Tensor
+    squares: Floats
+    center: torch.Tensor
+
+    def suit(self, precision: Precision) -> bool:
+        """Say whether all is finite and of a size that products bear, and no two rows are seen to be equal."""
+        smallest, largest = SAFE[precision]
+        most = math.sqrt(float(self.squares.max()))
+        if not smallest <= most <= largest:  # false for NaN
+            return False
+        order = np.argsort(self.squares)
+        ordered = self.squares[order]
+        same = np.flatnonzero(ordered[1:] == ordered[:-1])
+        if len(same) == 0:
+            return True
+        return not bool((self.rows[order[same]] == self.rows[order[same + 1]]).all(dim=1).any())
+
+
+def center_rows(buffers: Buffers, values: torch.Tensor, precision: Precision, exponent: int) -> Centered:
+    """Center and scale the points of a cloud.
+
+    Parameters
+    ----------
+    buffers : Buffers
+        Memory.
+    values : torch.Tensor
+        `(n_points, n_dims)` float32 or float64, on any device.
+    precision : {"float32", "float64"}
+        Of the rows returned.
+    exponent : int
+        They are `(values - center) * 2**-exponent`.
+
+    Returns
+    -------
+    Centered
+        On the device of the points.
+    """
+    n_points, n_dims = values.shape
+    dtype = torch.float32 if precision == "float32" else torch.float64
+    few = values[:: max(1, n_points // _SAMPLE)]
+    if values.device.type != "cpu":
+        center = few.median(dim=0).values
+        wide = values.to(torch.float64).sub_(center.to(torch.float64)).mul_(2.0**-exponent)
+        rows = wide.to(dtype)
+        squares = rows.to(torch.float64).square_().sum(dim=1)
+        return Centered(rows=rows, squares=squares.cpu().numpy(), center=center)
+    rows = buffers.take("rows", (n_points, n_dims), dtype)
+    middle = np.sort(few.numpy(), axis=0)[len(few) // 2]
+    given, seen, squares_ = values.numpy(), rows.numpy(), np.empty(n_points)
+    block = np.empty((min(n_points, _CONVERTED), n_dims))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the norms
+        for start in range(0, n_points, _CONVERTED):
+            some = slice(start, min(start + _CONVERTED, n_points))
+            _subtract(given[some], middle, exponent, seen[some])
+            exact = block[: some.stop - start]
+            np.copyto(exact, seen[some])
+            np.vecdot(exact, exact, out=squares_[some])
+    return Centered(rows=rows, squares=squares_, center=torch.from_numpy(middle))
+
+
+def _subtract(given: npt.NDArray[Any], middle: npt.NDArray[Any], exponent: int, out: npt.NDArray[Any]) -> None:
+    if exponent == 0:
+        np.subtract(given, middle, out=out, dtype=np.result_type(given, out), casting="same_kind")
+    else:
+        centered = given.astype(np.float64) - middle
+        np.multiply(centered, 2.0**-exponent, out=out, casting="same_kind")
