@@ -1,0 +1,38 @@
+"""Units that always fail: isolated and listed, exit code 3, or the end of the run where that is asked for."""
+
+import json
+
+import numpy as np
+import pytest
+
+SETTINGS = ("--k", "6", "--mle-k", "5", "--nulls", "gaussian", "--out", "run")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Two tables, the first of which cannot be measured: all its rows are equal."""
+    np.save(tmp_path / "bad.npy", np.ones((50, 3), dtype=np.float32))
+    np.save(tmp_path / "good.npy", np.random.Generator(np.random.PCG64(0)).normal(size=(50, 3)).astype(np.float32))
+
+
+def failures(tmp_path):
+    return [json.loads(line) for line in (tmp_path / "run" / "failures.jsonl").read_text().splitlines()]
+
+
+def test_units_that_fail_are_isolated_and_the_exit_code_is_3(theodolite, tables, tmp_path):
+    done = theodolite("dimension", "bad.npy", "good.npy", *SETTINGS, "--json")
+    assert (done.code, done.json["status"]) == (3, "partial")
+    assert {row["model"] for row in done.json["rows"]} == {"good.npy"}
+    listed = failures(tmp_path)
+    assert len(listed) == 3
+    assert {one["attempts"] for one in listed} == {1}
+    assert all("All 50 rows are equal" in one["message"] and "Traceback" in one["traceback"] for one in listed)
+
+
+def test_a_run_stops_at_the_first_failure_where_that_is_asked_for(theodolite, tables, tmp_path):
+    done = theodolite("dimension", "bad.npy", "good.npy", *SETTINGS, "--on-error", "stop")
+    assert done.code == 3
+    assert "Stopped at the first failure: 0 units done now, 0 before, 1 failed." in done.out
+    assert len(failures(tmp_path)) == 1
+    assert not (tmp_path / "run" / "table.parquet").exists()
+    assert theodolite("status", "run", "--json").json["remaining"] == 5
