@@ -27,7 +27,8 @@ from theodolite.runs import (
     read_study_file,
     status,
 )
-from theodolite.runs.store import Store
+from theodolite.runs.runner import Failure
+from theodolite.runs.store import Store, failure_record
 from theodolite.studies import resolve
 
 HERE = Path(theodolite.__file__).parent
@@ -251,6 +252,14 @@ def test_secrets_are_in_nothing_that_a_run_keeps_or_shows(toy, tmp_path, monkeyp
         for secret in secrets:
             assert secret.encode() not in data, path
     assert any("***" in one for one in run.warnings)
+
+
+def test_the_last_words_of_a_dead_worker_are_kept_without_secrets(toy):
+    words = Failure(
+        exception="WorkerDied", message=f"died with {TOKEN}", traceback=f"https://me:hunter2secret@h {TOKEN}"
+    )
+    record = failure_record(toy.plan(toy.Config())[0], words, 1, "now")
+    assert (record.message, record.traceback) == ("died with ***", "https://***@h ***")
 
 
 def test_secrets_are_not_in_the_error_of_a_session(toy, tmp_path, monkeypatch):

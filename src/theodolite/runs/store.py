@@ -12,6 +12,7 @@ from typing import Any
 
 from theodolite.core.errors import FormatError, RunError
 from theodolite.core.hashing import hash_json
+from theodolite.core.redaction import redacted
 from theodolite.runs.atomic import TEMPORARY_SUFFIX, append_line, cannot_write, remove_leftovers, write_atomically
 from theodolite.runs.location import FileNote, Location, UrlPath
 from theodolite.runs.lock import LOCK_NAME
@@ -302,8 +303,16 @@ class Store:
 
 
 def failure_record(unit: Unit, failure: Failure, attempts: int, time: str) -> FailureRecord:
-    """Return the line that `failures.jsonl` keeps of a failed unit."""
-    return FailureRecord(key=unit.key, label=unit.label, attempts=attempts, time=time, **asdict(failure))
+    """Return the line that `failures.jsonl` keeps of a failed unit, without secrets."""
+    return FailureRecord(
+        key=unit.key,
+        label=unit.label,
+        exception=failure.exception,
+        message=redacted(failure.message),
+        traceback=redacted(failure.traceback),
+        attempts=attempts,
+        time=time,
+    )
 
 
 def plan_hash(units: Sequence[Unit]) -> str:

@@ -124,7 +124,7 @@ def _checked(facts: Sequence[Mapping[str, Any]], what: str) -> list[dict[str, An
 
 
 def describe(error: Exception) -> Failure:
-    """Return what `failures.jsonl` keeps of an exception; secrets and the home folder's name are left out.
+    """Return what `failures.jsonl` keeps of an exception; the home folder's name is left out.
 
     Examples
     --------
@@ -136,6 +136,6 @@ def describe(error: Exception) -> Failure:
     text = "".join(lines)
     return Failure(
         exception=type(error).__name__,
-        message=redacted(str(error)),
-        traceback=redacted(text.replace(home, "~") if len(home) > 1 else text),
+        message=str(error),
+        traceback=text.replace(home, "~") if len(home) > 1 else text,
     )
