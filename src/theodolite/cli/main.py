@@ -16,6 +16,7 @@ from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
 from theodolite.core.redaction import redacted
 from theodolite.core.visible import visible
+from theodolite.runs.runners import REPRODUCIBLE
 
 _ERROR, _USAGE, _INTERRUPTED = 1, 2, 130
 _EPILOGUE = (
@@ -83,6 +84,7 @@ app.command(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    os.environ.update({name: value for name, value in REPRODUCIBLE.items() if name not in os.environ})
     try:
         code = _run(spread(sys.argv[1:]))
         sys.stdout.flush()

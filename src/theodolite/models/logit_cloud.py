@@ -46,9 +46,20 @@ def logit_root(model: LanguageModel) -> torch.Tensor | None:
         for start in range(0, n_rows, _ROWS):
             rows = weight[start : start + _ROWS].to(torch.float64)
             metric.addmm_(rows.T, rows)
-    values, vectors = torch.linalg.eigh(metric)
+    values, vectors = _eigh(metric)
     root: torch.Tensor = vectors * (model.readout.scale * values.clamp(min=0.0).sqrt())
     return root
+
+
+def _eigh(metric: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Decompose with one thread: several would give other last digits, by their number."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        values, vectors = torch.linalg.eigh(metric)
+    finally:
+        torch.set_num_threads(n_threads)
+    return values, vectors
 
 
 def logit_cloud(

@@ -19,6 +19,7 @@ from theodolite.core.provenance import usable_cores
 from theodolite.runs.dispatch import Board
 from theodolite.runs.recipe import OUT_OF_MEMORY, outcome_of, parcel_of, recipe_of
 from theodolite.runs.runner import Outcome
+from theodolite.runs.runners import REPRODUCIBLE
 from theodolite.runs.unit import Unit
 
 THREAD_VARIABLES = (
@@ -130,7 +131,7 @@ def worker_environment(place: int, workers: int, gpus: Sequence[str]) -> dict[st
     >>> worker_environment(3, 4, ["0", "1"])["CUDA_VISIBLE_DEVICES"]
     '1'
     """
-    environment = dict(os.environ) | thread_share(usable_cores() / workers)
+    environment = {**REPRODUCIBLE, **os.environ, **thread_share(usable_cores() / workers)}
     environment["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     if gpus:
         environment["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]

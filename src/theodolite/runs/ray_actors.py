@@ -16,6 +16,7 @@ from theodolite.runs.dispatch import Board
 from theodolite.runs.processes import thread_share
 from theodolite.runs.recipe import OUT_OF_MEMORY, open_parcel, outcome_of, parcel_of, recipe_of, work_of
 from theodolite.runs.runner import Outcome
+from theodolite.runs.runners import REPRODUCIBLE
 from theodolite.runs.unit import Unit
 
 _STARTS = 10
@@ -114,7 +115,7 @@ class _Troupe:
             "num_gpus": 1 / ceil(size / gpus) if gpus else 0,
             "num_cpus": 1 if size <= cores else 0,
             "max_restarts": 0,
-            "runtime_env": {"env_vars": thread_share(cores / max(size, 1))},
+            "runtime_env": {"env_vars": REPRODUCIBLE | thread_share(cores / max(size, 1))},
             "scheduling_strategy": "SPREAD",
         }
         self._actors: dict[int, Any] = {}

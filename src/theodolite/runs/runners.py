@@ -8,6 +8,9 @@ from theodolite.runs.runner import Runner, SerialRunner
 RunnerName = Literal["serial", "processes", "ray"]
 OnError = Literal["continue", "stop"]
 
+REPRODUCIBLE = {"MKL_CBWR": "AUTO,STRICT"}
+"""Environment in which matrix products have the same digits for any number of threads; read when torch is loaded."""
+
 
 def make_runner(name: RunnerName | Runner, *, workers: int | None = None, address: str | None = None) -> Runner:
     """Return the runner of a name.
