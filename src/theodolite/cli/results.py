@@ -13,9 +13,11 @@ from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapters import chapter_of
 from theodolite.report.figure_files import Format
 from theodolite.runs import Run, open_run, status
+from theodolite.runs.location import Location
 from theodolite.runs.runners import make_runner
 from theodolite.runs.shard import Shard
 from theodolite.studies.finding import Finding
+from theodolite.studies.reported import rows_of
 from theodolite.tables import reporting_to
 
 _SOME_FAILED = 3
@@ -108,9 +110,11 @@ def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:
 
 def write_report(
     run: Run, formats: Sequence[Format] = ("svg", "png")
-) -> tuple[Sequence[dict[str, Any]], Sequence[Finding], Path]:
+) -> tuple[Sequence[dict[str, Any]], Sequence[Finding], Location]:
     """Write figures and report.html of a run; return its summary rows, its findings and the page."""
     study = studies.resolve(run.manifest["study"])
-    frame = run.table()
+    frame = rows_of(run, study)
     summary, findings = study.summarize(frame), study.find(frame)
-    return summary, findings, report.write(run, summary=summary, findings=findings, formats=formats)
+    with run.workspace() as folder:
+        report.write(run, summary=summary, findings=findings, formats=formats, frame=frame, folder=folder)
+    return summary, findings, run.path / "report.html"

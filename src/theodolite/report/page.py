@@ -67,6 +67,8 @@ def write(
     warnings: Sequence[str] = (),
     figures: bool = True,
     formats: Sequence[Format] = ("svg", "png"),
+    frame: pl.DataFrame | None = None,
+    folder: Path | None = None,
 ) -> Path:
     """Write `report.html` into a run's folder, and the figures with their data beside it.
 
@@ -84,16 +86,21 @@ def write(
         Whether to write the folder `figures` as well.
     formats : sequence of {"svg", "png", "pdf"}
         Kinds of file in it.
+    frame : polars.DataFrame, optional
+        The run's rows, where they are read already.
+    folder : pathlib.Path, optional
+        Where to write instead, as for a run behind a URL.
 
     Returns
     -------
     Path
         The page. It replaces an older one only once it is complete.
     """
-    parts = _parts(_chapter(run), run.table(), summary, findings)
+    parts = _parts(_chapter(run), run.table() if frame is None else frame, summary, findings)
+    folder = folder or Path(run.path)
     if figures:
-        save_drawings(run.path, [drawing for part in parts for drawing in part.drawn], formats=formats)
-    return write_page(Path(run.path), _page(run, parts, findings, warnings))
+        save_drawings(folder, [drawing for part in parts for drawing in part.drawn], formats=formats)
+    return write_page(folder, _page(run, parts, findings, warnings))
 
 
 def render(
@@ -136,7 +143,7 @@ def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings
             script=Markup(script),
             policy=policy(script),
             title=_title(parts, manifest),
-            name=Path(run.path).name,
+            name=run.path.name,
             moment=format_moment(manifest.get("finished") or manifest.get("created")),
             status=run.status,
             banners=banners(manifest, run.status),
@@ -144,7 +151,7 @@ def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings
             downloads=_downloads(sections, drawn),
             warnings=list(dict.fromkeys([*(manifest.get("warnings") or []), *warnings])),
             failures=run.failures(),
-            reproduce=reproduce(manifest, Path(run.path)),
+            reproduce=reproduce(manifest, run.path),
             inputs=input_table(manifest),
             facts=facts(manifest),
             settings=settings(manifest),

@@ -2,10 +2,10 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from theodolite.core.number_format import format_bytes, format_count, format_duration
+from theodolite.runs.location import Location
 
 _INPUT_COLUMNS = {
     "reference": "reference",
@@ -56,14 +56,14 @@ def banners(manifest: Mapping[str, Any], status: str) -> list[str]:
     return found
 
 
-def reproduce(manifest: Mapping[str, Any], run_path: Path) -> dict[str, str]:
+def reproduce(manifest: Mapping[str, Any], run_path: Location) -> dict[str, str]:
     """Return the commands and the file that make the run again.
 
     Parameters
     ----------
     manifest : mapping
         The run's manifest.
-    run_path : pathlib.Path
+    run_path : pathlib.Path or UrlPath
         Its folder.
 
     Returns

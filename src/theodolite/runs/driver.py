@@ -20,7 +20,7 @@ from theodolite.runs.runner import Outcome, Runner
 from theodolite.runs.shard_files import all_failures_paths, remove_shards
 from theodolite.runs.store import FailureRecord, Store, failure_record, plan_hash
 from theodolite.runs.study import Resolver, Study, find_study, study_file
-from theodolite.runs.table import DamagedUnitsError, Summarise, compact
+from theodolite.runs.table import DamagedUnitsError, FromScan, Summarise, compact
 from theodolite.runs.unit import Unit
 from theodolite.runs.work import Work
 
@@ -63,7 +63,7 @@ class Driver:
         resolve: Resolver | None,
         runner: Runner,
         command: list[str] | None,
-        summarise: Summarise,
+        summarise: Summarise | FromScan,
     ) -> None:
         self.store = store
         self.study = study

@@ -19,7 +19,7 @@ from theodolite.runs.shard import Shard
 from theodolite.runs.shard_driver import ShardDriver
 from theodolite.runs.store import Store
 from theodolite.runs.study import Resolver, Study, find_study
-from theodolite.runs.table import Summarise, default_summary
+from theodolite.runs.table import FromScan, Summarise, default_summary
 from theodolite.runs.unit import Unit
 
 
@@ -34,7 +34,7 @@ def execute(
     progress: Progress | None = None,
     on_error: OnError = "continue",
     command: Sequence[str] | str | None = None,
-    summarise: Summarise | None = None,
+    summarise: Summarise | FromScan | None = None,
 ) -> Run:
     """Run a study into a folder, or finish what an earlier call began there.
 

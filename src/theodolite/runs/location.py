@@ -86,9 +86,9 @@ class UrlPath:
         """Return the content."""
         return self._ask(lambda fs, path: bytes(fs.cat_file(path)))
 
-    def read_text(self, encoding: str = "utf-8") -> str:
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the content as text."""
-        return self.read_bytes().decode(encoding)
+        return self.read_bytes().decode(encoding, errors)
 
     def write_bytes(self, data: bytes) -> None:
         """Put the whole content in place in one step."""
@@ -105,7 +105,13 @@ class UrlPath:
 
     def create_bytes(self, data: bytes) -> None:
         """Write the content; `FileExistsError` where there is a file, if the file system can tell."""
-        self._ask(lambda fs, path: fs.pipe_file(path, data, mode="create"))
+
+        def create(fs: Any, path: str) -> None:
+            if not _protocols(fs) & _WHOLE:
+                fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            fs.pipe_file(path, data, mode="create")
+
+        self._ask(create)
 
     def upload(self, local: Path) -> None:
         """Put the content of a local file in place."""
@@ -259,9 +265,9 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 
 def _schemes() -> frozenset[str]:
-    from fsspec import available_protocols  # noqa: PLC0415 - only paths that look like a URL need it
+    from fsspec import available_protocols, registry  # noqa: PLC0415 - only paths that look like a URL need it
 
-    return frozenset(available_protocols())
+    return frozenset((*available_protocols(), *registry))
 
 
 def _protocols(fs: Any) -> frozenset[str]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, TypeAlias, cast
 
 import polars as pl
@@ -32,6 +33,19 @@ _CHUNK = 1 << 20
 _SUMMARY_ROWS = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class FromScan:
+    """A summary that reads of the table what it needs.
+
+    Attributes
+    ----------
+    make : callable
+        From the table, not read yet, to what a `Summarise` returns.
+    """
+
+    make: Callable[[pl.LazyFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
+
+
 class DamagedUnitsError(FormatError):
     """Files of units are not what was written.
 
@@ -50,7 +64,7 @@ def compact(
     store: Store,
     columns: Mapping[str, Column],
     keys: Sequence[str],
-    summarise: Summarise,
+    summarise: "Summarise | FromScan",
 ) -> Gathered:
     """Write `table.parquet` and `summary.csv`, and gather what the manifest says about them.
 
@@ -75,7 +89,8 @@ def compact(
         files = {key: (stamps[key], layout) for key, layout in units.layouts.items() if key in stamps}
         write_checked(store.path, Checked(files=files, made_of=made_of, gathered=gathered))
     with local_copy(store.table_path) as local:
-        summary = summarise(pl.read_parquet(local))
+        scan = pl.scan_parquet(local, glob=False)
+        summary = summarise.make(scan) if isinstance(summarise, FromScan) else summarise(scan.collect())
     write_atomically(store.summary_path, summary_csv(summary))
     return gathered
 

@@ -131,9 +131,10 @@ def execute(
     """Run a study with a config that is already made; otherwise as `run`."""
     from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
     from theodolite.runs.runners import make_runner  # noqa: PLC0415
+    from theodolite.studies.reported import summary_of  # noqa: PLC0415
 
     study = resolve(name)
-    folder = Path(out) if out is not None else default_folder(name, config)
+    folder = out if out is not None else default_folder(name, config)
     return runs.execute(
         study,
         config,
@@ -144,7 +145,7 @@ def execute(
         on_error=on_error,
         progress=progress,
         command=command,
-        summarise=study.summary_frame,
+        summarise=summary_of(study),
     )
 
 

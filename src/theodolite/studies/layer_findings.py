@@ -21,6 +21,8 @@ from theodolite.studies.reading import SURE
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 HEADLINE_SCALE = 4
 """The outer neighbor of GRIDE that the paper's second version shows."""
+_MEASURES = ("dimension", "logit_dimension", "mean_cosine", "overlap", "loss", "entropy", "n_types", "n_tokens")
+_PLACE = ("prompt_row", "control", "level", "positions", "layer", "layer_to", "measure", "method", "n1", "scale")
 _SIGNIFICANT = 0.01
 _FEW_PROMPTS = 8
 
@@ -77,7 +79,10 @@ def find(frame: pl.DataFrame) -> list[Finding]:
         the entropy and with that of the last layer.
     """
     found: list[Finding] = []
-    for _, rows in frame.group_by(MODEL, maintain_order=True):
+    said = frame.lazy().filter(pl.col("measure").is_in(_MEASURES)).select(*MODEL, *_PLACE, "value", "n_used")
+    for model in frame.select(MODEL).unique(maintain_order=True).iter_rows():
+        own = (pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(MODEL, model, strict=True))
+        rows = said.filter(*own).collect()
         dimensions = headline(rows)
         found += [
             *_peak(rows, dimensions),

@@ -38,13 +38,13 @@ from theodolite.studies.layer_controls import controls_of, disturbed
 from theodolite.studies.layer_findings import find
 from theodolite.studies.layer_geometry import measure_layers, measure_logits
 from theodolite.studies.layer_rows import Row, RowMaker
-from theodolite.studies.layer_summary import summarize, summary_frame
+from theodolite.studies.layer_summary import read, summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
 from theodolite.tables import Reference, display_token, expand
 from theodolite.tables.vocabulary import read_vocabulary
 
-__all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
+__all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "read", "run", "summarize", "summary_frame"]
 
 NAME = "layers"
 VERSION = 1

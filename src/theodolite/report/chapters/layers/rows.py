@@ -34,11 +34,11 @@ def prepared(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
         Columns of `COLUMNS`, then `name`: the short name of the model.
     """
     missing = [pl.lit(None).alias(name) for name in COLUMNS if name not in frame.columns]
+    if measures:
+        frame = frame.filter(pl.col("measure").is_in(list(measures)))
     frame = frame.with_columns(missing).select(
         [pl.col(name).cast(_TYPES[column.dtype], strict=False) for name, column in COLUMNS.items()]
     )
-    if measures:
-        frame = frame.filter(pl.col("measure").is_in(list(measures)))
     frame = frame.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
     model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
     frame = frame.with_columns(model.fill_null(pl.col("model")).alias("name"))
