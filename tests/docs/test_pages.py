@@ -11,7 +11,7 @@ from theodolite.core.errors import TheodoliteError
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-SLOW = {"README", "getting-started", "pitfalls", "rank", "tour"}
+SLOW = {"getting-started", "pitfalls", "rank", "tour"}
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="needs a checkout")
