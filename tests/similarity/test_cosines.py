@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.metrics.pairwise import cosine_similarity
 
-from theodolite.core.errors import PointsError
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.neighborhoods import cloud_neighbors
 from theodolite.similarity import cloud_cosines, mean_cosine, norms
+
+RNG_MOMENTS = np.random.default_rng(12)
 
 
 def plain(points):
@@ -113,3 +116,34 @@ def test_norms_are_those_of_numpy(layers):
     assert_allclose(list(found.quantiles.values()), np.quantile(lengths, list(found.quantiles)), rtol=1e-14)
     far = norms(layers[0].astype(np.float64) * 1e200)
     assert far.mean == pytest.approx(lengths.mean() * 1e200, rel=1e-14)
+
+
+KNOWN = {
+    "near the origin": RNG_MOMENTS.normal(size=(200, 30)),
+    "almost one direction": 2 * RNG_MOMENTS.normal(size=30) + 0.05 * RNG_MOMENTS.normal(size=(200, 30)),
+    "norms of all sizes": (3 + RNG_MOMENTS.normal(size=(200, 30))) * np.exp(RNG_MOMENTS.normal(size=(200, 1))),
+    "one massive row": np.concatenate([np.full((1, 30), 3000.0), RNG_MOMENTS.normal(size=(199, 30))]),
+    "rays": np.exp(RNG_MOMENTS.normal(size=(200, 1))) * (1 + 1e-3 * RNG_MOMENTS.normal(size=(200, 30))),
+    "with copies": np.repeat(RNG_MOMENTS.normal(size=(100, 30)), 2, axis=0),
+    "with a row of zeros": np.concatenate([np.zeros((1, 30)), 5 + RNG_MOMENTS.normal(size=(199, 30))]),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", KNOWN)
+def test_sums_of_a_search_give_what_own_products_give(name, precision):
+    cloud = KNOWN[name].astype(np.float32)
+    exact = mean_cosine(cloud.astype(np.float64))
+    (seen,) = cloud_cosines([cloud], found=cloud_neighbors([cloud], k=5, precision=precision, moments=True))
+    assert (seen.n_points, seen.n_zero) == (exact.n_points, exact.n_zero)
+    assert_allclose(
+        [seen.mean, seen.std, seen.off_mean, seen.off_std],
+        [exact.mean, exact.std, exact.off_mean, exact.off_std],
+        rtol=3e-6,
+    )
+
+
+def test_sums_of_other_clouds_are_refused():
+    clouds = RNG_MOMENTS.normal(size=(3, 20, 4))
+    with pytest.raises(ParameterError, match="2 clouds were searched, but 3 were given"):
+        cloud_cosines(clouds, found=cloud_neighbors(clouds[:2], k=3, moments=True))

@@ -10,6 +10,7 @@ import torch
 from theodolite.neighborhoods.cloud_rows import Centered, Floats
 
 _ROWS = 64  # squared at a time
+_LOST = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class CloudMoments:
         `(n_clouds,)` float64: the sum of ((x - c).(y - c))^2 over all pairs of rows x, y of a cloud, with c its center;
         NaN where it was not summed.
     directed_energies : numpy.ndarray
-        `(n_clouds,)` float64: the same, each term divided by |x|^2 |y|^2.
+        `(n_clouds,)` float64: the same, each term divided by |x|^2 |y|^2; NaN if a row is zero, or close to it.
     """
 
     centers: Floats
@@ -56,13 +57,14 @@ class MomentSums:
     def of(cls, cloud: Centered) -> "MomentSums":
         """Make the sums of a cloud on any device; they stay NaN where its products are not seen."""
         center = cloud.center.to(torch.float64).cpu().numpy()
-        shifts = (cloud.rows @ cloud.center.to(cloud.rows)).to(torch.float64).cpu().numpy()
+        wide = cloud.center.to(torch.float64)
+        shifts = torch.cat([some.to(torch.float64) @ wide for some in torch.split(cloud.rows, _ROWS)]).cpu().numpy()
         squares = cloud.squares + 2.0 * shifts + center @ center
-        with np.errstate(divide="ignore", invalid="ignore"):
-            directed = 1.0 / squares
-            mean = directed.mean()
-        weights = np.stack([np.ones_like(directed), directed / mean], axis=1)
-        return cls(center, weights, np.array([1.0, mean * mean]))
+        # rows near the origin have lost their direction to rounding: without it no sum
+        lost = squares < _LOST * (cloud.squares + center @ center)
+        directed = np.where(lost.any(), np.nan, 1.0 / np.where(lost, 1.0, squares))
+        mean = directed.mean()
+        return cls(center, np.stack([np.ones_like(directed), directed / mean], axis=1), np.array([1.0, mean * mean]))
 
     def add(self, strip: npt.NDArray[Any], start: int, factor: float) -> None:
         """Add the products of rows `start` and up with those up to the last of them, multiplied with `factor`."""

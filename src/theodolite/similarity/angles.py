@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,12 @@ from theodolite.neighborhoods.clouds import CloudNeighbors
 from theodolite.neighborhoods.graph import NeighborGraph
 from theodolite.similarity.directions import blocks_of, on_cpu
 
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
 _NEARLY_ALIGNED = 0.99  # from this |cosine| on the angle is taken from unit vectors, which lose no digits
 
+_ROWS = 32  # measured at a time on a CPU
 _SMALLEST, _LARGEST = 1e-70, 1e70  # fourth powers of such distances neither vanish nor overflow
 
 
@@ -96,22 +101,15 @@ def neighbor_angles(graph: NeighborGraph, points: Points) -> NeighborAngles:
     rows = np.stack([own, *graph.rows[graph.indices[:, :2]].T])
     nearest = graph.distances[:, :2]
     extreme = nearest.max() > _LARGEST or nearest.min(where=nearest > 0, initial=1.0) < _SMALLEST
-    radians = torch.empty(len(own), dtype=torch.float64, device=table.device)
-    for block in blocks_of(len(own), graph.n_dims, table.device):
-        to_first, to_second = _differences(table, rows[:, block])
-        if extreme:
-            _shorten(to_first, nearest[block, 0])
-            _shorten(to_second, nearest[block, 1])
-        cosines = _dots(to_first, to_second)
-        cosines /= (_dots(to_first, to_first) * _dots(to_second, to_second)).sqrt_()
-        radians[block] = torch.acos(cosines.clamp(-1.0, 1.0))
-        near = torch.nonzero(cosines.abs() > _NEARLY_ALIGNED).flatten()
-        if len(near):
-            u = torch.nn.functional.normalize(to_first[near], dim=1)
-            v = torch.nn.functional.normalize(to_second[near], dim=1)
-            apart = torch.linalg.vector_norm(u - v, dim=1)
-            radians[block.start + near] = 2.0 * torch.atan2(apart, torch.linalg.vector_norm(u + v, dim=1))
-    degrees = np.rad2deg(radians.cpu().numpy())
+    if on_cpu(table) and not extreme:
+        radians = _radians_on_cpu(table.numpy(), rows)
+    else:
+        pieces = [
+            _radians(*_differences(table, rows[:, block], nearest[block] if extreme else None))
+            for block in blocks_of(len(own), graph.n_dims, table.device)
+        ]
+        radians = np.concatenate(pieces)
+    degrees = np.rad2deg(radians)
     degrees[graph.distances[:, 0] == 0] = np.nan
     used = degrees[np.isfinite(degrees)]
     if len(used) == 0:
@@ -165,26 +163,58 @@ def cloud_angles(found: CloudNeighbors, clouds: Points | Sequence[Points]) -> tu
     return tuple(measured)
 
 
-def _differences(table: torch.Tensor, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the vectors from rows `rows[0]` to rows `rows[1]` and `rows[2]`, float64."""
-    if on_cpu(table):  # numpy converts and subtracts in one pass
-        origin, *others = (table.numpy()[some] for some in rows)
-        first, second = (torch.from_numpy(np.subtract(other, origin, dtype=np.float64)) for other in others)
-        return first, second
-    origin_, *others_ = (table[torch.from_numpy(some).to(table.device)].to(torch.float64) for some in rows)
-    return others_[0] - origin_, others_[1] - origin_
+def _radians_on_cpu(table: npt.NDArray[np.floating[Any]], rows: Indices) -> Floats:
+    """Measure all angles: a few rows at a time, whose float64 differences stay in the cache."""
+    n_points, n_dims = rows.shape[1], table.shape[1]
+    dots = np.empty((3, n_points))
+    gathered = np.empty((_ROWS, n_dims), dtype=table.dtype)
+    wide = np.empty((3, _ROWS, n_dims))
+    for start in range(0, n_points, _ROWS):
+        some = slice(start, min(start + _ROWS, n_points))
+        origin, first, second = wide[:, : some.stop - start]
+        for place, out in zip(rows[:, some], (origin, first, second), strict=True):
+            near = gathered[: len(place)]
+            table.take(place, 0, near, "clip")
+            np.copyto(out, near)
+        first -= origin
+        second -= origin
+        for number, (one, other) in enumerate(((first, second), (first, first), (second, second))):
+            np.vecdot(one, other, out=dots[number, some])
+    with np.errstate(invalid="ignore"):  # a neighbor at distance 0
+        cosines = dots[0] / np.sqrt(dots[1] * dots[2])
+    radians: Floats = np.arccos(np.clip(cosines, -1.0, 1.0))
+    near = np.flatnonzero(np.abs(cosines) > _NEARLY_ALIGNED)
+    if len(near):
+        radians[near] = _radians(*_differences(torch.from_numpy(table), rows[:, near], None))
+    return radians
 
 
-def _dots(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return the inner product of each pair of rows; numpy's loop is the faster one on a CPU."""
-    if on_cpu(first):
-        dots: torch.Tensor = torch.from_numpy(np.vecdot(first.numpy(), second.numpy()))
-    else:
-        dots = torch.linalg.vecdot(first, second)
-    return dots
+def _radians(to_first: torch.Tensor, to_second: torch.Tensor) -> Floats:
+    """Return the angle between each pair of rows."""
+    dot = torch.linalg.vecdot
+    cosines = dot(to_first, to_second) / (dot(to_first, to_first) * dot(to_second, to_second)).sqrt_()
+    radians = torch.acos(cosines.clamp(-1.0, 1.0))
+    near = torch.nonzero(cosines.abs() > _NEARLY_ALIGNED).flatten()
+    if len(near):
+        u = torch.nn.functional.normalize(to_first[near], dim=1)
+        v = torch.nn.functional.normalize(to_second[near], dim=1)
+        apart = torch.linalg.vector_norm(u - v, dim=1)
+        radians[near] = 2.0 * torch.atan2(apart, torch.linalg.vector_norm(u + v, dim=1))
+    found: Floats = radians.cpu().numpy()
+    return found
 
 
-def _shorten(differences: torch.Tensor, distances: npt.NDArray[np.float64]) -> None:
+def _differences(table: torch.Tensor, rows: Indices, lengths: Floats | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the vectors from rows `rows[0]` to rows `rows[1]` and `rows[2]`, float64, over `lengths` if given."""
+    origin, *others = (table[torch.from_numpy(some).to(table.device)].to(torch.float64) for some in rows)
+    first, second = (other - origin for other in others)
+    if lengths is not None:
+        _shorten(first, lengths[:, 0])
+        _shorten(second, lengths[:, 1])
+    return first, second
+
+
+def _shorten(differences: torch.Tensor, distances: Floats) -> None:
     """Bring rows to about unit length, in place, where their squares would overflow or vanish."""
     lengths = torch.from_numpy(np.where(distances > 0, distances, 1.0)).to(differences.device)
     differences /= lengths[:, None]

@@ -8,11 +8,14 @@ import numpy as np
 import torch
 
 from theodolite.core.display import Displayed
-from theodolite.core.errors import PointsError
-from theodolite.core.points import Points
-from theodolite.similarity.directions import blocks_of, directed_rows, norms_of, on_cpu
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.points import Points, as_points
+from theodolite.neighborhoods.clouds import CloudNeighbors
+from theodolite.similarity.directions import Floats, blocks_of, directed_rows, norms_of, on_cpu
 
 _ROWS_PER_PRODUCT = 4096
+_ROWS = 64  # converted at a time
+_CANCELS = 30.0  # from this ratio on, what is added to a sum of products leaves too few digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -88,7 +91,11 @@ def mean_cosine(points: Points) -> MeanCosine:
     (0.5556, 0.3333)
     """
     values, norms, _ = norms_of(points)
-    values, norms, n_zero = directed_rows(values, norms)
+    return _measured(*directed_rows(values, norms))
+
+
+def _measured(values: torch.Tensor, norms: torch.Tensor, n_zero: int) -> MeanCosine:
+    """Measure rows that all have a direction."""
     n_points, n_dims = values.shape
     scales = 1.0 / norms
     total = torch.zeros(n_dims, dtype=torch.float64, device=values.device)
@@ -104,7 +111,10 @@ def mean_cosine(points: Points) -> MeanCosine:
         deviations[block] = rows
     mean = 1.0 - float(lengths2.mean())
     variance = float(lengths2.var(correction=0)) / 2.0 + _squared_products(deviations) / n_points**2
+    return _summary(mean, variance, n_points=n_points, n_zero=n_zero, n_dims=n_dims)
 
+
+def _summary(mean: float, variance: float, *, n_points: int, n_zero: int, n_dims: int) -> MeanCosine:
     off_mean = (n_points * mean - 1.0) / (n_points - 1)
     off_variance = (n_points * variance - (1.0 - mean) ** 2) / (n_points - 1) - (off_mean - mean) ** 2
     return MeanCosine(
@@ -118,13 +128,15 @@ def mean_cosine(points: Points) -> MeanCosine:
     )
 
 
-def cloud_cosines(clouds: Points | Sequence[Points]) -> tuple[MeanCosine, ...]:
+def cloud_cosines(clouds: Points | Sequence[Points], *, found: CloudNeighbors | None = None) -> tuple[MeanCosine, ...]:
     """Apply `mean_cosine` to each of many clouds.
 
     Parameters
     ----------
     clouds : torch.Tensor, numpy.ndarray or sequence of them
         `(n_clouds, n_points, n_dims)`, or clouds `(n_points, n_dims)` of different lengths, on any device.
+    found : CloudNeighbors, optional
+        What `cloud_neighbors(clouds, moments=True)` found: saves the products of all clouds that needed no cleaning.
 
     Returns
     -------
@@ -133,21 +145,77 @@ def cloud_cosines(clouds: Points | Sequence[Points]) -> tuple[MeanCosine, ...]:
 
     Raises
     ------
+    ParameterError
+        If the neighbors are those of another number of clouds.
     PointsError
         If a cloud cannot be measured; the message names it.
+
+    Notes
+    -----
+    With `found`, the sums of products are those around another center c: the unit rows are u_i = w_i + a_i c with
+    a_i = 1 / |x_i| and w_i = a_i (x_i - c), so that v_i = w_i + (a_i - mean a) c - mean w, and ||VV'||_F^2 is
+    ||WW'||_F^2 and what matrices of rank 4 add to it. Where that cancels most of it, the products are taken anew.
 
     Examples
     --------
     >>> [round(found.off_mean, 2) for found in cloud_cosines(np.eye(3)[None] + [[[0.0]], [[1.0]]])]
     [0.0, 0.83]
     """
-    found = []
+    moments = None if found is None else found.moments
+    if moments is not None and len(moments.energies) != len(clouds):
+        raise ParameterError(f"{len(moments.energies)} clouds were searched, but {len(clouds)} were given.")
+    measured = []
     for number, points in enumerate(clouds):
         try:
-            found.append(mean_cosine(points))
+            if moments is not None and np.isfinite(moments.directed_energies[number]):
+                measured.append(
+                    _from_energy(as_points(points), moments.centers[number], moments.directed_energies[number])
+                )
+            else:
+                measured.append(mean_cosine(points))
         except PointsError as error:
             raise PointsError(f"Cloud {number}: {error}") from error
-    return tuple(found)
+    return tuple(measured)
+
+
+def _from_energy(values: torch.Tensor, center: Floats, energy: float) -> MeanCosine:
+    """Measure a cloud from the sum of the squared products of its rows around a center, each row over its norm."""
+    table = values.numpy()
+    n_points, n_dims = table.shape
+    scales, own, along = np.empty(n_points), np.empty(n_points), np.empty(n_points)
+    total = np.zeros(n_dims)
+    blocks = [slice(start, start + _ROWS) for start in range(0, n_points, _ROWS)]
+    for block in blocks:
+        rows = table[block].astype(np.float64)
+        scales[block] = 1.0 / np.sqrt(np.vecdot(rows, rows))
+        rows -= center
+        own[block] = np.vecdot(rows, rows)
+        along[block] = rows @ center
+        total += scales[block] @ rows
+    shared = total / n_points  # mean w
+    # B = [p, r, alpha, 1] with p = Wc, r = W mean(w) and alpha = a - mean(a): VV' = WW' + B S B'
+    sides = np.ones((n_points, 4))
+    sides[:, 0] = scales * along
+    sides[:, 2] = scales - scales.mean()
+    moved = np.zeros((n_dims, 4))
+    for block in blocks:
+        rows = table[block].astype(np.float64)
+        rows -= center
+        rows *= scales[block, None]
+        sides[block, 1] = rows @ shared
+        moved += rows.T @ sides[block]
+    mixed, size, apart = float(center @ shared), float(center @ center), float(shared @ shared)
+    core = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [1, 0, size, -mixed], [0, -1, -mixed, apart]], dtype=np.float64)
+    cross = 2.0 * float((core * (moved.T @ moved)).sum())
+    low = core @ (sides.T @ sides)
+    added = float((low * low.T).sum())
+    products = energy + cross + added
+    if not energy + abs(cross) + added < _CANCELS * products:
+        return mean_cosine(values)
+    p, r, alpha = sides[:, 0], sides[:, 1], sides[:, 2]
+    lengths2 = scales**2 * own + 2.0 * (alpha * p - r) + size * alpha**2 - 2.0 * mixed * alpha + apart
+    variance = float(lengths2.var()) / 2.0 + products / n_points**2
+    return _summary(1.0 - float(lengths2.mean()), variance, n_points=n_points, n_zero=0, n_dims=n_dims)
 
 
 def _squared_products(rows: torch.Tensor) -> float:

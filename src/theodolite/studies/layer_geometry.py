@@ -15,6 +15,7 @@ from theodolite.dimension import (
     cloud_twonn,
 )
 from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
+from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.similarity import (
     cloud_angles,
     cloud_cosines,
@@ -48,25 +49,26 @@ def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list
     PointsError
         If a layer above the embedding keeps too few distinct points for the neighbors asked for.
     """
-    n_layers = len(states) - 1
+    found = _search(states[1:], config.k, config, moments=True)
     rows = []
-    for layer, found in enumerate(cloud_cosines(states)):
+    for layer, cosines in enumerate(cloud_cosines(states[:1]) + cloud_cosines(states[1:], found=found)):
         rows += [
-            make.row("mean_cosine", found.mean, method="with_diagonal", layer=layer, n_used=found.n_points),
-            make.row("sd_cosine", found.std, method="with_diagonal", layer=layer, n_used=found.n_points),
-            make.row("mean_cosine", found.off_mean, method="without_diagonal", layer=layer, n_used=found.n_points),
+            make.row("mean_cosine", cosines.mean, method="with_diagonal", layer=layer, n_used=cosines.n_points),
+            make.row("sd_cosine", cosines.std, method="with_diagonal", layer=layer, n_used=cosines.n_points),
+            make.row("mean_cosine", cosines.off_mean, method="without_diagonal", layer=layer, n_used=cosines.n_points),
         ]
-    for layer in range(n_layers + 1):
-        lengths = norms(states[layer])
+    for layer, state in enumerate(states):
+        lengths = norms(state)
         rows += [
             make.row("norm", lengths.mean, method="mean", layer=layer, n_used=lengths.n_points),
             make.row("norm", lengths.std, method="sd", layer=layer, n_used=lengths.n_points),
         ]
-    for layer, ratio in enumerate(cloud_participation_ratio(states)):
+    ratios = [*cloud_participation_ratio(states[:1]), *cloud_participation_ratio(states[1:], found=found)]
+    for layer, ratio in enumerate(ratios):
         if not np.isnan(ratio):  # all tokens in one place: no direction has any variance
             rows.append(make.row("participation_ratio", ratio, layer=layer, n_used=len(states[layer])))
     rows += _embedding(states[:1], make, config)
-    rows += _neighborhoods(states[1:], make, config)
+    rows += _neighborhoods(states[1:], found, make, config)
     return rows
 
 
@@ -106,9 +108,8 @@ def _embedding(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row
     ]
 
 
-def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:
+def _neighborhoods(states: torch.Tensor, found: CloudNeighbors, make: RowMaker, config: Config) -> list[Row]:
     """Measure layers 1 to L: dimensions, angles, the shape of the neighbor graph, and the overlap between layers."""
-    found = _search(states, config.k, config)
     layers = range(1, len(states) + 1)
     rows = []
     for estimates in _estimates(found, states, config):
@@ -146,9 +147,10 @@ def _neighborhoods(states: torch.Tensor, make: RowMaker, config: Config) -> list
     return rows
 
 
-def _search(clouds: torch.Tensor, k: int, config: Config) -> CloudNeighbors:
+def _search(clouds: torch.Tensor, k: int, config: Config, *, moments: bool = False) -> CloudNeighbors:
     """Find neighbors; in the authors' convention, which compares digits, in the order of float64 differences."""
-    return cloud_neighbors(clouds, k=k, precision="float64" if config.convention == "dadapy" else "float32")
+    precision: Precision = "float64" if config.convention == "dadapy" else "float32"
+    return cloud_neighbors(clouds, k=k, precision=precision, moments=moments)
 
 
 def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> Iterator[CloudDimensions]:
