@@ -7,6 +7,7 @@ What a page's fences mean:
 - `console` holds commands after `$`. Every `theodolite` command must parse. Below `<!-- run -->` the commands are run,
   and the lines below each are its output; `<!-- run: 12 lines -->` shows the first 12 of each and `...` for the rest.
 - Below `<!-- not run: REASON -->` a python fence is only compiled, and what it imports must exist.
+- Below `<!-- from FILE: HEADING -->` stands a table that FILE has below that heading.
 """
 
 import ast
@@ -31,6 +32,11 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TITLE = re.compile(r'title="([^"]+)"')
+_QUOTE = re.compile(
+    r"^<!-- from (?P<file>\S+): (?P<heading>[^\n]+) -->\n(?P<table>(?:\|[^\n]*\n)*)",
+    re.MULTILINE,
+)
+_TABLE = re.compile(r"(?:^\|[^\n]*\n)+", re.MULTILINE)
 _SHOWN = re.compile(r"run: (\d+) lines")
 
 
@@ -88,6 +94,20 @@ def blocks(page: Path) -> list[Block]:
         )
         before = match.end()
     return found
+
+
+def quote_tables(page: Path) -> str:
+    """Return the text of a page with each table that it has from another file as that file has it now."""
+
+    def quoted(match: re.Match[str]) -> str:
+        source = (page.parent / match["file"]).read_text(encoding="utf-8")
+        _, found, below = source.partition(f"# {match['heading']}")
+        table = _TABLE.search(below)
+        if not found or table is None:
+            raise ValueError(f"{match['file']} has no table below the heading {match['heading']!r}")
+        return f"<!-- from {match['file']}: {match['heading']} -->\n{table[0]}"
+
+    return _QUOTE.sub(quoted, page.read_text(encoding="utf-8"))
 
 
 def run_page(page: Path) -> Iterator[Printed]:
@@ -202,8 +222,10 @@ def trimmed(text: str) -> str:
 
 
 def refresh(page: Path) -> int:
-    """Write what the page's blocks print now into the page; return how many changed."""
-    content, changed = page.read_text(encoding="utf-8"), 0
+    """Write what blocks print now, and the tables that are quoted, into a page; return how many blocks changed."""
+    content = quote_tables(page)
+    page.write_text(content, encoding="utf-8")
+    changed = 0
     for printed in reversed(list(run_page(page))):
         if not printed.agrees:
             text = trimmed(printed.text) + "\n"

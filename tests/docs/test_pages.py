@@ -93,15 +93,20 @@ def test_links_lead_somewhere(tool):
             assert known, f"{page.name} links to {target}"
 
 
-def test_numbers_quoted_from_benchmarks_stand_there():
-    results = {
-        line
-        for file in (ROOT / "benchmarks" / "results").glob("*.md")
-        for line in file.read_text(encoding="utf-8").splitlines()
-    }
-    quoted = [line for line in (DOCS / "cost.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    assert len(quoted) > 15
-    assert [line for line in quoted if line not in results] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_tables_from_other_files_are_as_they_stand_there(page, doc_blocks):
+    """`python tools/doc_blocks.py PAGE` takes them over again."""
+    assert page.read_text(encoding="utf-8") == doc_blocks.quote_tables(page)
+
+
+def test_a_quoted_table_that_is_gone_is_noticed(doc_blocks, tmp_path):
+    page = tmp_path / "page.md"
+    (tmp_path / "results.md").write_text("## Time\n\n| a |\n|---|\n| 2 |\n", encoding="utf-8")
+    page.write_text("<!-- from results.md: Time -->\n| a |\n|---|\n| 1 |\n", encoding="utf-8")
+    assert doc_blocks.quote_tables(page).endswith("| a |\n|---|\n| 2 |\n")
+    page.write_text("<!-- from results.md: Memory -->\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no table below the heading 'Memory'"):
+        doc_blocks.quote_tables(page)
 
 
 def test_every_test_that_the_parity_page_names_exists():
