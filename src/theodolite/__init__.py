@@ -12,7 +12,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite import bundled, dimension, models, similarity, tables, transfer
+    from theodolite import bundled, dimension, models, report, similarity, tables, transfer
     from theodolite.core.errors import GeometryWarning, TheodoliteError
     from theodolite.dimension import DimensionEstimate
     from theodolite.models import SteeringVector, load_model, steer, watch
@@ -43,7 +43,7 @@ _HOME = {
     "steer": "theodolite.models",
     "watch": "theodolite.models",
 }
-_ROOMS = ("bundled", "dimension", "models", "similarity", "tables", "transfer")
+_ROOMS = ("bundled", "dimension", "models", "report", "similarity", "tables", "transfer")
 
 __all__ = [
     "DimensionEstimate",
@@ -63,6 +63,7 @@ __all__ = [
     "models",
     "neighbors",
     "open_run",
+    "report",
     "run",
     "save_graph",
     "similarity",

@@ -11,6 +11,7 @@ def report(
     run: Path,
     *,
     figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png"),
+    style: Literal["slides", "one-column", "two-column"] = "slides",
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Write report.html and the figures of a run again, from its table.
@@ -21,14 +22,19 @@ def report(
         Run folder.
     figures
         Formats to write: svg, png, pdf.
+    style
+        For a paper, write the figures as wide as its columns too, into a folder of their own: one-column (3.35 inches)
+        or two-column (6.9 inches).
     """
-    from theodolite.cli.results import write_report  # noqa: PLC0415 - keeps --help fast
+    from theodolite.cli.results import save_styled, write_report  # noqa: PLC0415 - keeps --help fast
     from theodolite.runs import open_run  # noqa: PLC0415
 
-    _, _, page = write_report(open_run(run), formats=figures)
+    opened = open_run(run)
+    _, _, page = write_report(opened, formats=figures)
+    written = save_styled(opened, figures, style)
     if output.json:
         print_json({"command": "report", "run": str(run), "status": "success", "report": str(page)})
-    output.lines([f"Report: {page}"])
+    output.lines([f"Report: {page}", *([f"Figures: {written}"] if written else [])])
     return 0
 
 

@@ -12,6 +12,7 @@ from theodolite.cli.spoken import show_findings
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapters import chapter_of
 from theodolite.report.figure_files import Format
+from theodolite.report.figures.canvas import Style
 from theodolite.runs import Run, open_run, status
 from theodolite.runs.location import Location
 from theodolite.runs.runners import make_runner
@@ -118,3 +119,12 @@ def write_report(
     with run.workspace() as folder:
         report.write(run, summary=summary, findings=findings, formats=formats, frame=frame, folder=folder)
     return summary, findings, run.path / "report.html"
+
+
+def save_styled(run: Run, formats: Sequence[Format], style: Style) -> Path | None:
+    """Write the figures of a run in the style of a paper; return their folder, None for the style of the report."""
+    if style == "slides":
+        return None
+    families = chapter_of(run.manifest["study"]).families
+    written = report.save_figures(run.path, run.table(), families=families, formats=formats, style=style)
+    return written[0].parent if written else None

@@ -7,16 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite.report.figure_files import save_figures
+    from theodolite.report.figure_files import save_figure, save_figures
+    from theodolite.report.figure_registry import figure, figure_names
     from theodolite.report.page import render, write
 
 _HOME = {
+    "figure": "figure_registry",
+    "figure_names": "figure_registry",
     "render": "page",
+    "save_figure": "figure_files",
     "save_figures": "figure_files",
     "write": "page",
 }
 
-__all__ = ["render", "save_figures", "write"]
+__all__ = ["figure", "figure_names", "render", "save_figure", "save_figures", "write"]
 
 
 def __getattr__(name: str) -> Any:

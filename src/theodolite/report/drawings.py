@@ -36,7 +36,11 @@ class Drawing:
 
 
 def drawings(
-    frame: pl.DataFrame, families: Iterable[FigureFamily], *, layouts: Sequence[Layout] = ("wide", "narrow")
+    frame: pl.DataFrame,
+    families: Iterable[FigureFamily],
+    *,
+    layouts: Sequence[Layout] = ("wide", "narrow"),
+    width: float | None = None,
 ) -> list[Drawing]:
     """Draw every figure that the frame has rows for.
 
@@ -48,6 +52,8 @@ def drawings(
         The study's figures, in the order of a report.
     layouts : sequence of {"wide", "narrow"}
         How to draw each.
+    width : float or None
+        Width in inches; None for that of the layout.
 
     Returns
     -------
@@ -61,6 +67,8 @@ def drawings(
         for layout in layouts:
             figure = family.draw(frame, layout=layout) if family.plot is None else family.plot(data, layout=layout)
             if figure is not None:
+                if width is not None:
+                    figure.set_figwidth(width)
                 figures[layout] = _laid_out(figure)
         if figures:
             caption = family.caption(frame) if family.describe is None else family.describe(data)

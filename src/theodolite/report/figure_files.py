@@ -4,15 +4,16 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.errors import ParameterError
 from theodolite.report.drawings import Drawing, drawings, quiet_about_glyphs
 from theodolite.report.figures import FAMILIES
-from theodolite.report.figures.canvas import Layout, house_style
+from theodolite.report.figures.canvas import STYLES, Layout, Style, house_style
 from theodolite.report.figures.family import FigureFamily
 
 Format = Literal["svg", "png", "pdf"]
@@ -32,29 +33,32 @@ def save_figures(
     *,
     families: Iterable[FigureFamily] = FAMILIES,
     formats: Sequence[Format] = ("svg", "png"),
-    layout: Layout = "wide",
+    style: Style = "slides",
 ) -> list[Path]:
     """Draw every figure that the frame has rows for, and write it with its data.
 
     Parameters
     ----------
     run_path : Path or str
-        Folder of the run; files go to its folder `figures`.
+        Folder of the run; files go to its folder `figures`, those for a paper to a folder of the style inside.
     frame : polars.DataFrame
         Rows of a study.
     families : iterable of FigureFamily
         The study's figures; by default those of tables.
     formats : sequence of {"svg", "png", "pdf"}
         Kinds of file.
-    layout : {"wide", "narrow"}
-        For two columns of a paper or for one.
+    style : {"slides", "one-column", "two-column"}
+        As wide as a slide (as in a report), or as one column (3.35 inches) or two (6.9 inches) of a paper.
 
     Returns
     -------
     list of Path
         The files written: `<name>.<format>` and `<name>.csv`.
     """
-    return save_drawings(run_path, drawings(frame, families, layouts=(layout,)), formats=formats, layout=layout)
+    layout, width = STYLES[style]
+    folder = Path(run_path) / FOLDER
+    drawn = drawings(frame, families, layouts=(layout,), width=width)
+    return _save(folder if style == "slides" else folder / style, drawn, formats=formats, layout=layout)
 
 
 def save_drawings(
@@ -82,7 +86,10 @@ def save_drawings(
     list of Path
         The files written: `<name>.<format>` and `<name>.csv`.
     """
-    folder = Path(run_path) / FOLDER
+    return _save(Path(run_path) / FOLDER, drawn, formats=formats, layout=layout)
+
+
+def _save(folder: Path, drawn: Iterable[Drawing], *, formats: Sequence[Format], layout: Layout) -> list[Path]:
     written = []
     for drawing in drawn:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,6 +125,34 @@ def figure_bytes(figure: Figure, kind: Format = "svg", *, text_as: Literal["path
         background = "white" if kind == "png" else "none"
         figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_NO_TRACES[kind], facecolor=background)
     return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path | str) -> Path:
+    """Write a figure to a file, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Such as `figure` returned it, changed or not.
+    path : Path or str
+        Ends with .pdf (letters embedded as TrueType), .svg (letters as outlines) or .png (200 dots per inch).
+
+    Returns
+    -------
+    Path
+        The file. It holds no date, no name of a program and no version.
+
+    Raises
+    ------
+    ParameterError
+        If the name ends otherwise.
+    """
+    path = Path(path)
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in get_args(Format):
+        raise ParameterError(f"A figure cannot be written as {path.name!r}. End its name with .pdf, .svg or .png.")
+    path.write_bytes(figure_bytes(figure, cast(Format, kind)))
+    return path
 
 
 @contextmanager

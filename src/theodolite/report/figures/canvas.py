@@ -21,6 +21,8 @@ from theodolite.core.number_format import format_count
 
 Layout = Literal["wide", "narrow"]
 """`wide` puts panels side by side over two columns of a paper, `narrow` stacks them in one column."""
+Style = Literal["slides", "one-column", "two-column"]
+"""`one-column` and `two-column` are as wide as those of a paper; `slides` is what a report and a talk show."""
 
 INK = "#1c2126"
 QUIET = "#6e7781"
@@ -36,6 +38,12 @@ NULL_DASHES: dict[str, Any] = {
 }
 BAND = 0.2
 WIDTHS = {"wide": 7.2, "narrow": 3.5}
+STYLES: dict[Style, tuple[Layout, float]] = {
+    "slides": ("wide", 7.2),
+    "one-column": ("narrow", 3.35),
+    "two-column": ("wide", 6.9),
+}
+"""Layout and width in inches of each style. Letters have at least 7 points in all of them."""
 _SERIES_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
 
 SETTINGS = {

@@ -13,7 +13,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined
 
-_WORDS = {"raw": "", "centered": ", rows centered"}
+_WORDS = {"raw": "", "centered": ", centered"}
 _MOST_WRITTEN = 12
 _DARK = 0.6
 _COLORS = LinearSegmentedColormap.from_list("house", ["#f4f7fa", "#9cc4e0", "#0072b2", "#053a5c"])
