@@ -1,15 +1,20 @@
 """GRIDE in the arithmetic of DADApy, for parity with published numbers; `gride` is the estimator to use."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import PointsError
+from theodolite.dimension.gride_likelihood import solve
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _LOWEST, _HIGHEST = 0.001, 1000.0
 _PRECISION = 1e-7
+_AROUND = 1e-6
 _MACHINE = float(np.finfo(np.float64).eps)
 
 
@@ -74,17 +79,32 @@ def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int
         np.maximum(gap, 2 * _PRECISION, out=gap)
         np.divide(1 - n2 + n1, gap, out=gap)
         gap += n2 - 1.0
-        rises: npt.NDArray[np.bool_] = np.einsum("cp,cp->c", gap, used) - (n_used - 1) / dimensions > 0
+        rises: Flags = np.einsum("cp,cp->c", gap, used) - (n_used - 1) / dimensions > 0
         return rises
 
     low, top = np.full(len(near), _LOWEST), np.full(len(near), _HIGHEST)
     positive_at_top = positive(top)
+    below, above = _bracket(positive, positive_at_top, solve(used, kept, n1, n2))
     while (np.abs(low - top) > _PRECISION).any():
         center = (low + top) / 2
-        upper = positive(center) == positive_at_top
+        upper = center >= above
+        if (~upper & (center > below)).any():
+            upper = positive(center) == positive_at_top
         low, top = np.where(upper, low, center), np.where(upper, center, top)
     value = np.where(n_used > 0, (low + top) / 2, np.nan)
     decay = np.exp(-value[:, None] * logs)
     gap = np.maximum(1.0 - decay, _PRECISION)
     information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp->c", (logs / gap) ** 2, decay)
     return value, 1 / np.sqrt(information), n_used
+
+
+def _bracket(positive: Callable[[Floats], Flags], positive_at_top: Flags, roots: Floats) -> tuple[Floats, Floats]:
+    """Return dimensions close to the root, on either side of it, so that the bisection need only look between them.
+
+    Where they are not seen to be on either side, they are the ends of everything, and the bisection looks everywhere.
+    """
+    usual = (roots > 2 * _LOWEST) & (roots < _HIGHEST / 2)  # false for NaN
+    safe = np.where(usual, roots, 1.0)
+    below, above = safe * (1 - _AROUND), safe * (1 + _AROUND)
+    usual &= (positive(below) != positive_at_top) & (positive(above) == positive_at_top)
+    return np.where(usual, below, -np.inf), np.where(usual, above, np.inf)
