@@ -10,6 +10,7 @@ from theodolite.core.hashing import canonical_json
 from theodolite.report.figure_files import figure_bytes
 from theodolite.report.figures.canvas import INK, QUIET, RULE, SEQUENCE, SERIES
 from theodolite.report.live import identified, live
+from theodolite.report.svg_weight import lightened
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -24,8 +25,7 @@ _THEME = {
     **{color: f"var(--step-{index})" for index, color in enumerate(SEQUENCE)},
 }
 _COLOR = re.compile("|".join(map(re.escape, _THEME)))
-_URL = re.compile(r"url\(#([^)]+)\)")
-_FONT = re.compile(r"font: ([^;]*?)([0-9.]+)px [^;]*")
+_FONT = re.compile(r"font-family: [^;]*; ?")
 _DECIMALS = re.compile(r"-?\d+\.\d{3,}")
 
 
@@ -52,7 +52,8 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
         root = ET.fromstring(figure_bytes(figure, "svg", text_as="none"))
     assert root.find(f".//{_SVG}image") is None, "a picture inside a figure would not be shown: draw shapes"
     assert not any("mathdefault" in (text or "") for text in root.itertext()), "ticks must be plain numbers"
-    _clean(root, prefix)
+    _clean(root)
+    lightened(root, prefix=prefix, kept={name for _, name in found.marked})
     _, _, width, height = root.attrib["viewBox"].split()
     root.attrib.clear()
     root.set("class", "plot")
@@ -67,26 +68,22 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     return Markup(ET.tostring(root, encoding="unicode"))
 
 
-def _clean(element: ET.Element, prefix: str) -> None:
-    """Drop namespaces, styles and metadata; rename ids; let the page choose the colours."""
+def _clean(element: ET.Element) -> None:
+    """Drop namespaces, styles and metadata; let the page choose colours and letters."""
     element.tag = element.tag.removeprefix(_SVG)
     for child in list(element):
         if child.tag.removeprefix(_SVG) in _DROPPED:
             element.remove(child)
             continue
-        _clean(child, prefix)
+        _clean(child)
     if _HREF in element.attrib:
-        element.set("href", "#" + prefix + element.attrib.pop(_HREF).removeprefix("#"))
-    if "id" in element.attrib:
-        element.set("id", prefix + element.attrib["id"])
+        element.set("href", element.attrib.pop(_HREF))
     for name, value in element.attrib.items():
         if name in _PAINT:
-            element.set(name, _themed(value, prefix))
+            element.set(name, _themed(value))
         elif name in _NUMBERS:
             element.set(name, _DECIMALS.sub(lambda match: f"{float(match[0]):.2f}", value))
 
 
-def _themed(value: str, prefix: str) -> str:
-    value = _URL.sub(lambda match: f"url(#{prefix}{match[1]})", value)
-    value = _COLOR.sub(lambda match: _THEME[match[0]], value)
-    return _FONT.sub(r"font: \1\2px var(--sans)", value)
+def _themed(value: str) -> str:
+    return _FONT.sub("", _COLOR.sub(lambda match: _THEME[match[0]], value))

@@ -14,6 +14,7 @@ from theodolite.report.chapter import Chapter, Section, Summary
 from theodolite.report.chapters import chapter_of
 from theodolite.report.citations import cited
 from theodolite.report.claims import Claim, gather
+from theodolite.report.comparison import Comparison
 from theodolite.report.drawings import Drawing, drawings
 from theodolite.report.figure_files import Format, save_drawings
 from theodolite.report.figures.wording import listed
@@ -23,6 +24,9 @@ from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
+
+_LONGEST_LINK = 600_000
+"""Characters of data that a link may hold; a page that named the rest would be too heavy to open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +100,11 @@ def write(
     Path
         The page. It replaces an older one only once it is complete.
     """
-    parts = _parts(_chapter(run), run.table() if frame is None else frame, summary, findings)
+    parts = shown_parts(_chapter(run), run.table() if frame is None else frame, summary, findings)
     folder = folder or Path(run.path)
     if figures:
         save_drawings(folder, [drawing for part in parts for drawing in part.drawn], formats=formats)
-    return write_page(folder, _page(run, parts, findings, warnings))
+    return write_page(folder, page_of(run, parts, findings, warnings))
 
 
 def render(
@@ -127,10 +131,35 @@ def render(
     str
         A page that loads nothing, runs no script but its own (by hash), and escapes every string it was given.
     """
-    return _page(run, _parts(_chapter(run), frame, summary, findings), findings, warnings)
+    return page_of(run, shown_parts(_chapter(run), frame, summary, findings), findings, warnings)
 
 
-def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings: Sequence[str]) -> str:
+def page_of(
+    run: Run,
+    parts: Sequence[Part],
+    findings: Sequence[Finding],
+    warnings: Sequence[str] = (),
+    *,
+    comparison: Comparison | None = None,
+) -> str:
+    """Return the page of parts that are drawn already.
+
+    Parameters
+    ----------
+    run : Run
+        For its manifest, status and failures.
+    parts : sequence of Part
+        What is shown.
+    findings, warnings
+        As in `write`.
+    comparison : Comparison or None
+        What differs between several runs, to begin with.
+
+    Returns
+    -------
+    str
+        As `render`.
+    """
     manifest = dict(run.manifest)
     claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
     sections = [section for part in parts for section in part.sections]
@@ -142,7 +171,8 @@ def _page(run: Run, parts: Sequence[Part], findings: Sequence[Finding], warnings
             style=Markup(style),
             script=Markup(script),
             policy=policy(script),
-            title=_title(parts, manifest),
+            title=_title(parts, manifest) if comparison is None else comparison.title,
+            comparison=comparison,
             name=run.path.name,
             moment=format_moment(manifest.get("finished") or manifest.get("created")),
             status=run.status,
@@ -164,7 +194,7 @@ def _chapter(run: Run) -> Chapter:
     return chapter_of(str(run.manifest.get("study")))
 
 
-def _parts(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> list[Part]:
+def shown_parts(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> list[Part]:
     """Return the parts of a chapter that have something to show; the chapter itself where it has no parts."""
     parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
     return [part for part in parts if part.headline.rows or part.figures or len(chapter.parts) < 2]
@@ -193,9 +223,10 @@ def _title(parts: Sequence[Part], manifest: Mapping[str, Any]) -> str:
 
 
 def _downloads(sections: Sequence[Section], drawn: Sequence[PageFigure]) -> dict[str, str]:
-    """Return the data of each figure and table as a link that needs neither network nor script."""
+    """Return the data of each figure and table that are not too large as a link that needs no network and no script."""
     found = {figure.name: _data_url(figure.data) for figure in drawn}
-    return found | {section.id: _data_url(section.data) for section in sections if section.data is not None}
+    found |= {section.id: _data_url(section.data) for section in sections if section.data is not None}
+    return {name: url for name, url in found.items() if len(url) <= _LONGEST_LINK}
 
 
 def _data_url(data: pl.DataFrame) -> str:

@@ -31,6 +31,7 @@ COLUMNS = {
         "never seen, 1 the rarest quarter to 4 the most frequent), `map` (its place in the plane of the first two "
         "principal components), `near` (id, cosine and distance of its nearest, with the token where it has no row of "
         "its own here) and `marks` (what is odd about it)",
+        key=False,
     ),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
     "stderr": Column(dtype="float", meaning="standard error of the number", unit="as value"),

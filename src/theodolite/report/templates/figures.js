@@ -176,7 +176,7 @@ function layerSlider(section, plots) {
 
 function modelToggles(section, plots) {
   var models = JSON.parse(section.getAttribute("data-models") || "[]");
-  function isOf(name, model) { return name === model || name.indexOf(model + " ") === 0 || name.indexOf(model + ",") === 0; }
+  function isOf(name, model) { return name === model || name.split(/[\s,·]+/).indexOf(model) >= 0; }
   var there = models.filter(function (model) {
     return plots.some(function (plot) {
       return plot.panels.some(function (panel) {

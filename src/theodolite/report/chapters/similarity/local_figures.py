@@ -141,8 +141,10 @@ def dimension_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
         for axes, pair in zip(panels, shown, strict=True):
             rows = data.filter((pl.col("which") == which) & (pl.col("pair") == pair["pair"]))
             counted = rows.group_by("x", "value", maintain_order=True).len()
-            sizes = 2.0 + 5.0 * counted["len"].sqrt()
-            axes.scatter(counted["x"], counted["value"], s=sizes, color=canvas.SERIES[0], alpha=0.35, linewidths=0)
+            counted = counted.with_columns((2 * pl.col("len").log(2)).round().alias("step"))
+            for (step,), alike in counted.group_by("step", maintain_order=True):
+                size = 2.0 + 5.0 * 2 ** (step / 4)  # type: ignore[operator]
+                axes.scatter(alike["x"], alike["value"], s=size, color=canvas.SERIES[0], alpha=0.35, linewidths=0)
             axes.set_xlabel(names[pair["model_a"]])
             axes.set_ylabel(names[pair["model_b"]])
             axes.margins(0.06)
