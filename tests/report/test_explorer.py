@@ -56,7 +56,7 @@ def test_lists_without_a_script_are_the_extremes_and_the_suspicious(content):
     ]
     assert [line.number for line in table.lists[0][2]][:3] == ["5.0", "6.0", "7.0"]
     assert [line.number for line in table.lists[1][2]][:2] == ["24.0", "23.0"]
-    assert dict(table.facts)["variance of the directions that the map holds"] == "14.0 %"
+    assert dict(table.facts)["variance of the directions that the map holds"] == "14.0\u00a0%"
 
 
 def test_a_page_holds_no_more_tokens_than_it_may_and_says_so(frame, monkeypatch):
