@@ -16,6 +16,8 @@ from theodolite.studies.layer_findings import headline
 
 _SURPRISING = (0.5, 1.5, 3.0, 5.0, 7.5)
 """Nats from which on a token is of the next class; the last class holds one chance in 1,800 and less."""
+_MOST_PROMPTS = 1000
+"""Lines of the table of prompts; `table.parquet` has all, and a page of ten thousand lines opens slowly."""
 _HEADINGS = ["model", "prompt", "label", "tokens", "distinct", "loss", "entropy", "highest dimension", "in layer"]
 
 
@@ -82,8 +84,16 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
     facts = structured(prepared(frame, "loss", "entropy", "n_tokens", "n_types"))
     dimensions = _dimensions(frame)
     found = []
-    lines = _lines(facts, dimensions)
+    prompts = facts.select("name", "prompt_row").unique(maintain_order=True)
+    first = prompts.head(_MOST_PROMPTS)
+    lines = _lines(
+        *(
+            rows.join(first, on=["name", "prompt_row"], how="semi", maintain_order="left")
+            for rows in (facts, dimensions)
+        )
+    )
     if lines:
+        of = f"The first {len(lines)} of {prompts.height}" if prompts.height > len(lines) else f"{len(lines)}"
         found.append(
             table_section(
                 id="prompts",
@@ -91,7 +101,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
                 title="Prompts",
                 headings=_HEADINGS,
                 lines=lines,
-                fold=f"{len(lines)} prompts as written, each with its loss and its highest dimension",
+                fold=f"{of} prompts as written, each with its loss and its highest dimension",
             )
         )
     shown = _shown(structured(prepared(frame, "surprisal")), dimensions, facts)
@@ -105,6 +115,11 @@ def _dimensions(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the headline dimension of each prompt as written at each layer above the embedding."""
     rows = structured(prepared(frame, "dimension")).filter(pl.col("layer") > 0)
     return rows if rows.is_empty() else main_positions(headline(rows)).sort("name", "prompt_row", "layer")
+
+
+def _of(prompts: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows of some prompts."""
+    return rows.join(prompts, on=["name", "prompt_row"], how="semi", maintain_order="left")
 
 
 def _lines(facts: pl.DataFrame, dimensions: pl.DataFrame) -> list[list[Cell]]:
