@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from theodolite.report.comparison_page import write_comparison
     from theodolite.report.figure_files import save_figure, save_figures
     from theodolite.report.figure_registry import figure, figure_names
     from theodolite.report.page import render, write
@@ -18,9 +19,10 @@ _HOME = {
     "save_figure": "figure_files",
     "save_figures": "figure_files",
     "write": "page",
+    "write_comparison": "comparison_page",
 }
 
-__all__ = ["figure", "figure_names", "render", "save_figure", "save_figures", "write"]
+__all__ = ["figure", "figure_names", "render", "save_figure", "save_figures", "write", "write_comparison"]
 
 
 def __getattr__(name: str) -> Any:
