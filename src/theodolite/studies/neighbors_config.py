@@ -10,7 +10,7 @@ NEIGHBORHOOD = "neighborhood"
 COUNT = "count"
 BLOCK_ROWS = 65_536
 """Rows of a block where the number of blocks is not given: a table that is searched in a minute stays in one piece,
-since blocks cost about 1.5 times as much, and what each makes ready anew is little at this size. Measured in
+since blocks take 1.2 to 1.5 times as long, and what each makes ready anew is little at this size. Measured in
 benchmarks/results/blocks.md."""
 
 
@@ -33,7 +33,7 @@ class Config:
         Distance between rows, or the chord between their directions.
     blocks : int or None
         Units to cut the table into; None for one for each 65,536 rows. The graph is the same for any number, but a
-        table in one piece is searched in about two thirds of the time.
+        table in one piece takes the least time.
     device : {"auto", "cpu", "cuda"}
         Where to search; auto takes a GPU where there is one.
     """
