@@ -15,6 +15,7 @@ from theodolite.models.evaluate import LossEvaluation, evaluate_loss
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.lens import logit_lens_entropy
 from theodolite.models.load import load_model
+from theodolite.models.logit_box import LogitBox, box_entropy, logit_box
 from theodolite.models.logit_cloud import logit_cloud, logit_root
 from theodolite.models.losses import TokenLosses, entropy, token_losses
 from theodolite.models.matching import greedy_match
@@ -41,6 +42,7 @@ __all__ = [
     "ContrastPair",
     "Generated",
     "LanguageModel",
+    "LogitBox",
     "LossEvaluation",
     "PairScores",
     "PromptStates",
@@ -49,6 +51,7 @@ __all__ = [
     "SteeringVector",
     "TokenLosses",
     "TunedLens",
+    "box_entropy",
     "contrast_vector",
     "entropy",
     "evaluate_loss",
@@ -67,6 +70,7 @@ __all__ = [
     "load_lens",
     "load_model",
     "load_vector",
+    "logit_box",
     "logit_cloud",
     "logit_lens_entropy",
     "logit_root",
