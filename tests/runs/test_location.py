@@ -80,9 +80,7 @@ def test_a_url_without_its_package_is_refused(monkeypatch):
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
-    with pytest.raises(
-        RunError, match=r"s3://bucket/run: Install s3fs to access S3\. Install the package"
-    ):
+    with pytest.raises(RunError, match=r"s3://bucket/run: Install s3fs to access S3\. Install the package"):
         locate("s3://bucket/run")
 
 
@@ -214,9 +212,7 @@ def test_a_second_driver_behind_a_url_is_refused_while_the_first_lives(toy, url)
     path = UrlPath(url) / ".lock"
     with leased(path, doing="writing it"):
         assert is_leased(path)
-        with pytest.raises(
-            RunError, match=r"process \(pid \d+ of this machine\) is writing .*run\. Wait for it"
-        ):
+        with pytest.raises(RunError, match=r"process \(pid \d+ of this machine\) is writing .*run\. Wait for it"):
             execute(toy, toy.Config(), out=url)
         with pytest.raises(RunError, match=r"Another process is writing .*run\. Wait"):
             execute(toy, toy.Config(), out=url, shard="1/2")
