@@ -70,7 +70,9 @@ def kill_workers_and_drivers(folder, program, whole, *, kills, seed, driver_shar
                     killed += 1
             after = done_units(current)
             assert before.items() <= after.items(), "a finished unit was done again"
-        if child.wait() == 0:
+        _, complaint = child.communicate()
+        assert child.returncode in (0, -signal.SIGKILL), f"a driver died of the death of a worker: {complaint}"
+        if child.returncode == 0:
             run = open_run(current)
             if run.status == "success":
                 assert run.store.table_path.read_bytes() == whole(N_UNITS)
