@@ -118,23 +118,26 @@ def test_a_shard_stops_at_its_first_failure(toy, tmp_path):
     assert (status(run).done, status(run).failed) == (0, 1)
 
 
+def refused(folder, reason, shard=None):
+    with pytest.raises(RunError, match=reason), locked(folder, shard=shard):
+        pass
+
+
 def test_a_folder_is_held_by_a_driver_or_by_shards(tmp_path):
     first, second = Shard(number=1, count=2), Shard(number=2, count=2)
     with locked(tmp_path, shard=first), locked(tmp_path, shard=second):
         assert is_locked(tmp_path)
         assert shards_at_work(tmp_path) == [first, second]
-        with pytest.raises(RunError, match=r"Shards are writing .* \(1/2, 2/2\)\. Wait for them"), locked(tmp_path):
-            pass
-        with pytest.raises(RunError, match=r"Another process \(pid .* is doing shard 1/2 of"):
-            with locked(tmp_path, shard=first):
-                pass
-        with pytest.raises(RunError, match=r"Shard 1/2 is at work in .*, but shard 1/3 divides the units differently"):
-            with locked(tmp_path, shard=Shard(number=1, count=3)):
-                pass
+        refused(tmp_path, r"Shards are writing .* \(1/2, 2/2\)\. Wait for them")
+        refused(tmp_path, r"Another process \(pid .* is doing shard 1/2 of", first)
+        refused(
+            tmp_path,
+            r"Shard 1/2 is at work in .*, but shard 1/3 divides the units differently",
+            Shard(number=1, count=3),
+        )
     assert not is_locked(tmp_path)
     with locked(tmp_path):
-        with pytest.raises(RunError, match=r"Another process \(pid .* is writing"), locked(tmp_path, shard=first):
-            pass
+        refused(tmp_path, r"Another process \(pid .* is writing", first)
 
 
 def test_a_shard_with_another_plan_is_refused_while_others_work(toy, tmp_path):
@@ -143,9 +146,9 @@ def test_a_shard_with_another_plan_is_refused_while_others_work(toy, tmp_path):
     path = tmp_path / "shards/1-of-2.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"plan_sha256": "0" * 64}))
-    with locked(tmp_path, shard=Shard(number=1, count=2)):
-        with pytest.raises(RunError, match=r"Shard 1/2 is at work in .* with another plan"):
-            execute(toy, config, out=tmp_path, shard="2/2")
+    other_plan = pytest.raises(RunError, match=r"Shard 1/2 is at work in .* with another plan")
+    with locked(tmp_path, shard=Shard(number=1, count=2)), other_plan:
+        execute(toy, config, out=tmp_path, shard="2/2")
     assert execute(toy, config, out=tmp_path, shard="2/2").status == "success"
 
 
