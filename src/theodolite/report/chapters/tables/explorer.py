@@ -17,7 +17,6 @@ from theodolite.report.visible_text import Piece, token_pieces
 MOST_TOKENS = 32_768
 """Tokens of all tables that a page holds, so that it stays small enough to open."""
 _LISTED = 15
-_LONGEST = 32
 Pieces = str | list[str]
 
 
@@ -114,7 +113,7 @@ class _Names:
 
 def _written(token: str | None) -> Pieces:
     """Return a token as text, or as stretches that are shown as they are and escaped in turn, the former first."""
-    pieces = [Piece(UNNAMED, True)] if token is None else token_pieces(token, longest=_LONGEST)
+    pieces = [Piece(UNNAMED, True)] if token is None else token_pieces(token)
     if len(pieces) == 1 and not pieces[0].escaped:
         return pieces[0].text
     return [*([""] if pieces[0].escaped else []), *(piece.text for piece in pieces)]
