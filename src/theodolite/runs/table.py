@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, TypeAlias, cast
@@ -136,7 +137,7 @@ class _Units:
                 batch, n_rows = [], 0
             batch.append(data)
             kind, n_rows = (record.study, record.columns), n_rows + record.n_rows
-            self._learn(record)
+            self._learn(key, record)
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             raise DamagedUnitsError(f"{damaged[0][1]}{more}", [key for key, _ in damaged])
@@ -157,8 +158,8 @@ class _Units:
         ]
         return frame.with_columns(missing).select(list(self._schema))
 
-    def _learn(self, record: UnitRecord) -> None:
-        self.layouts[record.key] = record.columns
+    def _learn(self, key: str, record: UnitRecord) -> None:
+        self.layouts[key] = sys.intern(record.columns)
         self._inputs |= {canonical_json(one): dict(one) for one in record.inputs}
         self._warnings |= dict.fromkeys(record.warnings)
         self._seconds += record.seconds

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -69,13 +70,18 @@ class Unit:
                 f"The params of a unit of study {self.study!r} cannot be written as JSON ({error}). "
                 "Use strings, finite numbers, booleans, None, lists and dicts only."
             ) from error
-        object.__setattr__(self, "params", json.loads(text)["params"])
+        object.__setattr__(self, "params", json.loads(text, object_pairs_hook=_sharing)["params"])
         object.__setattr__(self, "key", digest[:KEY_LENGTH])
 
     @property
     def name(self) -> str:
         """The label, or the key where there is none."""
         return self.label or self.key
+
+
+def _sharing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict whose names and texts are held once for all units, which mostly have the same."""
+    return {sys.intern(name): sys.intern(value) if isinstance(value, str) else value for name, value in pairs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
