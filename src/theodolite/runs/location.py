@@ -205,8 +205,8 @@ def locate(place: Location | str) -> Location:
 
     Examples
     --------
-    >>> locate(Path("s3://bucket/runs/demo"))
-    UrlPath(url='s3://bucket/runs/demo')
+    >>> locate(Path("memory://bucket/runs/demo"))
+    UrlPath(url='memory://bucket/runs/demo')
     >>> locate("file:///data/run") == Path("/data/run")
     True
     """

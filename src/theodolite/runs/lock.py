@@ -164,6 +164,7 @@ def is_locked(folder: Location) -> bool:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> is_locked(Path("/no/such/folder"))
     False
     """

@@ -127,10 +127,6 @@ class Run:
         ------
         RunError
             If `table.parquet` is damaged or missing although the manifest knows it.
-
-        Examples
-        --------
-        >>> open_run("runs/demo").scan().filter(pl.col("measure") == "loss").select("value").collect()  # doctest: +SKIP
         """
         stated = self.manifest["table"]
         if stated is not None:
