@@ -149,7 +149,8 @@ def cloud_neighbors(
     * `"float32"`: every distance is within `distance_error` of itself, at most 2e-4 and often a tenth of that; pairs
       for which that cannot be proven (near-duplicates) are measured again. The errors seen are a hundredth of the
       bound. Two neighbors may stand in each other's place if their distances differ by less than twice the bound;
-      nothing else can happen to the order. A cloud with many near-duplicates is searched in float64 as a whole.
+      nothing else can happen to the order. A cloud with many near-duplicates is searched in float64 as a whole, and its
+      distances are rounded to float32.
     * `"float64"`: every distance is within 1e-10 of itself, and the order is that of the differences, ties by index.
 
     The products of one cloud are held at once (4 or 8 bytes for each pair) beside the answer, on the device.
