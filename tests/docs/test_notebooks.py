@@ -43,7 +43,7 @@ def test_it_was_executed_without_an_error_and_shows_figures(source, tool):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_its_code_runs(source, tool, tmp_path, monkeypatch):
     """On the smaller models, to save time; each figure that ends a cell is drawn."""
     monkeypatch.chdir(tmp_path)

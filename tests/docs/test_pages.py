@@ -26,6 +26,7 @@ def doc_blocks(tool):
     return tool("doc_blocks")
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", pages())
 def test_code_runs_and_prints_what_is_shown(page, doc_blocks, tmp_path, monkeypatch):
     """`python tools/doc_blocks.py PAGE` writes what is printed now into the page."""
