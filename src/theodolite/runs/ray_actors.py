@@ -94,10 +94,11 @@ class Actor:
     """What runs in Ray: the work of a recipe, done parcel by parcel."""
 
     def __init__(self, recipe: str) -> None:
-        self._work = work_of(json.loads(recipe))
+        self._recipe = recipe
 
     def ready(self) -> None:
-        """Return as soon as the study is imported."""
+        """Import the study; an error here reaches the driver as it is."""
+        self._work = work_of(json.loads(self._recipe))
 
     def do(self, parcel: str) -> str:
         """Do the unit of a parcel; JSON comes and goes, so that nothing is pickled."""
@@ -169,7 +170,7 @@ class _Troupe:
         """Start another actor for a dead one; return the outcome of the unit it was at, if that is given up."""
         begun = place in self._begun
         self._dismiss(place)
-        reason = f"ended so: {' '.join(str(error).split())[:500]}"
+        reason = f"ended so: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"
         if not begun:
             self._stillborn += 1
             if self._stillborn >= _STARTS:

@@ -1,0 +1,80 @@
+import builtins
+import os
+from pathlib import Path
+
+import pytest
+
+from theodolite.core.errors import ParameterError, RunError
+from theodolite.runs import execute
+from theodolite.runs.runners import make_runner
+from theodolite.runs.study import load_study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """One local Ray for all tests: starting it takes longer than they do."""
+    ray = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        yield ray
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def killer():
+    return load_study(str(Path(__file__).with_name("killer.py")))
+
+
+def test_the_table_is_that_of_the_serial_runner(ray, toy, tmp_path):
+    config = toy.Config(n_units=12, failing=(4,), warning=True)
+    serial = execute(toy, config, out=tmp_path / "serial")
+    run = execute(toy, config, out=tmp_path / "ray", runner=make_runner("ray"))
+    assert run.store.table_path.read_bytes() == serial.store.table_path.read_bytes()
+    (session,) = run.manifest["sessions"]
+    assert (session["runner"], session["workers"]) == ("ray", 2)
+    assert [one.label for one in run.failures()] == ["unit 4"]
+    assert ray.is_initialized(), "a connection that was there before is left alone"
+
+
+def test_a_unit_that_kills_its_actor_is_given_up_and_the_others_are_done(ray, killer, tmp_path):
+    log = tmp_path / "log.txt"
+    log.touch()
+    acts = ("a1", "a2 kill", "a3", "b1", "b2 once", "c memory", "d")
+    config = killer.Config(acts=acts, log=str(log))
+    run = execute(killer, config, out=tmp_path / "run", runner=make_runner("ray", workers=2))
+    assert run.table()["act"].to_list() == ["a1", "a3", "b1", "b2 once", "d"]
+    assert os.getpid() not in set(run.table()["pid"])
+    failures = {one.label: one for one in run.failures()}
+    assert failures.keys() == {"a2 kill", "c memory"}
+    assert failures["a2 kill"].exception == "WorkerDied"
+    assert "died 3 times; the last time it ended so:" in failures["a2 kill"].message
+    done = [line.rpartition(" ")[0] for line in log.read_text().splitlines()]
+    assert {act: done.count(act) for act in acts} == dict.fromkeys(acts, 1) | {"a2 kill": 3, "b2 once": 2}
+
+
+def test_a_study_that_cannot_be_imported_there_is_one_error(ray, toy, tmp_path):
+    broken = tmp_path / "broken_there.py"
+    broken.write_text(Path(toy.__file__).read_text())
+    study = load_study(str(broken))
+    broken.write_text("raise ImportError('a library is missing')")
+    with pytest.raises(RunError, match="a library is missing"):
+        execute(study, study.Config(), out=tmp_path / "run", runner=make_runner("ray", workers=1))
+
+
+def test_without_ray_the_error_says_what_to_install(monkeypatch):
+    imported = builtins.__import__
+
+    def refuse(name, *rest, **more):
+        if name == "ray":
+            raise ImportError("No module named 'ray'")
+        return imported(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(
+        ParameterError, match=r"The runner 'ray' needs Ray\. Install it with `pip install theodolite\[ray\]`"
+    ):
+        make_runner("ray")
