@@ -110,6 +110,12 @@ def test_a_quoted_table_that_is_gone_is_noticed(doc_blocks, tmp_path):
         doc_blocks.quote_tables(page)
 
 
+def test_every_result_of_a_benchmark_is_listed():
+    listed = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    results = [file.name for file in (ROOT / "benchmarks" / "results").glob("*.md")]
+    assert [name for name in results if f"benchmarks/results/{name}" not in listed] == []
+
+
 def test_every_test_that_the_parity_page_names_exists():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (DOCS / "parity.md").read_text(encoding="utf-8"))
     assert len(named) > 20
