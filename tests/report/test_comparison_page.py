@@ -64,6 +64,18 @@ def test_it_says_which_settings_and_readings_differ(runs):
     assert not any("twonn, " in change.where and "measured" in change.where for change in found.changes)
 
 
+def test_a_setting_that_is_a_column_too_keeps_no_readings_apart(runs, tmp_path):
+    settings = SETTINGS | {"limit": None, "k": 8, "nulls": []}
+    chosen = {
+        rows: studies.run("dimension", references=[MODEL], rows=rows, out=tmp_path / rows, **settings)
+        for rows in ("tokenizer", "trimmed")
+    }
+    found = compare("dimension", chosen, studies.resolve("dimension").COLUMNS)
+    assert found.settings[0].values == ("tokenizer", "trimmed")
+    assert "readings that tokenizer and trimmed have in common" in found.sentences[1]
+    assert "dimension" in {change.measure for change in found.changes}
+
+
 def test_runs_of_other_models_stand_side_by_side(runs):
     found = compare("dimension", pair(runs, "narrow", "other"), studies.resolve("dimension").COLUMNS)
     assert found.sentences[1] == "narrow and other have no reading in common: they stand side by side."

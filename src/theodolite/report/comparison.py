@@ -124,9 +124,8 @@ def compare(study: str, runs: Mapping[str, Run], columns: Mapping[str, Column]) 
     sentences = [_setting_sentence(differing)]
     changes = []
     for other in others:
-        found = compare_tables(
-            runs[first].scan(), runs[other].scan(), columns=columns, rtol=_TOLERANCE, atol=_TOLERANCE
-        )
+        tables = _without_settings([runs[first].scan(), runs[other].scan()], differing)
+        found = compare_tables(*tables, columns=columns, rtol=_TOLERANCE, atol=_TOLERANCE)
         values = [one for one in found.differences if one.column == "value"]
         n_shared = found.n_rows[0] - found.only[0]
         sentences.append(_result_sentence(first, other, n_shared, values))
@@ -177,6 +176,16 @@ def _settings(runs: Mapping[str, Run]) -> list[Setting]:
         if len(set(values)) > 1:
             found.append(Setting(name=name, values=values))
     return found
+
+
+def _without_settings(tables: list[pl.LazyFrame], differing: Sequence[Setting]) -> list[pl.LazyFrame]:
+    """Drop columns that hold nothing but a setting which differs: they would keep equal readings from being paired."""
+    schemas = [table.collect_schema() for table in tables]
+    names = [one.name for one in differing if all(one.name in schema for schema in schemas)]
+    dropped = [
+        name for name in names if all(table.select(pl.col(name).n_unique()).collect().item() == 1 for table in tables)
+    ]
+    return [table.drop(dropped) for table in tables]
 
 
 def _text(value: object) -> str:
