@@ -145,7 +145,8 @@ def interrupt_at_random(folder, program, whole, *, interrupts, seed, **environme
         landed += 1
         if (current / "manifest.json").exists():
             assert open_run(current).status in ("interrupted", "success")
-        assert not list(current.rglob("*.part"))
+        left = [path.name for path in current.rglob("*.part")]
+        assert all(name.startswith(".working-") for name in left), "only a mark may stay, which says who is dead"
     return folder / str(finished)
 
 

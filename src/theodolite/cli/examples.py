@@ -17,7 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "neighbors": (
         "neighbors bundled:pocket-128 --blocks 4",
         "neighbors ./my-model --which output --metric cosine",
-        "neighbors vectors.npy --rows all --blocks 64 --save graph.safetensors",
+        "neighbors vectors.npy --blocks 64 --save graph.safetensors",
     ),
     "similarity": ("similarity", "similarity ./model-a ./model-b --which input --tokens 20000"),
     "tokens": ("tokens bundled:pocket-128", "tokens ./my-model --token ' dog' --which output"),

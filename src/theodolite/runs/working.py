@@ -63,9 +63,9 @@ def marked(folder: Location, unit: Unit) -> Iterator[None]:
         yield
         return
     path = folder / f"{_BEGINNING}{host_mark()}-{os.getpid()}{TEMPORARY_SUFFIX}"
-    with suppress(OSError):
-        path.write_text(json.dumps({"key": unit.key, "label": unit.name}))
     try:
+        with suppress(OSError):
+            path.write_text(json.dumps({"key": unit.key, "label": unit.name}))
         yield
     finally:
         with suppress(OSError):

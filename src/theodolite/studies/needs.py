@@ -52,13 +52,19 @@ def _tables(name: str, config: Any) -> list[str]:
     """Return the references whose tables are read."""
     if name == "training":
         return [str(found) for one in config.references for found in checkpoints(one, config)]
-    references = [*getattr(config, "references", ()), *getattr(config, "checkpoints", ())]
-    references += [config.reference] if hasattr(config, "reference") else []
+    return _expanded([*_references(config), *getattr(config, "checkpoints", ())])
+
+
+def _references(config: Any) -> list[str]:
+    """Return the references that settings name, or the bundled family where they name nothing."""
+    if hasattr(config, "reference"):
+        return [config.reference]
+    references = list(config.references)
     if getattr(config, "family", None) is not None:
         references += family_references(config.family)
-    if not references:
+    if not references and not getattr(config, "checkpoints", ()):
         references = [f"bundled:{model.name}" for model in bundled.family().models]
-    return _expanded(references)
+    return references
 
 
 def _models(name: str, config: Any, tables: Iterable[str]) -> list[str]:
@@ -67,7 +73,7 @@ def _models(name: str, config: Any, tables: Iterable[str]) -> list[str]:
         return list(tables) if config.prompts != NO_PROMPTS else []
     if name == "survey":
         runs = {"layers", "similarity"} & set(getattr(config, "parts", ()))
-        chosen = _expanded(config.references) if runs else []
+        chosen = _expanded(_references(config)) if runs else []
         return [one for one in chosen if _is_model(Reference.parse(one), whole=getattr(config, "whole", False))]
     if name not in _MODELS:
         return []
