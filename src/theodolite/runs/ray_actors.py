@@ -13,6 +13,7 @@ from typing import Any
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs.dispatch import Board
+from theodolite.runs.location import locate
 from theodolite.runs.processes import thread_share
 from theodolite.runs.recipe import OUT_OF_MEMORY, open_parcel, outcome_of, parcel_of, recipe_of, work_of
 from theodolite.runs.runner import Outcome
@@ -75,7 +76,8 @@ class RayRunner:
             If there is no such cluster, the folder cannot be written, or actors cannot be started.
         """
         recipe = recipe_of(work)
-        recipe["folder"] = str(Path(recipe["folder"]).absolute())
+        if isinstance(folder := locate(recipe["folder"]), Path):  # actors have a working folder of their own
+            recipe["folder"] = str(folder.absolute())
         board = Board(units)
         with _connected(self.address) as ray:
             self.workers = self.workers or _default_workers(ray)
