@@ -26,7 +26,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "align": ("align bundled:pocket-128 ./my-model", "align ./model-a ./model-b --fold-case --json"),
     "run": ("run study.yaml", "run runs/first/study.yaml --out runs/second"),
     "plan": ("plan study.yaml", "plan study.yaml --pilot 8 --workers 4", "plan runs/first --json"),
-    "report": ("report runs/first", "report runs/first --figures svg,pdf"),
+    "report": (
+        "report runs/first",
+        "report runs/first --figures pdf --style one-column",
+        "report runs/a runs/b --out runs/both",
+    ),
     "status": ("status runs/first", "status runs/first --watch", "status runs/first --units --failed --json"),
     "compare-runs": ("compare-runs runs/first runs/second", "compare-runs runs/cpu runs/gpu --rtol 1e-4 --json"),
     "ls": ("ls", "ls /data/runs --json"),
