@@ -23,7 +23,7 @@ lint: .venv/.tools
 	$(BIN)/lint-imports
 
 docs: .venv/.tools
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "Open site/index.html"
 
 # torch comes first and by exact version: anything that needs it would otherwise pull the accelerator build.
