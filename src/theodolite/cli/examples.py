@@ -36,6 +36,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "ls": ("ls", "ls /data/runs --json"),
     "cache": ("cache", "cache --json"),
     "cache clear": ("cache clear EleutherAI/pythia-70m", "cache clear --yes"),
+    "schema": ("schema", "schema manifest"),
+    "completion": ("completion bash",),
     "doctor": ("doctor", "doctor --json"),
     "probe": ("probe fit ./my-model --positive bad.jsonl --negative good.jsonl",),
     "probe fit": ("probe fit ./my-model --positive bad.jsonl --negative good.jsonl",),
