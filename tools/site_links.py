@@ -12,14 +12,16 @@ PAGES = {
 }
 """Files outside docs/ that the site shows."""
 _FOLDERS = {"docs/": "", "benchmarks/results/": "benchmarks/"}
+_ENTRANCES = {"docs/notebooks": "notebooks/kataiwa2025.md", "benchmarks/results": "benchmarks.md"}
+"""The page that stands for a folder."""
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _FENCE = re.compile(r"^(`{3,}).*?^\1`*$", re.MULTILINE | re.DOTALL)
 
 
 def site_path(path: str) -> str | None:
     """Return where the site has a file of the repository, or None where it has not."""
-    if path in PAGES:
-        return PAGES[path]
+    if path in PAGES or path in _ENTRANCES:
+        return PAGES.get(path) or _ENTRANCES[path]
     for folder, there in _FOLDERS.items():
         if path.startswith(folder):
             return there + re.sub(r"\.ipynb$", ".md", path.removeprefix(folder))  # the site shows notebooks as pages

@@ -89,5 +89,6 @@ def test_links_are_moved_to_where_the_site_has_the_page(tool):
     assert rewrite("[a](../benchmarks/results/scale.md)", "docs/cost.md") == "[a](benchmarks/scale.md)"
     assert rewrite("[a](neighbors.md)", "benchmarks/results/scale.md") == "[a](neighbors.md)"
     assert rewrite("[a](notebooks/lee2025.ipynb)", "docs/lee2025.md") == "[a](notebooks/lee2025.md)"
+    assert rewrite("[a](docs/notebooks)", "README.md") == "[a](notebooks/kataiwa2025.md)"
     kept = "[a](https://arxiv.org) [b](#here) [c](src/nowhere.py)\n```\n[d](docs/tour.md)\n```\n"
     assert rewrite(kept, "README.md") == kept
