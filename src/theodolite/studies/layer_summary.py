@@ -76,10 +76,12 @@ def profiles(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _profiles(rows: pl.DataFrame) -> pl.DataFrame:
     """Average one measure over prompts; `row` is the first row of each average."""
-    each = rows.group_by([*_PLACE, "prompt_row"], maintain_order=True).agg(
+    varying = [name for name in _PLACE if rows[name].n_unique() > 1] or ["measure"]  # few: keys take the memory
+    same = rows.head(1).drop(*varying, "row", "prompt_row", *_AVERAGED)
+    each = rows.group_by([*varying, "prompt_row"], maintain_order=True).agg(
         pl.col("row").first(), pl.col(_AVERAGED).mean()
     )
-    return each.group_by(list(_PLACE), maintain_order=True).agg(
+    found = each.group_by(varying, maintain_order=True).agg(
         pl.col("row").first(),
         pl.col("value").mean(),
         pl.col("value").std().alias("sd"),
@@ -89,6 +91,7 @@ def _profiles(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("stderr").mean().alias("within"),
         pl.col("n_used").mean(),
     )
+    return found.join(same, how="cross").select(*_PLACE, pl.all().exclude(_PLACE))
 
 
 def correlations(frame: pl.DataFrame) -> pl.DataFrame:
