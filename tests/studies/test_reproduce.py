@@ -87,6 +87,7 @@ def test_the_papers_settings_reach_the_studies():
         "dadapy",
     )
     assert (v2.config.ess_k, v2.config.tle_k, v2.config.index) == (10, 20, "rows.npy")
+    assert (v1.config.positions, v2.config.positions) == (("all",), ("all", "first"))
     (probe,) = plan(Config("viswanathan2025", preset="probe", positive=("a.txt",), negative=("b.txt",)))
     assert (probe.config.special_tokens, probe.config.n_tokens) == ("inside", 1000)
 

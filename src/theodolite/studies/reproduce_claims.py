@@ -99,6 +99,12 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("Fig. 1", "The dimension of the token cloud peaks in inner layers.", "layers", ("peak-inside",)),
         Claim("Fig. 1", "Shuffling raises the dimension.", "layers", ("shuffle-dimension",)),
         Claim("Fig. 2", "Prompts of higher dimension have a higher loss.", "layers", ("dimension-loss",)),
+        Claim(
+            "Fig. 2, one token of each type (ours)",
+            "The same where copies of a token are no neighbors.",
+            "layers",
+            ("dimension-loss-types",),
+        ),
         Claim("Fig. 3", "The dimension of the logits goes with the entropy.", "layers", ("logits-entropy",)),
         Claim("Fig. 3", "The contextual entropy goes with the loss.", "layers", ("entropy-loss",)),
         Claim(

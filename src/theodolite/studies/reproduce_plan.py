@@ -207,6 +207,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
             "estimators": ("gride", "ess", "tle"),
             "controlled": 50 if authors else 8,
             "lens": "logit",
+            "positions": ("all", "first"),
         },
     }
     departures = ["Copies are rows of equal states, where the authors compare rows of the distance matrix."]
@@ -221,6 +222,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
     if config.preset == "v1":
         departures.append("Verdicts are read at neighbors 2 and 4; the report has 1 and 2, the headline of v1, too.")
     if config.preset == "v2":
+        departures.append("Clouds of one token of each type are measured beside those of all tokens.")
         departures.append("Entropies of layers are read through the output head: no tuned lens is given.")
     layers = layers_config.Config(models, **shared, **by_preset[config.preset])
     return (Part(study="layers", config=layers, departures=tuple(departures)),)
