@@ -72,7 +72,7 @@ def figure(name: str, source: Run | pl.DataFrame | Path | str, *, style: Style =
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = td.run("dimension", references=["bundled:pocket-64"], which=["input"], nulls=[], out=folder)
     ...     drawn = figure("dimension_over_scale", run, style="one-column")
-    >>> drawn.get_figwidth()
+    >>> float(drawn.get_figwidth())
     3.35
     """
     if style not in STYLES:
