@@ -123,3 +123,4 @@ def test_the_page_holds_figures_claims_and_tokens(run):
         assert text in page
     files = {path.name for path in (run.path / "figures").iterdir()}
     assert {f"{name}.{kind}" for name in FAMILIES for kind in ("svg", "png", "csv")} <= files
+    assert "After ." not in page  # distances by rank are nobody's figure
