@@ -26,7 +26,8 @@ def neighbors(
         New file for the merged graph, which `td.load_graph` reads; the run folder itself will do as well.
     """
     from theodolite.cli.results import execute, has_table  # noqa: PLC0415 - torch and polars load here, not for --help
-    from theodolite.neighborhoods.stored import new_file, save_graph  # noqa: PLC0415
+    from theodolite.core.tensor_file import new_file  # noqa: PLC0415
+    from theodolite.neighborhoods.stored import save_graph  # noqa: PLC0415
     from theodolite.studies import default_folder  # noqa: PLC0415
     from theodolite.studies.neighbor_graphs import load_graph  # noqa: PLC0415
 

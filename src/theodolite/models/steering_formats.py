@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, UnsafeFileError
+from theodolite.core.tensor_file import new_file
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.steering_blocks import find_blocks
-from theodolite.models.steering_vector import SteeringVector, identity, new_file, read_safetensors
+from theodolite.models.steering_vector import SteeringVector, identity, read_safetensors
 
 _ARCHITECTURE = "controlvector"
 _LAYER_TYPE = "decoder_block"

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from theodolite.core.display import Displayed
-from theodolite.core.errors import FormatError, NotFoundError, ParameterError
+from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.hashing import canonical_json
+from theodolite.core.tensor_file import new_file, read_tensors
 from theodolite.models.language_model import LanguageModel
 from theodolite.tables.entries import hash_tensor
 from theodolite.transfer import LinearMap
@@ -258,26 +258,10 @@ def load_vector(path: Path | str) -> SteeringVector:
         raise FormatError(f"The description in {path} is damaged ({error!r}). Save the vector again.") from error
 
 
-def new_file(path: Path | str) -> Path:
-    """Return a path that may be written: its folder is there, the file is not."""
-    place = Path(path)
-    if place.exists():
-        raise ParameterError(f"{place} is there already. Remove it, or choose another name.")
-    if not place.parent.is_dir():
-        raise NotFoundError(f"The folder {place.parent} does not exist. Make it first.")
-    return place
-
-
 def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the tensors of a file as arrays, and its metadata."""
-    if not path.is_file():
-        raise NotFoundError(f"There is no file {path}. Check the name.")
-    try:
-        with safe_open(path, framework="np") as file:
-            names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise FormatError(f"{path} cannot be read as safetensors: {error}. Copy or download it again.") from error
+    missing = f"There is no file {path}. Check the name."
+    return read_tensors(path, missing=missing, advice="Copy or download it again.")
 
 
 def _hashes(model: Mapping[str, Any]) -> frozenset[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from theodolite.core.errors import FormatError, NotFoundError, ParameterError
+from theodolite.core.errors import FormatError
 from theodolite.core.hashing import canonical_json
+from theodolite.core.tensor_file import new_file, read_tensors
 from theodolite.neighborhoods.graph import NeighborGraph
 
 FORMAT = "theodolite.neighbor_graph"
@@ -51,16 +51,6 @@ def save_graph(graph: NeighborGraph, path: Path | str) -> None:
     save_file(tensors, place, metadata={"format": FORMAT, "graph": canonical_json(described)})
 
 
-def new_file(path: Path | str) -> Path:
-    """Return the path of a file that can be made there, or raise what `save_graph` raises."""
-    place = Path(path)
-    if place.exists():
-        raise ParameterError(f"{place} is there already. Remove it, or choose another name.")
-    if not place.parent.is_dir():
-        raise NotFoundError(f"The folder {place.parent} does not exist. Make it first.")
-    return place
-
-
 def load_graph(path: Path | str) -> NeighborGraph:
     """Read a graph that `save_graph` wrote.
 
@@ -82,14 +72,8 @@ def load_graph(path: Path | str) -> NeighborGraph:
         If the file is no safetensors file, holds no graph, or was damaged since.
     """
     place = Path(path)
-    if not place.is_file():
-        raise NotFoundError(f"There is no graph at {place}. Write one with `save_graph`.")
-    try:
-        with safe_open(place, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise FormatError(f"{place} cannot be read as safetensors: {error}. {_AGAIN}") from error
+    missing = f"There is no graph at {place}. Write one with `save_graph`."
+    tensors, metadata = read_tensors(place, missing=missing, advice=_AGAIN)
     if metadata.get("format") != FORMAT:
         raise FormatError(
             f"{place} is no graph of theodolite: its metadata name the format {metadata.get('format')!r}."

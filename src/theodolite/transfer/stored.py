@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from theodolite.core.errors import FormatError, NotFoundError, ParameterError
+from theodolite.core.errors import FormatError
 from theodolite.core.hashing import canonical_json
+from theodolite.core.tensor_file import new_file, read_tensors
 from theodolite.transfer.linear_map import LinearMap, MapDiagnostics
 
 FORMAT = "theodolite.linear_map"
@@ -35,11 +35,7 @@ def save_map(linear_map: LinearMap, path: Path | str) -> None:
     NotFoundError
         If its folder does not.
     """
-    place = Path(path)
-    if place.exists():
-        raise ParameterError(f"{place} is there already. Remove it, or choose another name.")
-    if not place.parent.is_dir():
-        raise NotFoundError(f"The folder {place.parent} does not exist. Make it first.")
+    place = new_file(path)
     tensors = {"matrix": np.ascontiguousarray(linear_map.matrix)}
     if linear_map.bias is not None:
         tensors["bias"] = linear_map.bias
@@ -80,14 +76,8 @@ def load_map(path: Path | str) -> LinearMap:
         If the file is no safetensors file, or holds no map.
     """
     place = Path(path)
-    if not place.is_file():
-        raise NotFoundError(f"There is no map at {place}. Write one with `save_map`.")
-    try:
-        with safe_open(place, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise FormatError(f"{place} cannot be read as safetensors: {error}. Save the map again.") from error
+    missing = f"There is no map at {place}. Write one with `save_map`."
+    tensors, metadata = read_tensors(place, missing=missing, advice="Save the map again.")
     if metadata.get("format") != FORMAT:
         raise FormatError(f"{place} is no map of theodolite: its metadata name the format {metadata.get('format')!r}.")
     try:
