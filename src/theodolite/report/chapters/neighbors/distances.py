@@ -7,10 +7,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from theodolite.core.number_format import format_count
+from theodolite.report.chapters.neighbors.subject import of_table
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
-from theodolite.report.selection import short_names
 from theodolite.studies.neighbors_readings import QUANTILES, readings_of
 
 _NAMES = tuple(f"quantile_{quantile:g}" for quantile in QUANTILES)
@@ -80,9 +80,7 @@ def distance_by_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> 
 
 
 def _title(frame: pl.DataFrame) -> str:
-    read = readings_of(frame)
-    name = "" if read is None else f" of {short_names([read.model])[read.model]} {read.which}".rstrip()
-    return f"Distance to the neighbors{name}, by rank"
+    return f"Distance to the neighbors{of_table(frame)}, by rank"
 
 
 def _caption(frame: pl.DataFrame) -> str:

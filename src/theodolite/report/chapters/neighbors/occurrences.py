@@ -8,10 +8,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy.stats import binom
 
 from theodolite.core.number_format import format_count, format_percent, format_value
+from theodolite.report.chapters.neighbors.subject import of_table
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
-from theodolite.report.selection import short_names
 from theodolite.studies.neighbors_readings import readings_of
 
 
@@ -86,9 +86,7 @@ def occurrences_of_points(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
 
 
 def _title(frame: pl.DataFrame) -> str:
-    read = readings_of(frame)
-    name = "" if read is None else f" of {short_names([read.model])[read.model]} {read.which}".rstrip()
-    return f"How often the points{name} are neighbors"
+    return f"How often the points{of_table(frame)} are neighbors"
 
 
 def _caption(frame: pl.DataFrame) -> str:

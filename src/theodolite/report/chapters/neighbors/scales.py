@@ -4,10 +4,11 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from theodolite.core.number_format import format_count
+from theodolite.report.chapters.neighbors.subject import of_table
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
-from theodolite.report.selection import method_label, short_names
+from theodolite.report.selection import method_label
 from theodolite.studies.neighbors_readings import readings_of
 from theodolite.studies.table_rows import method_name
 
@@ -81,9 +82,7 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
 
 
 def _title(frame: pl.DataFrame) -> str:
-    read = readings_of(frame)
-    name = "" if read is None else f" of {short_names([read.model])[read.model]} {read.which}".rstrip()
-    return f"Dimension{name} over scale"
+    return f"Dimension{of_table(frame)} over scale"
 
 
 def _caption(frame: pl.DataFrame) -> str:
