@@ -12,7 +12,6 @@ import os
 import platform
 import statistics
 import subprocess
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.linalg import blas
+from told import ToldProcess
 
 from theodolite.dimension import cloud_gride
 from theodolite.neighborhoods import cloud_neighbors
@@ -95,29 +95,6 @@ def tdhook_twonn(states: np.ndarray) -> np.ndarray:
     return estimator(tensors)["dimension"].numpy()
 
 
-class Dadapy:
-    """DADApy in a process of its own, which is told when to begin and says how long it took."""
-
-    def __init__(self, interpreter: str, states: np.ndarray) -> None:
-        folder = Path(tempfile.mkdtemp())
-        self.answers = folder / "answers.npy"
-        np.save(folder / "states.npy", states)
-        program = Path(__file__).with_name("dadapy_gride.py")
-        self.process = subprocess.Popen(
-            [interpreter, "-W", "ignore", str(program), str(folder / "states.npy"), str(self.answers)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self) -> float:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("again\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-
 def version(interpreter: str) -> str:
     program = "from importlib.metadata import version as v; print('DADApy', v('dadapy'), 'with numpy', v('numpy'))"
     return subprocess.run([interpreter, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
@@ -146,7 +123,7 @@ def main() -> None:
         contestants["scikit-dimension GRIDE"] = skdim_gride
     if find_spec("tdhook"):
         contestants["tdhook TwoNN, one scale"] = tdhook_twonn
-    dadapy = Dadapy(options.dadapy, states) if options.dadapy else None
+    dadapy = ToldProcess(options.dadapy, "dadapy_gride.py", states, "answers.npy") if options.dadapy else None
     ours(states[:2])
     times: dict[str, list[float]] = {}
     values: dict[str, Any] = {}

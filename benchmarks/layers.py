@@ -11,8 +11,6 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
-import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from told import ToldProcess
 
 from theodolite.dimension import cloud_gride
 from theodolite.models import LanguageModel, hidden_states, logit_cloud, logit_root, token_losses
@@ -54,31 +53,8 @@ def ours_as_the_authors(states: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-class Authors:
-    """Their procedure in a process of its own, which is told when to begin and says how long it took."""
-
-    def __init__(self, interpreter: str, states: np.ndarray) -> None:
-        folder = Path(tempfile.mkdtemp())
-        self.answers = folder / "answers.npz"
-        np.save(folder / "states.npy", states)
-        program = Path(__file__).with_name("authors_layers.py")
-        self.process = subprocess.Popen(
-            [interpreter, "-W", "ignore", str(program), str(folder / "states.npy"), str(self.answers)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self) -> float:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("again\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-
 def beside_the_authors(interpreter: str, states: np.ndarray, rounds: int) -> list[str]:
-    authors = Authors(interpreter, states)
+    authors = ToldProcess(interpreter, "authors_layers.py", states, "answers.npz")
     ours_as_the_authors(states[:2])
     ratios = []
     for _ in range(rounds):
