@@ -11,9 +11,17 @@ import pytest
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import Outcome, execute, open_run
 from theodolite.runs import processes as processes_module
-from theodolite.runs.processes import ProcessRunner, default_workers, thread_share, visible_gpus
-from theodolite.runs.recipe import address_of, recipe_of
+from theodolite.runs.processes import (
+    ProcessRunner,
+    _Worker,
+    default_workers,
+    thread_share,
+    visible_gpus,
+    worker_environment,
+)
+from theodolite.runs.recipe import address_of, parcel_of, recipe_of
 from theodolite.runs.runners import make_runner
+from theodolite.runs.store import Store
 from theodolite.runs.study import load_study
 from theodolite.runs.work import Work
 
@@ -91,6 +99,21 @@ def test_a_unit_that_kills_its_worker_is_given_up_and_the_others_are_done(killer
     pids = dict(line.rsplit(" ", 1) for line in killer_log.read_text().splitlines())
     after = [pid for act, pid in pids.items() if act != "d memory"]
     assert pids["d memory"] not in after[after.index(pids["c exit"]) + 1 :], "a worker without memory was kept"
+
+
+def test_a_worker_that_ran_out_of_memory_begins_nothing_more(killer, tmp_path, killer_log):
+    work = Work(store=Store(tmp_path / "run"), own=killer)
+    worker = _Worker(worker_environment(0, 1, []))
+    worker.send(recipe_of(work))
+    for unit in killer.plan(killer.Config(acts=("memory", "plain"), log=str(killer_log))):
+        worker.send(parcel_of(work, unit, 0))
+    said = [worker.receive(), worker.receive()]
+    with pytest.raises((EOFError, OSError)):
+        worker.receive()
+    worker.end()
+    assert "ready" in said[0]
+    assert said[1]["outcome"]["failure"]["exception"] == "MemoryError"
+    assert [line.split()[0] for line in killer_log.read_text().splitlines()] == ["memory"]
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT])

@@ -1,13 +1,20 @@
 import builtins
+import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import execute
+from theodolite.runs.dispatch import Board
+from theodolite.runs.ray_actors import Actor, _Troupe
+from theodolite.runs.recipe import parcel_of, recipe_of
 from theodolite.runs.runners import make_runner
+from theodolite.runs.store import Store
 from theodolite.runs.study import load_study
+from theodolite.runs.work import Work
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -54,6 +61,69 @@ def test_a_unit_that_kills_its_actor_is_given_up_and_the_others_are_done(ray, ki
     assert "died 3 times; the last time it ended so:" in failures["a2 kill"].message
     done = [line.rpartition(" ")[0] for line in log.read_text().splitlines()]
     assert {act: done.count(act) for act in acts} == dict.fromkeys(acts, 1) | {"a2 kill": 3, "b2 once": 2}
+
+
+class DeadlyRay:
+    """As Ray where an actor dies so soon after a unit that the answer to it is lost."""
+
+    class exceptions:  # noqa: N801 - Ray's name
+        class RayError(Exception):
+            pass
+
+        class RayTaskError(RayError):
+            pass
+
+    def __init__(self):
+        self.asked = []
+
+    def cluster_resources(self):
+        return {"CPU": 1.0}
+
+    def remote(self, _of):
+        return SimpleNamespace(options=lambda **_options: SimpleNamespace(remote=lambda _recipe: self._actor()))
+
+    def _actor(self):
+        return SimpleNamespace(ready=SimpleNamespace(remote=object), do=SimpleNamespace(remote=self._ask))
+
+    def _ask(self, _parcel):
+        self.asked.append(object())
+        return self.asked[-1]
+
+    def wait(self, answers, num_returns):
+        return answers[:num_returns], answers[num_returns:]
+
+    def get(self, answer):
+        if answer in self.asked:
+            raise self.exceptions.RayError("the actor died")
+
+    def kill(self, actor, *, no_restart):
+        pass
+
+
+def test_a_unit_done_before_its_actor_died_is_not_blamed(toy, tmp_path):
+    run = execute(toy, toy.Config(n_units=1), out=tmp_path / "run")
+    first, second = toy.plan(toy.Config(n_units=2))
+    work = Work(store=run.store, own=toy)
+    board = Board([first, second])
+    troupe = _Troupe(DeadlyRay(), work, recipe_of(work), 1)
+    assert list(troupe.hear(board)) == []
+    board._ahead[0] = 2
+    while (unit := board.next_for(0)) is not None:
+        troupe.send(0, parcel_of(work, unit, board.deaths(unit)))
+    (outcome,) = troupe.hear(board)
+    assert outcome == work.kept(first)
+    assert (board.left, board.deaths(first), board.deaths(second)) == (1, 0, 1)
+
+
+def test_an_actor_that_ran_out_of_memory_begins_nothing_more(killer, tmp_path):
+    work = Work(store=Store(tmp_path), own=killer)
+    actor = Actor(json.dumps(recipe_of(work)))
+    actor.ready()
+    exhausting, plain = killer.plan(killer.Config(acts=("memory", "plain")))
+    answer = actor.do(json.dumps(parcel_of(work, exhausting, 0)))
+    assert json.loads(answer)["failure"]["exception"] == "MemoryError"
+    assert actor.do(json.dumps(parcel_of(work, plain, 0))) is None
+    assert work.kept(plain) is None
 
 
 def test_a_study_that_cannot_be_imported_there_is_one_error(ray, toy, tmp_path):

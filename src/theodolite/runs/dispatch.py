@@ -112,6 +112,6 @@ class Board:
         """Return how many workers died over a unit."""
         return self._deaths.get(unit.key, 0)
 
-    def holds(self, worker: int) -> bool:
-        """Say whether a worker has something to do."""
-        return bool(self._held.get(worker))
+    def held_by(self, worker: int) -> tuple[Unit, ...]:
+        """Return what a worker has to do, in order."""
+        return tuple(self._held.get(worker, ()))

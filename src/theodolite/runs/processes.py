@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.provenance import usable_cores
 from theodolite.runs.dispatch import Board
-from theodolite.runs.recipe import OUT_OF_MEMORY, outcome_of, parcel_of, recipe_of
+from theodolite.runs.recipe import exhausted, outcome_of, parcel_of, recipe_of
 from theodolite.runs.runner import Outcome
 from theodolite.runs.runners import REPRODUCIBLE
 from theodolite.runs.unit import Unit
@@ -33,7 +33,7 @@ THREAD_VARIABLES = (
 )
 _STARTS = 10  # workers that may be killed in a row before they are ready
 _TAIL = 4000
-_PATIENCE = 5.0
+_PATIENCE = 60.0  # a process whose connection is closed is ending; on a busy machine that takes seconds
 _GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
@@ -185,7 +185,7 @@ class _Crew:
             if "outcome" in message:
                 outcome = outcome_of(message["outcome"])
                 board.finished(place, outcome)
-                if outcome.failure is not None and outcome.failure.exception in OUT_OF_MEMORY:
+                if exhausted(outcome):
                     board.retired(place)
                     self._workers.pop(place).end()
                 yield outcome

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs.dispatch import Board
 from theodolite.runs.location import locate
 from theodolite.runs.processes import thread_share
-from theodolite.runs.recipe import OUT_OF_MEMORY, open_parcel, outcome_of, parcel_of, recipe_of, work_of
+from theodolite.runs.recipe import exhausted, open_parcel, outcome_of, parcel_of, recipe_of, work_of
 from theodolite.runs.runner import Outcome
 from theodolite.runs.runners import REPRODUCIBLE
 from theodolite.runs.unit import Unit
+from theodolite.runs.work import Work
 
 _STARTS = 10
 
@@ -81,7 +82,7 @@ class RayRunner:
         board = Board(units)
         with _connected(self.address) as ray:
             self.workers = self.workers or _default_workers(ray)
-            troupe = _Troupe(ray, recipe, min(self.workers, len(units)))
+            troupe = _Troupe(ray, cast("Work", work), recipe, min(self.workers, len(units)))  # recipe_of refused others
             try:
                 while board.left:
                     for place in troupe.ready():
@@ -97,22 +98,28 @@ class Actor:
 
     def __init__(self, recipe: str) -> None:
         self._recipe = recipe
+        self._spent = False
 
     def ready(self) -> None:
         """Import the study; an error here reaches the driver as it is."""
         self._work = work_of(json.loads(self._recipe))
 
-    def do(self, parcel: str) -> str:
-        """Do the unit of a parcel; JSON comes and goes, so that nothing is pickled."""
-        return json.dumps(open_parcel(self._work, json.loads(parcel)))
+    def do(self, parcel: str) -> str | None:
+        """Do the unit of a parcel, unless one before ran out of memory; JSON comes and goes, nothing is pickled."""
+        if self._spent:
+            return None
+        content = open_parcel(self._work, json.loads(parcel))
+        self._spent = exhausted(outcome_of(content))
+        return json.dumps(content)
 
 
 class _Troupe:
     """The actors by place, and what they were asked."""
 
-    def __init__(self, ray: ModuleType, recipe: dict[str, Any], size: int) -> None:
+    def __init__(self, ray: ModuleType, work: Work, recipe: dict[str, Any], size: int) -> None:
         gpus, cores = _resources(ray)
         self._ray = ray
+        self._work = work
         self._recipe = json.dumps(recipe)
         self._options = {
             "num_gpus": 1 / ceil(size / gpus) if gpus else 0,
@@ -152,9 +159,7 @@ class _Troupe:
             cause = getattr(error, "cause", None) or error
             raise RunError(str(cause)) from error
         except self._ray.exceptions.RayError as error:
-            lost = self._replace(place, board, error)
-            if lost is not None:
-                yield lost
+            yield from self._replace(place, board, error)
             return
         self._stillborn = 0
         if content is None:
@@ -162,14 +167,14 @@ class _Troupe:
             return
         outcome = outcome_of(json.loads(content))
         board.finished(place, outcome)
-        if outcome.failure is not None and outcome.failure.exception in OUT_OF_MEMORY:
+        if exhausted(outcome):
             self._dismiss(place)
             board.retired(place)
             self._start(place)
         yield outcome
 
-    def _replace(self, place: int, board: Board, error: Exception) -> Outcome | None:
-        """Start another actor for a dead one; return the outcome of the unit it was at, if that is given up."""
+    def _replace(self, place: int, board: Board, error: Exception) -> Generator[Outcome, None, None]:
+        """Start another actor for a dead one; yield what it had done, and the unit it was at if that is given up."""
         begun = place in self._begun
         self._dismiss(place)
         reason = f"ended so: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"
@@ -177,9 +182,21 @@ class _Troupe:
             self._stillborn += 1
             if self._stillborn >= _STARTS:
                 raise RunError(f"Ray cannot start workers. The last one {reason}") from error
-        lost = board.died(place, reason) if begun else None
+        else:
+            yield from self._done_before(place, board)
+            lost = board.died(place, reason)
+            if lost is not None:
+                yield lost
         self._start(place)
-        return lost
+
+    def _done_before(self, place: int, board: Board) -> Generator[Outcome, None, None]:
+        """Yield the units whose answers died with their actor, though their files are there."""
+        for unit in board.held_by(place):
+            outcome = self._work.kept(unit)
+            if outcome is None:
+                return
+            board.finished(place, outcome)
+            yield outcome
 
     def _dismiss(self, place: int) -> None:
         """End an actor and forget what it was asked."""

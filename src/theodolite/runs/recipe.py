@@ -15,8 +15,7 @@ from theodolite.runs.study import Resolver, Study, find_study, load_study
 from theodolite.runs.unit import Unit
 from theodolite.runs.work import Work
 
-OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
-"""Failures after which a process may be left without memory that nobody gives back."""
+_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 
 
 def recipe_of(work: Callable[[Unit], Outcome]) -> dict[str, Any]:
@@ -95,6 +94,11 @@ def open_parcel(work: Work, parcel: Mapping[str, Any]) -> dict[str, Any]:
     if kept is not None:
         return asdict(kept)
     return asdict(replace(work, attempts={unit.key: parcel["attempts"] + parcel["deaths"]})(unit))
+
+
+def exhausted(outcome: Outcome) -> bool:
+    """Say whether a unit ran out of memory, after which its process may be left without what nobody gives back."""
+    return outcome.failure is not None and outcome.failure.exception in _OUT_OF_MEMORY
 
 
 def outcome_of(content: Mapping[str, Any]) -> Outcome:

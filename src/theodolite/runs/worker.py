@@ -35,12 +35,20 @@ def main(descriptor: int) -> None:
 
 
 def _serve(connection: "Connection[Any, Any]", inbox: "SimpleQueue[dict[str, Any]]") -> None:
-    from theodolite.runs.recipe import open_parcel, work_of  # noqa: PLC0415 - polars and studies; may fail, and is told
+    from theodolite.runs.recipe import (  # noqa: PLC0415 - polars and studies; may fail, and is told
+        exhausted,
+        open_parcel,
+        outcome_of,
+        work_of,
+    )
 
     work = work_of(inbox.get())
     _tell(connection, {"ready": os.getpid()})
-    while True:
-        _tell(connection, {"outcome": open_parcel(work, inbox.get())})
+    spent = False
+    while not spent:  # a process that ran out of memory begins nothing more, though the next unit may be here already
+        content = open_parcel(work, inbox.get())
+        _tell(connection, {"outcome": content})
+        spent = exhausted(outcome_of(content))
 
 
 def _die_with_driver() -> None:
