@@ -2,7 +2,6 @@
 
 import errno
 import importlib.util
-import os
 import random
 import shutil
 import signal
@@ -19,7 +18,6 @@ from theodolite.runs import execute, open_run
 
 TOY = Path(__file__).parents[1] / "runs" / "toy.py"
 N_UNITS = 40
-SOURCES = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -46,40 +44,35 @@ def log(tmp_path, monkeypatch):
     return path
 
 
-def start(folder, n_units=N_UNITS, **environment):
-    """Start the toy study in a process of its own and wait until it is about to begin."""
-    child = subprocess.Popen(
-        [sys.executable, str(TOY), str(folder), str(n_units)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1", **environment},
-    )
-    assert child.stdout.readline() == "ready\n"
-    return child
-
-
 def unit_files(folder):
     """What tells a rewritten file from one that was left alone."""
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (folder / "units").glob("*.parquet")}
 
 
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
+def wait_until(condition, child):
+    """Wait as long as the child lives; it is the limit of the test that ends what takes for ever."""
     while not condition():
-        assert time.monotonic() < end, "the child did not come so far"
+        assert child.poll() is None, child.communicate()[1]
         time.sleep(0.002)
 
 
-def kill_at_random(folder, log, undisturbed, n_kills, seed):
-    """Kill drivers at random moments; each folder that gets finished is checked, and the next one begun."""
+def kill_at_random(folder, program, log, undisturbed, *, n_kills, seed):
+    """Kill drivers at random moments; each folder that gets finished is checked, and the next one begun.
+
+    A moment is so many units after the beginning and a little later, not so many seconds: on a slow machine all kills
+    would come before the first unit, on a fast one after the last.
+    """
     draw = random.Random(seed)
     landed = finished = 0
     current = folder / "0"
     while landed < n_kills:
         before = unit_files(current)
-        child = start(current, TOY_LOG=str(log), TOY_PAUSE="0.002")
-        time.sleep(draw.choice([draw.uniform(0, 0.02), draw.uniform(0, 0.6)]))
+        log.write_text("")
+        child = program(current, N_UNITS, TOY_LOG=str(log), TOY_PAUSE="0.002")
+        n_begun = draw.choice([0, draw.randrange(12), N_UNITS - len(before)])
+        while child.poll() is None and len(log.read_text().split()) < n_begun:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.02))
         child.send_signal(signal.SIGKILL)
         child.communicate()
         landed += child.returncode == -signal.SIGKILL
@@ -105,25 +98,25 @@ def check_completion(current, log, undisturbed, toy):
     assert not list(current.rglob("*.part"))
 
 
-def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(toy, tmp_path, log, undisturbed):
-    current, landed = kill_at_random(tmp_path / "runs", log, undisturbed, n_kills=10, seed=0)
+def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(toy, program, tmp_path, log, undisturbed):
+    current, landed = kill_at_random(tmp_path / "runs", program, log, undisturbed, n_kills=10, seed=0)
     assert landed == 10
     check_completion(current, log, undisturbed, toy)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_fifty_of_fifty_kills_are_survived(toy, tmp_path, log, undisturbed):
+def test_fifty_of_fifty_kills_are_survived(toy, program, tmp_path, log, undisturbed):
     for seed in range(5):
-        current, landed = kill_at_random(tmp_path / str(seed), log, undisturbed, n_kills=10, seed=seed)
+        current, landed = kill_at_random(tmp_path / str(seed), program, log, undisturbed, n_kills=10, seed=seed)
         assert landed == 10
         check_completion(current, log, undisturbed, toy)
 
 
-def test_ctrl_c_leaves_a_folder_that_says_interrupted_and_goes_on(toy, tmp_path, log, undisturbed):
+def test_ctrl_c_leaves_a_folder_that_says_interrupted_and_goes_on(toy, program, tmp_path, log, undisturbed):
     folder = tmp_path / "run"
-    child = start(folder, TOY_LOG=str(log), TOY_PAUSE="0.02")
-    wait_until(lambda: len(log.read_text().split()) >= 3)
+    child = program(folder, N_UNITS, TOY_LOG=str(log), TOY_ENDLESS="5")
+    wait_until(lambda: "5" in log.read_text().split(), child)
     child.send_signal(signal.SIGINT)
     _, complaint = child.communicate()
     assert child.returncode == -signal.SIGINT
@@ -135,10 +128,10 @@ def test_ctrl_c_leaves_a_folder_that_says_interrupted_and_goes_on(toy, tmp_path,
     assert [one["status"] for one in run.manifest["sessions"]] == ["interrupted", "success"]
 
 
-def test_a_second_driver_is_refused_while_the_first_lives(toy, tmp_path, log):
+def test_a_second_driver_is_refused_while_the_first_lives(toy, program, tmp_path, log):
     folder = tmp_path / "run"
-    child = start(folder, TOY_LOG=str(log), TOY_PAUSE="0.05")
-    wait_until(log.read_text)
+    child = program(folder, N_UNITS, TOY_LOG=str(log), TOY_ENDLESS="5")
+    wait_until(log.read_text, child)
     assert open_run(folder).status == "running"
     with pytest.raises(
         RunError, match=rf"Another process \(pid {child.pid}, since .*\) is writing .*run\. Wait for it"

@@ -1,7 +1,7 @@
 """A study of tiny units, also a program: `python toy.py FOLDER N_UNITS`. It logs each execution to $TOY_LOG.
 
 $TOY_WORKERS asks for so many processes, $TOY_PAUSE lets each unit take so many seconds, $TOY_DEADLY names a unit that
-kills its process, $TOY_HUNGRY one that needs more memory than there is.
+kills its process, $TOY_HUNGRY one that needs more memory than there is, $TOY_ENDLESS one that is never done.
 """
 
 import os
@@ -64,6 +64,8 @@ def run(unit):
         os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("TOY_HUNGRY") == str(number):
         _eat()
+    while os.environ.get("TOY_ENDLESS") == str(number):
+        time.sleep(1)
     if unit.params["fails"] and "TOY_CURED" not in os.environ:
         raise ValueError(f"unit {number} always fails")
     if unit.params["warns"]:
