@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor: int) -> None:
-    """Do the units that come, until the driver closes the connection."""
+    """Do the units that come, until the driver closes the connection or one of them runs out of memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the driver decides
     _die_with_driver()
     faulthandler.enable()
@@ -32,6 +32,7 @@ def main(descriptor: int) -> None:
     except Exception as error:  # reported to the driver, which raises it
         _tell(connection, {"error": str(error) or type(error).__name__})
         raise
+    os._exit(0)  # the driver waits for nothing more; libraries that tidy up at the end may take long
 
 
 def _serve(connection: "Connection[Any, Any]", inbox: "SimpleQueue[dict[str, Any]]") -> None:
