@@ -25,8 +25,8 @@ from theodolite.models import LanguageModel, hidden_states, logit_cloud, logit_r
 from theodolite.neighborhoods import cloud_neighbors
 from theodolite.similarity import cloud_cosines, cloud_overlaps
 from theodolite.studies.layer_geometry import measure_layers, measure_logits
-from theodolite.studies.layer_rows import RowMaker
 from theodolite.studies.layers_config import Config
+from theodolite.studies.rows import RowMaker
 
 RESULTS = Path(__file__).parent / "results" / "layers.md"
 LARGEST = 31

@@ -12,9 +12,10 @@ import torch
 from scipy.special import betaln
 
 from theodolite.studies.layer_geometry import measure_layers
-from theodolite.studies.layer_rows import RowMaker
+from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.reproduce_config import Config
 from theodolite.studies.reproduce_plan import plan
+from theodolite.studies.rows import RowMaker
 
 N_TOKENS, N_LAYERS, N_DIMS, K = 150, 4, 24, 64
 
@@ -36,7 +37,7 @@ def states():
 def rows(states):
     (part,) = plan(Config("viswanathan2025"))
     assert part.config.k == K
-    found = measure_layers(torch.from_numpy(states), RowMaker({"positions": "all"}), part.config)
+    found = measure_layers(torch.from_numpy(states), RowMaker.of(COLUMNS, positions="all"), part.config)
     return pl.from_dicts(found, infer_schema_length=None)
 
 

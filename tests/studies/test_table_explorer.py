@@ -10,7 +10,7 @@ from theodolite.neighborhoods import neighbors
 from theodolite.studies.similarity_tokens import TokenIndex
 from theodolite.studies.table_config import UNIT_NORM, Config
 from theodolite.studies.table_explorer import NEAREST, explored_rows
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.table_rows import maker_of
 from theodolite.tables import load_table
 
 REFERENCE = "bundled:pocket-64"
@@ -27,7 +27,7 @@ def graph(table):
 
 
 def explored(table, graph, most):
-    rows = explored_rows(RowMaker.of(table, condition=UNIT_NORM), table, graph, most=most)
+    rows = explored_rows(maker_of(table, condition=UNIT_NORM), table, graph, most=most)
     views = {row["token_id"]: json.loads(row["view"]) for row in rows if row["measure"] == "token"}
     return rows, views
 

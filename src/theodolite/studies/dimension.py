@@ -20,10 +20,11 @@ from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies import row_marks, table_bands, table_counts, table_explorer, table_facts
 from theodolite.studies.hub import removal_sweep, row_norms
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.studies.table_config import COVARIANCE, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
 from theodolite.studies.table_findings import find
-from theodolite.studies.table_rows import Readings, RowMaker
+from theodolite.studies.table_rows import Readings, estimate_row, maker_of, spectrum_row
 from theodolite.studies.table_summary import summarize, summary_frame
 from theodolite.tables import Reference, Table, describe, expand, load_table
 
@@ -138,19 +139,19 @@ def run(unit: Unit) -> UnitResult:
 
 def _measured(unit: Unit, table: Table) -> UnitResult:
     """Measure the table as it is, and again without its shortest rows."""
-    readings = Readings(RowMaker.of(table, condition=MEASURED))
+    readings = Readings(maker_of(table, condition=MEASURED))
     graph = neighbors(table.points, k=unit.params["k"], nonfinite="drop")
     norms = row_norms(table.points)
     make, discard = readings.make, unit.params["discard"]
     _read_estimates(readings, graph, unit.params)
-    readings.take(lambda: make.spectrum(participation_ratio(as_points(table.points)[graph.rows])))
+    readings.take(lambda: [spectrum_row(make, participation_ratio(as_points(table.points)[graph.rows]))])
     readings.rows += table_facts.count_rows(make, table, graph)
     readings.rows += table_facts.describe_norms(make, table, norms)
     hubs = hubness(graph)
     readings.rows += table_facts.describe_hubs(make, graph, hubs, norms)
     readings.rows += table_facts.name_hubs(make, table, graph, hubs)
     readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
-    trimmed = RowMaker.of(table, condition=WITHOUT_SHORTEST)
+    trimmed = maker_of(table, condition=WITHOUT_SHORTEST)
     shortest = unit.params["shortest"]
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=shortest):
         readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
@@ -167,24 +168,23 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     return UnitResult(rows=readings.rows, inputs=[table.provenance], warnings=said)
 
 
-def _trimmed(make: RowMaker, graph: NeighborGraph, removed: int, discard: float) -> list[dict[str, Any]]:
-    return make.estimate(twonn(graph, discard=discard), x=float(removed))
+def _trimmed(make: RowMaker, graph: NeighborGraph, removed: int, discard: float) -> list[Row]:
+    return [estimate_row(make, twonn(graph, discard=discard), x=float(removed))]
 
 
-def _trimmed_at_headline_scales(
-    make: RowMaker, graph: NeighborGraph, removed: int, mle_k: Sequence[int]
-) -> list[dict[str, Any]]:
+def _trimmed_at_headline_scales(make: RowMaker, graph: NeighborGraph, removed: int, mle_k: Sequence[int]) -> list[Row]:
     """Read MLE and GRIDE at the scales that the headline shows."""
     known = [k for k in mle_k if k <= graph.k]
-    rows = make.estimate(gride(graph)[-1], x=float(removed))
+    rows = [estimate_row(make, gride(graph)[-1], x=float(removed))]
     if known:
-        rows += make.estimate(mle(graph, k=min(known, key=lambda k: abs(k - _LOCAL_K))), x=float(removed))
+        near = min(known, key=lambda k: abs(k - _LOCAL_K))
+        rows.append(estimate_row(make, mle(graph, k=near), x=float(removed)))
     return rows
 
 
 def _unit_norm(unit: Unit, table: Table) -> UnitResult:
     """Measure the directions of the rows alone: immune to the hub of short rows."""
-    readings = Readings(RowMaker.of(table, condition=UNIT_NORM))
+    readings = Readings(maker_of(table, condition=UNIT_NORM))
     graph = neighbors(table.points, k=unit.params["k"], metric="cosine", nonfinite="drop")
     _read_estimates(readings, graph, unit.params)
     readings.rows.append(table_facts.low_cosine_share(readings.make, graph))
@@ -197,10 +197,10 @@ def _null(unit: Unit, table: Table) -> UnitResult:
     kind = unit.params["condition"]
     measured = clean_points(table.points, nonfinite="drop").values
     points = null_points(measured, kind, seed=seed_from(unit.key))
-    readings = Readings(RowMaker.of(table, condition=kind))
+    readings = Readings(maker_of(table, condition=kind))
     graph = neighbors(points, k=unit.params["k"])
     _read_estimates(readings, graph, unit.params)
-    readings.take(lambda: readings.make.spectrum(participation_ratio(points)))
+    readings.take(lambda: [spectrum_row(readings.make, participation_ratio(points))])
     readings.rows += table_facts.describe_hubs(readings.make, graph, hubness(graph), row_norms(points))
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
@@ -208,16 +208,16 @@ def _null(unit: Unit, table: Table) -> UnitResult:
 def _read_estimates(readings: Readings, graph: NeighborGraph, params: Mapping[str, Any]) -> None:
     """Measure one graph by every estimator of the study."""
     make = readings.make
-    readings.take(lambda: make.estimate(twonn(graph, discard=params["discard"])))
-    readings.take(lambda: make.estimate(twonn(graph, method="ml")))
+    readings.take(lambda: [estimate_row(make, twonn(graph, discard=params["discard"]))])
+    readings.take(lambda: [estimate_row(make, twonn(graph, method="ml"))])
     for k in params["mle_k"]:
         if k <= graph.k:
             readings.take(partial(_by_likelihood, make, graph, k))
-    readings.take(lambda: [row for estimate in gride(graph) for row in make.estimate(estimate)])
+    readings.take(lambda: [estimate_row(make, estimate) for estimate in gride(graph)])
 
 
-def _by_likelihood(make: RowMaker, graph: NeighborGraph, k: int) -> list[dict[str, Any]]:
-    return make.estimate(mle(graph, k=k))
+def _by_likelihood(make: RowMaker, graph: NeighborGraph, k: int) -> list[Row]:
+    return [estimate_row(make, mle(graph, k=k))]
 
 
 def _warnings(table: Table, graph: NeighborGraph) -> list[str]:

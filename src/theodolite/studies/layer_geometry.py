@@ -23,8 +23,8 @@ from theodolite.similarity import (
     graph_statistics,
     norms,
 )
-from theodolite.studies.layer_rows import Row, RowMaker
 from theodolite.studies.layers_config import Config
+from theodolite.studies.rows import Row, RowMaker
 
 
 def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:

@@ -6,10 +6,10 @@ from typing import Any, get_args
 import polars as pl
 import polars.selectors as cs
 
-from theodolite.core.hashing import canonical_json, without_nan
 from theodolite.statistics import correlations as correlate
 from theodolite.statistics import partial_correlations
 from theodolite.statistics.correlation import Correlation, Method
+from theodolite.studies.flat_summary import flat_summary
 from theodolite.studies.layers_config import STRUCTURED
 
 MODEL = ("model", "revision", "prompts")
@@ -242,8 +242,7 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         As many rows as `summarize` returns.
     """
-    flat = [{**row, "params": canonical_json(without_nan(row["params"]))} for row in summarize(frame)]
-    return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
+    return flat_summary(summarize(frame))
 
 
 def _entry(row: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:

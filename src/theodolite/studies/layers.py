@@ -37,10 +37,10 @@ from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_map
 from theodolite.studies.layer_controls import controls_of, disturbed
 from theodolite.studies.layer_findings import find
 from theodolite.studies.layer_geometry import measure_layers, measure_logits
-from theodolite.studies.layer_rows import Row, RowMaker
 from theodolite.studies.layer_summary import read, summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Reference, display_token, expand
 from theodolite.tables.vocabulary import read_vocabulary
 
@@ -166,21 +166,20 @@ def run(unit: Unit) -> UnitResult:
 
 def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
     reference, control = Reference.parse(unit.params["reference"]), unit.params["control"]
-    return RowMaker(
-        {
-            "model": str(replace(reference, revision=None, selector=None)),
-            "revision": reference.revision or "main",
-            "prompts": Path(config.prompts).name,
-            "prompt": prompt.name,
-            "prompt_row": prompt.row,
-            "label": prompt.label,
-            "source": prompt.source,
-            "control": control["kind"],
-            "level": control["level"],
-            "repeat": control["repeat"],
-            "last_layer": found.last_layer,
-            "extrinsic": model.n_dims,
-        }
+    return RowMaker.of(
+        COLUMNS,
+        model=str(replace(reference, revision=None, selector=None)),
+        revision=reference.revision or "main",
+        prompts=Path(config.prompts).name,
+        prompt=prompt.name,
+        prompt_row=prompt.row,
+        label=prompt.label,
+        source=prompt.source,
+        control=control["kind"],
+        level=control["level"],
+        repeat=control["repeat"],
+        last_layer=found.last_layer,
+        extrinsic=model.n_dims,
     )
 
 

@@ -22,7 +22,7 @@ from theodolite.studies.neighbors_config import COUNT, NEIGHBORHOOD, Config
 from theodolite.studies.neighbors_findings import find
 from theodolite.studies.neighbors_summary import summarize, summary_frame
 from theodolite.studies.table_config import MEASURED, Rows
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.table_rows import maker_of
 from theodolite.tables import Reference, Table, describe, load_table
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
@@ -133,7 +133,7 @@ def _frame(table: Table, graph: NeighborGraph, block: int) -> pl.DataFrame:
             "value": [graph.n_given, graph.n_points, graph.n_nonfinite, graph.n_duplicates, graph.n_zero],
         }
     ).with_columns(pl.col("value").cast(pl.Float64), measure=pl.lit(COUNT))
-    known = RowMaker.of(table, condition=MEASURED).shared
+    known = maker_of(table, condition=MEASURED).shared
     shared: dict[str, Any] = {name: known[name] for name in ("model", "revision", "which", "rows", "extrinsic")}
     shared |= {"metric": graph.metric, "block": block}
     whole = pl.concat([neighborhoods, counts], how="diagonal").with_columns(**{k: pl.lit(v) for k, v in shared.items()})

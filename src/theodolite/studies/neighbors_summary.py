@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from theodolite.core.hashing import canonical_json
+from theodolite.studies.flat_summary import flat_summary
 from theodolite.studies.neighbors_readings import QUANTILES, GraphReadings, readings_of
 from theodolite.studies.table_rows import method_name
 
@@ -43,8 +43,7 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         As many rows as `summarize` returns.
     """
-    flat = [{**row, "params": canonical_json(row["params"])} for row in summarize(frame)]
-    return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
+    return flat_summary(summarize(frame))
 
 
 def _rows(readings: GraphReadings) -> list[dict[str, Any]]:

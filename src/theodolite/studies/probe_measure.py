@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,11 @@ from theodolite.neighborhoods import cloud_neighbors
 from theodolite.prompts import Prompt
 from theodolite.studies.probe_columns import COLUMNS
 from theodolite.studies.probe_config import Config
+from theodolite.studies.rows import Row, RowMaker
 
-Row = dict[str, Any]
 Ids = npt.NDArray[np.int64]
 
-_BLANK: Row = dict.fromkeys(COLUMNS)
+_MAKE = RowMaker.of(COLUMNS)
 
 
 def measure_prompts(
@@ -70,18 +69,14 @@ def measure_prompts(
         yield prompt, rows, refusal
 
 
-def _row(measure: str, value: float, **columns: Any) -> Row:
-    return {**_BLANK, "measure": measure, "value": float(value), **columns}
-
-
 def _facts(model: LanguageModel, found: PromptStates) -> list[Row]:
     assert model.tokenizer is not None
     text = model.tokenizer.decode(found.token_ids.tolist(), skip_special_tokens=True)
     n_tokens = len(found.token_ids)
     return [
-        _row("text", len(text), text=text, n_used=n_tokens),
-        _row("n_tokens", n_tokens),
-        _row("n_types", len(np.unique(found.token_ids))),
+        _MAKE.row("text", len(text), text=text, n_used=n_tokens),
+        _MAKE.row("n_tokens", n_tokens),
+        _MAKE.row("n_types", len(np.unique(found.token_ids))),
     ]
 
 
@@ -93,9 +88,9 @@ def _predictions(model: LanguageModel, found: PromptStates, config: Config) -> l
     assert losses.varentropy is not None
     n_tokens = len(found.token_ids)
     rows = [
-        _row("loss", losses.mean_loss, n_used=losses.n_predicted),
-        _row("entropy", losses.mean_entropy, method="model", n_used=n_tokens),
-        _row("varentropy", float(np.mean(losses.varentropy)), method="model", n_used=n_tokens),
+        _MAKE.row("loss", losses.mean_loss, n_used=losses.n_predicted),
+        _MAKE.row("entropy", losses.mean_entropy, method="model", n_used=n_tokens),
+        _MAKE.row("varentropy", float(np.mean(losses.varentropy)), method="model", n_used=n_tokens),
     ]
     if config.lens is None:
         return rows
@@ -105,7 +100,7 @@ def _predictions(model: LanguageModel, found: PromptStates, config: Config) -> l
         entropies = tuned_lens_entropy(model, found.states, _lens(config.lens), last_layer=found.last_layer)
         method = "tuned_lens"
     return rows + [
-        _row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=n_tokens)
+        _MAKE.row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=n_tokens)
         for layer, one in enumerate(entropies)
     ]
 
@@ -121,7 +116,7 @@ def _dimensions(states: torch.Tensor, config: Config) -> Iterable[Row]:
     else:
         estimates = cloud_mle(found, k=config.scale, errors="fisher")
     return [
-        _row(
+        _MAKE.row(
             "dimension",
             estimates.value[cloud, place],
             method=config.estimator,
@@ -141,7 +136,7 @@ def _mean_state(states: torch.Tensor) -> list[Row]:
     """Return the mean state of the middle layer, coordinate by coordinate."""
     layer = len(states) // 2
     means = states[layer].double().mean(dim=0).cpu().tolist()
-    return [_row("mean_state", value, layer=layer, position=place) for place, value in enumerate(means)]
+    return [_MAKE.row("mean_state", value, layer=layer, position=place) for place, value in enumerate(means)]
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from theodolite.core.errors import FormatError, ParameterError
-from theodolite.core.hashing import canonical_json
 from theodolite.dimension import gride, mle, participation_ratio, twonn
 from theodolite.models import LanguageModel, evaluate_loss, load_model
 from theodolite.models.adapters import TunedEmbedding, tune_embedding
@@ -26,6 +25,7 @@ from theodolite.studies.rank_config import Config
 from theodolite.studies.rank_findings import find
 from theodolite.studies.rank_summary import summarize, summary_frame
 from theodolite.studies.rank_text import TextWindows, text_windows
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Reference, load_table
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
@@ -35,7 +35,6 @@ VERSION = 1
 
 _MLE_K = 20
 _TEXT_SETTINGS = ("text", "context", "windows", "batch", "device")
-_BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
 def plan(config: Config) -> list[Unit]:
@@ -164,21 +163,21 @@ class _Measured:
         self.model, self.text, self.params = model, text, params
         self.table = embedding_table(model)
         reference = Reference.parse(params["reference"])
-        self.shared = {
-            **_BLANK,
-            "model": str(replace(reference, revision=None)),
-            "revision": reference.revision or "main",
-            "condition": params["condition"],
-            "method": params.get("method"),
-            "seed": params.get("seed"),
-            "side": "input",
-            "extrinsic": model.n_dims,
-        }
-        self.rows: list[dict[str, Any]] = []
+        self.make = RowMaker.of(
+            COLUMNS,
+            model=str(replace(reference, revision=None)),
+            revision=reference.revision or "main",
+            condition=params["condition"],
+            method=params.get("method"),
+            seed=params.get("seed"),
+            side="input",
+            extrinsic=model.n_dims,
+        )
+        self.rows: list[Row] = []
 
     def add(self, measure: str, value: float, **columns: Any) -> None:
         """Add one row."""
-        self.rows.append({**self.shared, "measure": measure, "value": float(value), **columns})
+        self.rows.append(self.make.row(measure, value, **columns))
 
     def losses(self, table: torch.Tensor, side: Side = "input", **columns: Any) -> None:
         """Add the held-out loss, whole and of each window, with another table in the model's place."""
@@ -218,7 +217,7 @@ class _Measured:
             alpha=params["alpha"],
             seed=params["seed"],
         )
-        settings = canonical_json({name: params[name] for name in ("steps", "batch", "learning_rate", "alpha")})
+        settings = {name: params[name] for name in ("steps", "batch", "learning_rate", "alpha")}
         self.add("parameters", tuned.n_parameters, rank=rank, params=settings)
         self.add("update_norm", float(tuned.update.norm() / self.table.norm()), rank=rank)
         for step, loss in enumerate(tuned.losses, start=1):
@@ -268,7 +267,7 @@ def _full(measured: _Measured) -> None:
 def _adapter(measured: _Measured) -> None:
     """Train an adapter of one rank."""
     rank = measured.params["rank"]
-    measured.shared["method"] = "lora"
+    measured.make = measured.make.having(method="lora")
     update = measured.train(rank).update
     for side in measured.sides():
         measured.losses(measured.table + update, side, rank=rank)

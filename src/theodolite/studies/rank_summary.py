@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.hashing import canonical_json
+from theodolite.studies.flat_summary import flat_summary
 from theodolite.studies.rank_curves import TOLERANCES, Interval, ModelRanks, RankCurve, read_models
 
 _BLANK: dict[str, Any] = {
@@ -65,8 +65,7 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         As many rows as `summarize` returns.
     """
-    flat = [{**row, "params": canonical_json(row["params"])} for row in summarize(frame)]
-    return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
+    return flat_summary(summarize(frame))
 
 
 def recommended(curve: RankCurve, tolerance: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 
 from theodolite.core.points import as_points
 from theodolite.neighborhoods import NeighborGraph
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Table
 
 _LISTED = 20
@@ -21,9 +21,7 @@ _BLOCK = 4096
 """Rows that are looked at together."""
 
 
-def mark_rows(
-    make: RowMaker, table: Table, graph: NeighborGraph, norms: npt.NDArray[np.float64]
-) -> list[dict[str, Any]]:
+def mark_rows(make: RowMaker, table: Table, graph: NeighborGraph, norms: npt.NDArray[np.float64]) -> list[Row]:
     """Return the rows that a reader should know by name.
 
     Parameters
@@ -61,7 +59,7 @@ def mark_rows(
     ]
 
 
-def _duplicates(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
+def _duplicates(make: RowMaker, table: Table, graph: NeighborGraph) -> list[Row]:
     """Return the largest groups of equal rows by the name of their first."""
     if not graph.n_duplicates:
         return []
@@ -77,7 +75,7 @@ def _duplicates(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict
     return [make.row("duplicate", len(rows), method="group", **_token(table, rows[0])) for rows in repeated[:_LISTED]]
 
 
-def _undertrained(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
+def _undertrained(make: RowMaker, table: Table, graph: NeighborGraph) -> list[Row]:
     """Return the seen tokens nearest in direction to the mean of the rows never seen."""
     if table.counts is None:
         return []

@@ -15,12 +15,12 @@ from theodolite.core.hashing import hash_json
 from theodolite.core.seeds import seed_from
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies import similarity_states, similarity_tables
+from theodolite.studies.rows import RowMaker
 from theodolite.studies.similarity_coherence import measure_table, read_lexicon
 from theodolite.studies.similarity_columns import COLUMNS
-from theodolite.studies.similarity_config import NO_PROMPTS, Config
+from theodolite.studies.similarity_config import MEASURED, NO_PROMPTS, Config
 from theodolite.studies.similarity_findings import find
 from theodolite.studies.similarity_measures import counts, measure_pair
-from theodolite.studies.similarity_rows import RowMaker
 from theodolite.studies.similarity_summary import summarize, summary_frame
 from theodolite.tables import Table, expand
 
@@ -152,7 +152,7 @@ def run(unit: Unit) -> UnitResult:
     if params["kind"] == _STATES:
         content, _ = similarity_states.partners(names[0], names[1], params["prompts"])
         _same(content, params["content"], names)
-        make = RowMaker({"model_a": names[0], "model_b": names[1], "which": _STATES})
+        make = RowMaker.of(COLUMNS, model_a=names[0], model_b=names[1], which=_STATES, condition=MEASURED)
         rows = similarity_states.measure_states(make, names[0], names[1], params)
         return UnitResult(rows=rows, inputs=[similarity_states.facts(name, params["prompts"])[0] for name in names])
     tables = [similarity_tables.table(*one) for one in params["tables"]]
@@ -208,10 +208,10 @@ def _partners(pair: tuple[str, str], config: Config) -> tuple[list[str], str]:
 
 
 def _maker(params: Mapping[str, Any], tables: list[Table]) -> RowMaker:
-    shared: dict[str, Any] = {"which": params["which"]}
+    shared: dict[str, Any] = {"which": params["which"], "condition": MEASURED}
     for side, (reference, _), table in zip("ab", params["tables"], tables, strict=False):
         shared |= {f"model_{side}": reference, f"tied_{side}": table.tied, f"extrinsic_{side}": table.n_dims}
-    return RowMaker(shared)
+    return RowMaker.of(COLUMNS, **shared)
 
 
 def _same(found: list[str], planned: list[str], names: list[str]) -> None:

@@ -14,8 +14,9 @@ from theodolite.dimension import null_points
 from theodolite.neighborhoods import neighbors
 from theodolite.similarity import coherence
 from theodolite.statistics import correlation, partial_correlation
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.similarity_config import COVARIANCE, PERMUTED
-from theodolite.studies.similarity_rows import Row, RowMaker
+from theodolite.studies.similarity_rows import correlation_row
 from theodolite.studies.similarity_tables import View, local_dimensions
 
 Floats = npt.NDArray[np.float64]
@@ -101,13 +102,13 @@ def against_dimension(
         for key, dimensions in a.dimensions.items():
             one = correlation(dimensions[rows], values, method="spearman", n_bootstrap=_RESAMPLES, seed=seed)
             place = {"method": f"{name} against {key[0]}", "scale": key[1]}
-            found.append(make.correlation("coherence_spearman", one, **place))
+            found.append(correlation_row(make, "coherence_spearman", one, **place))
             if a.table.counts is not None:
                 seen = np.log1p(a.table.counts[rows].astype(np.float64))
                 one = partial_correlation(
                     dimensions[rows], values, seen, method="spearman", n_bootstrap=_RESAMPLES, seed=seed
                 )
-                found.append(make.correlation("coherence_partial", one, **place))
+                found.append(correlation_row(make, "coherence_partial", one, **place))
         found += _curve(make, a.dimensions[largest][rows], values, name=name, scale=largest[1])
     return found
 

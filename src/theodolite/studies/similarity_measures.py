@@ -21,9 +21,10 @@ from theodolite.similarity import (
     rsa_spearman,
 )
 from theodolite.statistics import correlation, partial_correlation
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.similarity_coherence import against_dimension
 from theodolite.studies.similarity_config import GAUSSIAN, PERMUTED
-from theodolite.studies.similarity_rows import Row, RowMaker
+from theodolite.studies.similarity_rows import correlation_row
 from theodolite.studies.similarity_tables import Shared, View
 
 RESAMPLES = 300
@@ -190,13 +191,13 @@ def _local_dimensions(make: RowMaker, a: View, b: View, params: Mapping[str, Any
         shared = {"method": method, "scale": k}
         for measure, rule in (("dimension_pearson", "pearson"), ("dimension_spearman", "spearman")):
             found = correlation(first, second, method=rule, n_bootstrap=RESAMPLES, seed=params["seed"])  # type: ignore[arg-type]
-            rows.append(make.correlation(measure, found, **shared))
+            rows.append(correlation_row(make, measure, found, **shared))
         if counts is not None:
             seen = np.log1p(counts.astype(np.float64))
             found = partial_correlation(
                 first, second, seen, method="spearman", n_bootstrap=RESAMPLES, seed=params["seed"]
             )
-            rows.append(make.correlation("dimension_partial", found, **shared))
+            rows.append(correlation_row(make, "dimension_partial", found, **shared))
     shown = _sample(len(a.points), _POINTS_PER_LISTED * params["shown"], params["seed"])
     key = max((key for key in a.dimensions if key[0] == "pca"), default=None)
     if key is None:

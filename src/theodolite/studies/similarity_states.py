@@ -14,8 +14,8 @@ from theodolite.core.seeds import generator_from
 from theodolite.models import LanguageModel, hidden_states, load_model
 from theodolite.neighborhoods import neighbors
 from theodolite.prompts import positions, read_prompts, tokenize
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.similarity_measures import cka_row, overlap_row, rsa_row
-from theodolite.studies.similarity_rows import Row, RowMaker
 
 Ids = npt.NDArray[np.int64]
 
@@ -61,6 +61,9 @@ def partners(a: str, b: str, prompts: str) -> tuple[list[str], str]:
         return [], str(error)
     if ids_a != ids_b:
         return [], "they cut texts into different tokens, so that their states have no partners."
+    n_kinds = len(np.unique(np.concatenate(_token_ids(a, prompts))))
+    if n_kinds < _FEWEST:
+        return [], _few_kinds(prompts, n_kinds)
     return [str(first["content"]), str(second["content"]), ids_a], ""
 
 
@@ -84,9 +87,7 @@ def measure_states(make: RowMaker, a: str, b: str, params: Mapping[str, Any]) ->
     Raises
     ------
     ParameterError
-        If the models cut the text into different tokens.
-    PointsError
-        If the text holds too few kinds of tokens.
+        If the models cut the text into different tokens, or it holds too few kinds of tokens.
     """
     content, reason = partners(a, b, params["prompts"])
     if not content:
@@ -151,7 +152,7 @@ def states(reference: str, prompts: str, *, n: int, seed: int) -> torch.Tensor:
     if len(kept) > n:
         kept = np.sort(generator_from("similarity states", seed).choice(kept, size=n, replace=False))
     if len(kept) < _FEWEST:
-        raise PointsError(f"{prompts} holds {len(kept)} kinds of tokens, but at least {_FEWEST} are needed.")
+        raise PointsError(_few_kinds(prompts, len(kept)))
     ends = np.cumsum([len(ids) for ids in token_ids])
     chosen = [
         kept[(kept >= end - len(ids)) & (kept < end)] - (end - len(ids))
@@ -170,6 +171,10 @@ def _token_ids(reference: str, prompts: str) -> tuple[Ids, ...]:
     found = model(reference)
     most = min(_MOST_TOKENS, found.n_positions or _MOST_TOKENS)
     return tuple(tokenize(read_prompts(prompts), found.tokenizer, n_tokens=most).token_ids)
+
+
+def _few_kinds(prompts: str, n_kinds: int) -> str:
+    return f"{prompts} holds {n_kinds} kinds of tokens, but at least {_FEWEST} are needed. Give longer or other texts."
 
 
 def forget() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from math import hypot
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,9 @@ from theodolite.core.points import as_points
 from theodolite.core.seeds import generator_from
 from theodolite.dimension import DimensionEstimate, mle, twonn
 from theodolite.neighborhoods import NeighborGraph, neighbors
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.table_config import FREQUENCY_BAND, RANDOM_PART
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.table_rows import estimate_row, maker_of
 from theodolite.tables import Table
 
 N_BANDS = 4
@@ -22,7 +22,7 @@ _LEAST = 100
 """Rows that a band needs."""
 
 
-def frequency_bands(table: Table, graph: NeighborGraph, *, seed: int, discard: float) -> list[dict[str, Any]]:
+def frequency_bands(table: Table, graph: NeighborGraph, *, seed: int, discard: float) -> list[Row]:
     """Measure quarters of the tokens from the rarest to the most frequent, and quarters drawn at random.
 
     A dimension depends on how many points there are, so a band is to be compared with random rows of the same number,
@@ -55,7 +55,7 @@ def frequency_bands(table: Table, graph: NeighborGraph, *, seed: int, discard: f
         lambda graph: twonn(graph, discard=discard),
         lambda graph: mle(graph, k=_K),
     )
-    make = RowMaker.of(table, condition=FREQUENCY_BAND)
+    make = maker_of(table, condition=FREQUENCY_BAND)
     rows = []
     for band, members in enumerate(np.array_split(by_count, N_BANDS), start=1):
         counts = table.counts[members]
@@ -63,11 +63,11 @@ def frequency_bands(table: Table, graph: NeighborGraph, *, seed: int, discard: f
             rows.append(make.row("band_count", count, method=name, x=float(band), n_used=len(members)))
         found = _graph(table, members)
         for estimator in estimators:
-            rows += make.estimate(estimator(found), x=float(band))
+            rows.append(estimate_row(make, estimator(found), x=float(band)))
     shuffled = generator_from("random parts", seed).permutation(seen)
     parts = [_graph(table, np.sort(part)) for part in np.array_split(shuffled, N_BANDS)]
     for estimator in estimators:
-        rows += _mean(RowMaker.of(table, condition=RANDOM_PART), [estimator(part) for part in parts])
+        rows.append(_mean(maker_of(table, condition=RANDOM_PART), [estimator(part) for part in parts]))
     return rows
 
 
@@ -75,10 +75,10 @@ def _graph(table: Table, members: npt.NDArray[np.int64]) -> NeighborGraph:
     return neighbors(as_points(table.points)[members], k=_K)
 
 
-def _mean(make: RowMaker, estimates: list[DimensionEstimate]) -> list[dict[str, Any]]:
+def _mean(make: RowMaker, estimates: list[DimensionEstimate]) -> Row:
     """Return the mean of estimates on disjoint rows, whose errors are independent."""
-    (row,) = make.estimate(estimates[0])
+    row = estimate_row(make, estimates[0])
     row["value"] = fmean(one.value for one in estimates)
     row["stderr"] = hypot(*(one.stderr for one in estimates)) / len(estimates)
     row["radius"] = fmean(one.radius for one in estimates)
-    return [row]
+    return row

@@ -12,9 +12,9 @@ from sklearn.manifold import trustworthiness
 from theodolite.core.hashing import canonical_json
 from theodolite.core.points import as_points
 from theodolite.neighborhoods import NeighborGraph
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.similarity_tokens import TokenIndex
 from theodolite.studies.table_bands import N_BANDS
-from theodolite.studies.table_rows import RowMaker
 from theodolite.tables import Table
 
 NEAREST = 10
@@ -33,7 +33,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def explored_rows(make: RowMaker, table: Table, graph: NeighborGraph, *, most: int) -> list[dict[str, Any]]:
+def explored_rows(make: RowMaker, table: Table, graph: NeighborGraph, *, most: int) -> list[Row]:
     """Return one row for each token that an explorer of the table shows, and how far its map can be trusted.
 
     Parameters
@@ -142,7 +142,7 @@ def _neighbor(index: TokenIndex, found: tuple[int, float, float], listed: set[in
     return entry if row in listed else [*entry, index.name(row)]
 
 
-def _map(make: RowMaker, index: TokenIndex, chosen: Integers) -> tuple[dict[int, list[float]], list[dict[str, Any]]]:
+def _map(make: RowMaker, index: TokenIndex, chosen: Integers) -> tuple[dict[int, list[float]], list[Row]]:
     """Return the place of each row in the plane of most variance, and what that plane leaves out."""
     rows = chosen[index.place[chosen] >= 0]
     if len(rows) < _MAPPED or index.table.n_dims < _MAPPED:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from theodolite.dimension import DimensionEstimate
 from theodolite.neighborhoods import Hubness, NeighborGraph
-from theodolite.studies.table_rows import RowMaker
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Reference, Table, describe
 
 _BINS = 60
@@ -20,7 +20,7 @@ _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 _HALF = 0.5
 
 
-def count_rows(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[str, Any]]:
+def count_rows(make: RowMaker, table: Table, graph: NeighborGraph) -> list[Row]:
     """Return how many rows of each kind the table holds and how many were measured."""
     counts = {
         "stored": table.n_stored,
@@ -37,7 +37,7 @@ def count_rows(make: RowMaker, table: Table, graph: NeighborGraph) -> list[dict[
     return [make.row("count", count, method=kind) for kind, count in counts.items()]
 
 
-def count_parameters(make: RowMaker, table: Table) -> list[dict[str, Any]]:
+def count_parameters(make: RowMaker, table: Table) -> list[Row]:
     """Return the number of parameters of the model that a table is from; nothing where it is not from a whole model."""
     reference = Reference.parse(table.provenance["reference"])
     found = describe(replace(reference, selector=None))
@@ -46,7 +46,7 @@ def count_parameters(make: RowMaker, table: Table) -> list[dict[str, Any]]:
     return [make.row("parameters", sum(prod(tensor.shape) for tensor in found.tensors))]
 
 
-def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64]) -> list[Row]:
     """Return quantiles and histogram of the row lengths, and the shortest tokens by name."""
     finite = np.flatnonzero(np.isfinite(norms))
     values = norms[finite]
@@ -59,9 +59,7 @@ def describe_norms(make: RowMaker, table: Table, norms: npt.NDArray[np.float64])
     return rows + [make.row("norm", norms[index], method="shortest", **_token(table, index)) for index in shortest]
 
 
-def describe_hubs(
-    make: RowMaker, graph: NeighborGraph, hubs: Hubness, norms: npt.NDArray[np.float64]
-) -> list[dict[str, Any]]:
+def describe_hubs(make: RowMaker, graph: NeighborGraph, hubs: Hubness, norms: npt.NDArray[np.float64]) -> list[Row]:
     """Return how unevenly rows serve as neighbors, and how many of the places the shortest rows take."""
     graph_norms = norms[graph.rows]
     n_short = max(1, int(_SHORTEST_SHARE * graph.n_points))
@@ -74,7 +72,7 @@ def describe_hubs(
     ]
 
 
-def name_hubs(make: RowMaker, table: Table, graph: NeighborGraph, hubs: Hubness) -> list[dict[str, Any]]:
+def name_hubs(make: RowMaker, table: Table, graph: NeighborGraph, hubs: Hubness) -> list[Row]:
     """Return the rows that are most often neighbors, by name."""
     shared = {"scale": graph.k, "n_used": graph.n_points}
     return [
@@ -95,14 +93,14 @@ def low_cosine_share(make: RowMaker, graph: NeighborGraph) -> dict[str, Any]:
     return make.row("low_cosine_share", share, stderr=stderr, scale=1, n_used=len(low))
 
 
-def local_dimensions(make: RowMaker, estimate: DimensionEstimate) -> list[dict[str, Any]]:
+def local_dimensions(make: RowMaker, estimate: DimensionEstimate) -> list[Row]:
     """Return the histogram of the local dimension of each row, up to twice the extrinsic dimension."""
     assert estimate.pointwise is not None
     values = estimate.pointwise[np.isfinite(estimate.pointwise)]
     return histogram(make, "lid_histogram", np.minimum(values, 2 * estimate.n_dims), scale=estimate.n2)
 
 
-def histogram(make: RowMaker, measure: str, values: npt.NDArray[np.float64], **columns: Any) -> list[dict[str, Any]]:
+def histogram(make: RowMaker, measure: str, values: npt.NDArray[np.float64], **columns: Any) -> list[Row]:
     """Return a histogram as one row for each bin: x is the left edge, params holds the width."""
     low, high = float(values.min()), float(values.max())
     if high - low <= _SAME * abs(high):  # all alike: a bin must be wider than the numbers are fine

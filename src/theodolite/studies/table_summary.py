@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.hashing import canonical_json
+from theodolite.studies.flat_summary import flat_summary
 from theodolite.studies.size_trends import trend_rows
 from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM
 
@@ -76,11 +76,10 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """
     flat = []
     for row in summarize(frame):
-        nulls = row.pop("null", {})
-        params = row.pop("params")
-        columns = {"params": canonical_json(params), **{f"null_{kind}": nulls.get(kind) for kind in NULLS}}
-        flat.append({"redundancy": None, "unit_norm": None, **row, **columns})
-    return pl.from_dicts(flat, infer_schema_length=None) if flat else pl.DataFrame()
+        nulls, params = row.pop("null", {}), row.pop("params")
+        beside = {f"null_{kind}": nulls.get(kind) for kind in NULLS}
+        flat.append({"redundancy": None, "unit_norm": None, **row, "params": params, **beside})
+    return flat_summary(flat)
 
 
 def _values(frame: pl.DataFrame) -> dict[tuple[Any, ...], float]:

@@ -11,8 +11,8 @@ import polars as pl
 from theodolite.core.errors import NotFoundError, ParameterError
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies import dimension, table_config, table_summary
+from theodolite.studies.rows import RowMaker
 from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_rows import RowMaker
 from theodolite.studies.training_config import EVERY, Config
 from theodolite.studies.training_drops import drops, find
 from theodolite.studies.training_losses import known_losses
@@ -94,7 +94,7 @@ def run(unit: Unit) -> UnitResult:
     """
     if unit.study != NAME:
         raise ParameterError(f"A unit of {unit.study!r} is no unit of the training study.")
-    make = RowMaker({"model": unit.params["reference"], "condition": table_config.MEASURED})
+    make = RowMaker.of(COLUMNS, model=unit.params["reference"], condition=table_config.MEASURED)
     return UnitResult(
         rows=[
             make.row("loss", loss, method="validation", step=step, revision=f"step{step}")

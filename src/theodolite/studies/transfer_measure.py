@@ -16,6 +16,7 @@ from theodolite.models.steering_generation import generate
 from theodolite.models.steering_hooks import Steering, plan_steering
 from theodolite.models.steering_scores import predictions, score_pairs, side_effects
 from theodolite.studies import transfer_sources as sources
+from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.transfer_columns import COLUMNS
 from theodolite.studies.transfer_config import NATIVE, STATES
 from theodolite.studies.transfer_effects import Spread, is_monotone, mean_spread, ratio_spread, slopes, working_range
@@ -23,8 +24,6 @@ from theodolite.transfer import LinearMap, cosine, identity_map, random_map
 
 Floats = npt.NDArray[np.float64]
 Changes = Mapping[float, Floats]
-
-_BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Measurement:
     fitted: list[TokenPair]
     held_out: list[TokenPair]
     seed: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     windows: list[npt.NDArray[np.int64]] = field(default_factory=list)
     unsteered: list[torch.Tensor] = field(default_factory=list)
@@ -88,7 +87,7 @@ class Measurement:
         if isinstance(value, Spread):
             numbers = {"value": value.value, "stderr": value.stderr, "low": value.low, "high": value.high}
         finite = {name: one if np.isfinite(one) else None for name, one in numbers.items()}
-        self.rows.append({**_BLANK, **shared, "measure": measure, **finite, **columns})
+        self.rows.append(RowMaker.of(COLUMNS, **shared).row(measure, finite.pop("value"), **finite, **columns))
 
     def steering(self, direction: Floats, strength: float, *, layer: int, norm: float) -> Steering:
         """Return what to add for one strength."""
