@@ -309,10 +309,17 @@ def test_states_without_partners_are_refused_and_said(planted):
     assert any("hidden states" in said and "is a table without a model" in said for said in warnings)
 
 
-def test_a_text_of_few_kinds_of_tokens_is_refused(tmp_path):
-    (tmp_path / "same.txt").write_text("the dog and the cat " * 40)
+def test_a_text_of_few_kinds_of_tokens_leaves_out_the_states_and_says_so(tmp_path):
+    same = str(tmp_path / "same.txt")
+    Path(same).write_text("the dog and the cat " * 40)
     with pytest.raises(PointsError, match="kinds of tokens, but at least 50"):
-        similarity_states.states("bundled:pocket-64", str(tmp_path / "same.txt"), n=100, seed=0)
+        similarity_states.states("bundled:pocket-64", same, n=100, seed=0)
+    units = similarity.plan(Config(("bundled:pocket-64", "bundled:pocket-128"), **SMALL | {"prompts": same}))
+    assert [unit.params["which"] for unit in units if unit.params["kind"] != "table"] == ["input", "output"]
+    (said,) = {unit.params["no_states"] for unit in units if unit.params.get("no_states")}
+    assert "kinds of tokens, but at least 50 are needed" in said
+    with pytest.raises(ParameterError, match="cannot be compared: .* kinds of tokens"):
+        similarity_states.measure_states(None, "bundled:pocket-64", "bundled:pocket-128", {"prompts": same})
     similarity_states.forget()
 
 
