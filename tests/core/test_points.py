@@ -153,15 +153,31 @@ def test_a_clean_table_is_a_view():
     assert clean_points(table).values.data_ptr() == table.data_ptr()
 
 
+def test_rows_whose_squares_overflow_or_vanish_are_finite_and_not_zero():
+    table = np.array([[3e30, 1.0], [1e-30, 0.0], [0.0, 0.0], [2.0, 1.0]], dtype=np.float32)
+    clean = clean_points(table)
+    assert (clean.n_points, clean.n_nonfinite, clean.n_zero) == (4, 0, 1)
+
+
+def test_rows_alike_in_a_few_columns_only_stay():
+    table = np.zeros((5, 64))
+    table[:, 5] = [1, 2, 3, 2, 1]  # every eighth column is compared first
+    assert first_occurrences(torch.from_numpy(table)).tolist() == [True, True, True, False, False]
+
+
 @given(TABLES)
 def test_first_occurrences_are_those_of_a_plain_loop(table):
     assert first_occurrences(torch.from_numpy(table)).tolist() == naive_first(table)
 
 
+def _all_alike(values, rows=None):
+    return torch.zeros(len(values) if rows is None else len(rows), dtype=torch.int64)
+
+
 @given(TABLES)
 def test_first_occurrences_are_exact_when_every_hash_collides(table):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_row_hashes", lambda values: torch.zeros(values.shape[0], dtype=torch.int64))
+        patch.setattr(module, "_row_hashes", _all_alike)
         assert first_occurrences(torch.from_numpy(table)).tolist() == naive_first(table)
 
 

@@ -26,6 +26,7 @@ Duplicates = Literal["collapse", "keep"]
 
 _VALUES_PER_CHUNK = 1 << 16  # 256 KiB of float32: the passes below stay in cache
 _ROWS_NAMED = 5
+_KEY_COLUMNS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +199,8 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
 def first_occurrences(values: torch.Tensor) -> torch.Tensor:
     """Mark each row that no earlier row equals.
 
-    Rows are hashed to 64 bits and only rows of equal hash are compared, so the answer is exact and costs about one
-    pass over memory.
+    A few columns tell most rows apart; rows that share those with another are hashed whole to 64 bits, and only rows of
+    equal hash are compared, so the answer is exact and costs little where there are few duplicates.
 
     Parameters
     ----------
@@ -216,50 +217,69 @@ def first_occurrences(values: torch.Tensor) -> torch.Tensor:
     >>> first_occurrences(torch.tensor([[1.0], [0.0], [-0.0], [1.0]])).tolist()
     [True, True, False, False]
     """
-    hashes = _row_hashes(values)
-    n_points = len(hashes)
-    _, group = torch.unique(hashes, return_inverse=True)
-    order = torch.arange(n_points, device=values.device)
-    leader = torch.full((n_points,), n_points, device=values.device).scatter_reduce_(0, group, order, "amin")[group]
-    first = leader == order
-    followers = torch.nonzero(~first).flatten()
-    if len(followers) == 0:
+    n_points, n_dims = values.shape
+    first = torch.ones(n_points, dtype=torch.bool, device=values.device)
+    alike = _alike(_row_hashes(values[:, :: -(-n_dims // _KEY_COLUMNS)]))
+    if len(alike) == 0:
         return first
-    collided = followers[(values[followers] != values[leader[followers]]).any(dim=1)]
+    hashes = _row_hashes(values, alike)
+    _, group = torch.unique(hashes, return_inverse=True)
+    leader = torch.full((len(alike),), n_points, device=values.device).scatter_reduce_(0, group, alike, "amin")[group]
+    followers, leaders = alike[leader != alike], leader[leader != alike]
+    first[followers] = False
+    collided = followers[(values[followers] != values[leaders]).any(dim=1)]
     if len(collided):  # equal hashes, other coordinates: decide these few by sorting the rows themselves
         _, kept = np.unique((values[collided] + 0.0).cpu().numpy(), axis=0, return_index=True)
         first[collided[torch.from_numpy(kept).to(collided.device)]] = True
     return first
 
 
+def _alike(hashes: torch.Tensor) -> torch.Tensor:
+    """Find the rows whose hash another row has too, ascending."""
+    ordered = np.sort(hashes.cpu().numpy())
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice) == 0:
+        return torch.empty(0, dtype=torch.int64, device=hashes.device)
+    return torch.nonzero(torch.isin(hashes, torch.from_numpy(np.unique(twice)).to(hashes.device))).flatten()
+
+
 def _row_flags(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Say for each row whether it is finite and whether it is all zero, without a second table in memory."""
-    finite = torch.empty(values.shape[0], dtype=torch.bool, device=values.device)
-    zero = torch.empty_like(finite)
-    for chunk in _chunks(values):
-        largest = values[chunk].abs().amax(dim=1)
-        finite[chunk] = torch.isfinite(largest)
-        zero[chunk] = largest == 0
+    """Say for each row whether it is finite and whether it is all zero, without a second table in memory.
+
+    A norm that is finite and above zero says both at once; other rows, whose squares may only have overflowed, are
+    looked at number by number.
+    """
+    finite = torch.ones(values.shape[0], dtype=torch.bool, device=values.device)
+    zero = torch.zeros_like(finite)
+    norms = torch.linalg.vector_norm(values, dim=1)
+    odd = torch.nonzero(~((norms > 0) & (norms < torch.inf))).flatten()
+    for chunk in _chunks(values, len(odd)):
+        rows = odd[chunk]
+        largest = values[rows].abs().amax(dim=1)
+        finite[rows] = torch.isfinite(largest)
+        zero[rows] = largest == 0
     return finite, zero
 
 
-def _chunks(values: torch.Tensor) -> Iterator[slice]:
-    """Cut the rows into slices of about `_VALUES_PER_CHUNK` numbers (much larger ones on a GPU)."""
+def _chunks(values: torch.Tensor, n_rows: int) -> Iterator[slice]:
+    """Cut so many rows into slices of about `_VALUES_PER_CHUNK` numbers (much larger ones on a GPU)."""
     numbers = _VALUES_PER_CHUNK if values.device.type == "cpu" else _VALUES_PER_CHUNK << 8
     step = max(1, numbers // values.shape[1])
-    for start in range(0, values.shape[0], step):
+    for start in range(0, n_rows, step):
         yield slice(start, start + step)
 
 
-def _row_hashes(values: torch.Tensor) -> torch.Tensor:
-    """Hash each row to an int64 by a random linear form over its bit pattern (arithmetic modulo 2**64)."""
+def _row_hashes(values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+    """Hash each row, or each of some, to an int64 by a random linear form over its bits (arithmetic modulo 2**64)."""
     narrow = values.dtype == torch.float32
     words = torch.int32 if narrow and values.shape[1] % 2 else torch.int64  # two float32 to a word where they fit
     n_words = values.shape[1] // 2 if narrow and words == torch.int64 else values.shape[1]
     draw = np.random.Generator(np.random.PCG64(0)).integers(-(2**63), 2**63, size=n_words, dtype=np.int64)
     weights = torch.from_numpy(draw | 1).to(values.device)
-    hashes = torch.empty(values.shape[0], dtype=torch.int64, device=values.device)
-    for chunk in _chunks(values):
-        bits = (values[chunk] + 0.0).contiguous().view(words)  # adding 0.0 makes -0.0 equal to 0.0
+    n_rows = values.shape[0] if rows is None else len(rows)
+    hashes = torch.empty(n_rows, dtype=torch.int64, device=values.device)
+    for chunk in _chunks(values, n_rows):
+        some = values[chunk if rows is None else rows[chunk]]
+        bits = (some + 0.0).contiguous().view(words)  # adding 0.0 makes -0.0 equal to 0.0
         hashes[chunk] = (bits * weights).sum(dim=1)
     return hashes
