@@ -2,8 +2,9 @@
 
 import json
 import pickle
-import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import polars as pl
@@ -37,11 +38,37 @@ class Refusing(MemoryFileSystem):
         raise ValueError("no credentials")
 
 
+class Clock:
+    """Time for those who wait for a lease: it passes while they sleep, and something may happen meanwhile."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.meanwhile = lambda: None
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.meanwhile()
+
+
 @pytest.fixture(autouse=True)
-def file_systems(monkeypatch):
+def clock(monkeypatch):
+    clock = Clock()
+    waiting = SimpleNamespace(time=time.time, monotonic=lambda: clock.now, sleep=clock.sleep)
+    monkeypatch.setattr(lease, "time", waiting)
+    monkeypatch.setattr(lease, "EVERY", 600.0)
+    return clock
+
+
+def count_up(path):
+    """Renew a lease as its holder does."""
+    holder = json.loads(path.read_bytes())
+    path.write_bytes(json.dumps({**holder, "beat": holder["beat"] + 1}).encode())
+
+
+@pytest.fixture(autouse=True)
+def file_systems():
     fsspec.register_implementation("slowly", SlowlyWritten, clobber=True)
     fsspec.register_implementation("refusing", Refusing, clobber=True)
-    monkeypatch.setattr(lease, "EVERY", 0.05)
     yield
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]
@@ -208,9 +235,10 @@ def test_a_store_that_refuses_says_so(toy, url, monkeypatch):
         execute(toy, toy.Config(), out=url)
 
 
-def test_a_second_driver_behind_a_url_is_refused_while_the_first_lives(toy, url):
+def test_a_second_driver_behind_a_url_is_refused_while_the_first_lives(toy, url, clock):
     path = UrlPath(url) / ".lock"
     with leased(path, doing="writing it"):
+        clock.meanwhile = lambda: count_up(path)
         assert is_leased(path)
         with pytest.raises(RunError, match=r"process \(pid \d+ of this machine\) is writing .*run\. Wait for it"):
             execute(toy, toy.Config(), out=url)
@@ -233,25 +261,27 @@ def test_a_lease_of_the_dead_is_taken_over(toy, url, host):
     assert execute(toy, toy.Config(), out=url).status == "success"
 
 
-def test_a_lease_that_is_counted_up_from_elsewhere_is_respected(url):
+def test_a_lease_that_is_counted_up_from_elsewhere_is_respected(url, clock):
     path = UrlPath(url) / ".lock"
     holder = {"pid": 1, "host": "far away", "token": "x", "beat": 0, "time": 0}
     path.write_bytes(json.dumps(holder).encode())
-    stop = threading.Event()
 
-    def count():
-        while not stop.wait(0.02):
-            holder["beat"] += 1
-            path.write_bytes(json.dumps(holder).encode())
+    def renewed_once_in_a_while():
+        if clock.now > lease.EVERY:
+            count_up(path)
 
-    thread = threading.Thread(target=count)
-    thread.start()
-    try:
-        with pytest.raises(RunError, match="pid 1 of another machine"), leased(path, doing="writing it"):
-            pass
-    finally:
-        stop.set()
-        thread.join()
+    clock.meanwhile = renewed_once_in_a_while
+    with pytest.raises(RunError, match="pid 1 of another machine"), leased(path, doing="writing it"):
+        pass
+
+
+def test_a_lease_is_counted_up_while_it_is_held(url, monkeypatch):
+    monkeypatch.setattr(lease, "EVERY", 0.01)
+    path = UrlPath(url) / ".lock"
+    with leased(path, doing="writing it"):
+        while lease._read(path).get("beat", 0) < 3:
+            time.sleep(0.01)
+    assert not path.is_file()
 
 
 def test_a_lease_that_another_took_is_left_to_it(url):
