@@ -7,6 +7,7 @@ import pytest
 from theodolite.core.errors import RunError
 from theodolite.runs import lock
 from theodolite.runs.lock import is_locked, locked
+from theodolite.runs.shard import Shard
 
 
 def test_a_folder_has_one_driver(tmp_path):
@@ -44,14 +45,42 @@ def test_the_lock_is_released_by_an_error(tmp_path):
     assert not is_locked(tmp_path)
 
 
-def test_a_reader_that_looks_for_a_moment_does_not_stop_the_driver(tmp_path, monkeypatch):
+@pytest.fixture
+def reader(tmp_path):
+    """Somebody who looks whether the folder is locked, and is stopped by the system just then."""
     (tmp_path / ".lock").touch()
-    reader = os.open(tmp_path / ".lock", os.O_RDONLY)
-    fcntl.flock(reader, fcntl.LOCK_SH)
-    monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
+    descriptor = os.open(tmp_path / ".lock", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_a_reader_that_looks_does_not_stop_the_driver_however_long_it_takes(tmp_path, monkeypatch, reader):
+    looks = []
+
+    def pause(seconds):
+        looks.append(seconds)
+        if sum(looks) > 50:
+            fcntl.flock(reader, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(lock.time, "sleep", pause)
     with locked(tmp_path) as guarded:
         assert guarded
-    os.close(reader)
+    assert len(looks) > 100
+
+
+def test_a_reader_that_never_goes_away_is_not_waited_for_for_ever(tmp_path, monkeypatch, reader):
+    monkeypatch.setattr(lock.time, "sleep", lambda _: None)
+    with pytest.raises(RunError, match="Another process is writing"), locked(tmp_path):
+        pass
+
+
+def test_who_is_refused_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock.time, "sleep", pytest.fail)
+    shard = Shard(number=1, count=2)
+    for first, second in ((None, None), (None, shard), (shard, None), (shard, shard)):
+        with locked(tmp_path, shard=first), pytest.raises(RunError), locked(tmp_path, shard=second):
+            pass
 
 
 def test_a_file_system_without_locks_is_said_to_guard_nothing(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ LOCK_NAME = ".lock"
 _TURN = ".turn.lock"
 _SHARD = re.compile(r"\.shard-(\d{1,9})-of-(\d{1,9})\.lock")
 _ADVICE = "Wait for it, stop it, or choose another folder."
-_ATTEMPTS = 5  # a reader that looks whether the folder is locked holds the lock for microseconds
+_PATIENCE = 60.0  # seconds; who only looks whether a folder is locked holds the lock for microseconds, or is stopped
 _PAUSE = 0.05
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -120,21 +120,36 @@ def _held(folder: Location, name: str, kind: int) -> Iterator[bool]:
 
 
 def _acquire(descriptor: int, folder: Location, name: str, kind: int) -> bool:
-    """Take the lock; return False where the file system has none."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                return False
-            if error.errno not in _BUSY:
-                raise cannot_write(folder / name, error) from error
-        if attempt + 1 < _ATTEMPTS:
+    """Take the lock, waiting for those who only look at it; return False where the file system has none.
+
+    Whoever wants the lock alone and may only share it waits for readers, or for shards, which are known by theirs.
+    """
+    waited = 0.0
+    try:
+        while not _try(descriptor, kind):
+            if kind == fcntl.LOCK_EX:
+                _refuse_shards(folder, name)
+            if kind == fcntl.LOCK_SH or waited >= _PATIENCE or not _try(descriptor, fcntl.LOCK_SH):
+                raise RunError(f"Another process{_holder(descriptor)} is {_doing(folder, name)}. {_ADVICE}")
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             time.sleep(_PAUSE)
-    if kind == fcntl.LOCK_EX:
-        _refuse_shards(folder, name)
-    raise RunError(f"Another process{_holder(descriptor)} is {_doing(folder, name)}. {_ADVICE}")
+            waited += _PAUSE
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return False
+        raise cannot_write(folder / name, error) from error
+    return True
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    """Take the lock if it is free, and say whether it was."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        raise
+    return True
 
 
 def _refuse_shards(folder: Location, name: str) -> None:
