@@ -5,6 +5,16 @@ import json
 import numpy as np
 import pytest
 
+from theodolite.runs import Unit
+from theodolite.studies import STUDIES, resolve
+
+ONE, TWO = {"references": ["one"]}, {"references": ["one", "two"]}
+GIVEN = dict.fromkeys(STUDIES, ONE) | {
+    "probe": {"references": ["one"], "prompts": ["labeled.jsonl"]},
+    "neighbors": {"reference": "one"},
+    "similarity": TWO,
+    "transfer": {"sources": ["one"], "targets": ["two"]},
+}
 SETTINGS = ("--k", "6", "--mle-k", "5", "--nulls", "gaussian", "--out", "run")
 
 
@@ -36,3 +46,27 @@ def test_a_run_stops_at_the_first_failure_where_that_is_asked_for(theodolite, ta
     assert len(failures(tmp_path)) == 1
     assert not (tmp_path / "run" / "table.parquet").exists()
     assert theodolite("status", "run", "--json").json["remaining"] == 5
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_run_of_which_nothing_succeeds_names_the_first_failure_and_can_be_shown(
+    theodolite, monkeypatch, tmp_path, name
+):
+    study = resolve(name)
+    unit = Unit(study=study.NAME, version=study.VERSION, params={}, label="the only unit")
+
+    def fail(unit):
+        raise ValueError("its numbers are broken")
+
+    monkeypatch.setattr(study, "plan", lambda _: [unit])
+    monkeypatch.setattr(study, "run", fail)
+    (tmp_path / "study.yaml").write_text(
+        f"study: {name}\nversion: {study.VERSION}\nconfig: {json.dumps(GIVEN[name])}\n"
+    )
+    done = theodolite("run", "study.yaml", "--out", "run")
+    assert done.code == 1
+    assert "its numbers are broken (No unit of run could be done: 1 failed, listed in its failures.jsonl.)" in done.err
+    assert len(failures(tmp_path)) == 1
+    shown = theodolite("report", "run")
+    assert (shown.code, shown.err) == (0, "")
+    assert "its numbers are broken" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

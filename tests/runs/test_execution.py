@@ -107,7 +107,7 @@ def test_a_failing_unit_is_isolated_and_listed(toy, tmp_path):
     assert (failure.label, failure.exception, failure.attempts) == ("unit 1", "ValueError", 1)
     assert failure.message == "unit 1 always fails"
     assert "toy.py" in failure.traceback
-    assert run.warnings[0] == "1 of 4 units failed; see failures.jsonl."
+    assert run.warnings[0] == "1 of 4 units failed; see failures.jsonl. The first, unit 1: unit 1 always fails"
     (line,) = run.store.failures_path.read_text().splitlines()
     assert set(json.loads(line)) == {"key", "label", "exception", "message", "traceback", "attempts", "time"}
     assert run.units()["status"].to_list() == ["done", "failed", "done", "done"]

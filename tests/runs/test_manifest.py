@@ -50,6 +50,8 @@ def test_lone_surrogates_do_not_stop_a_manifest(path):
         ({"units": {}}, r"is damaged: units\.planned, units\.kept"),
         ({"sessions": [{}]}, r"is damaged: sessions\.started"),
         ({"sessions": [{"started": "yesterday"}]}, r"is damaged: sessions\.started"),
+        ({"columns": {"value": "Object"}}, "is damaged: columns missing or of the wrong type"),
+        ({"columns": ["value"]}, "is damaged: columns missing or of the wrong type"),
         ({"table": []}, "is damaged: table missing or of the wrong type. Restore it, or delete the folder"),
     ],
 )

@@ -63,7 +63,10 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
     if run.manifest["table"] is None and (running.shard is not None or running.on_error == "stop"):
         return _say_how_far(name, run, running, output)
     if run.status == "failed":
-        raise TheodoliteError(f"{failures[0].message} (No unit of {run.path} could be done: {len(failures)} failed.)")
+        raise TheodoliteError(
+            f"{failures[0].message} (No unit of {run.path} could be done: {len(failures)} failed, listed in its "
+            "failures.jsonl.)"
+        )
     summary, findings, page = write_report(run)
     for warning in run.warnings:
         output.say(f"warning: {warning}")

@@ -53,3 +53,7 @@ class RunError(TheodoliteError, RuntimeError):
 
 class GeometryWarning(UserWarning):
     """Something was dropped, clipped or approximated; the same fact is a field of the result."""
+
+
+class RunWarning(UserWarning):
+    """Units of a run failed; the same is said in `Run.warnings`, and unit by unit in `Run.failures()`."""

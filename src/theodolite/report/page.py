@@ -195,9 +195,9 @@ def _chapter(run: Run) -> Chapter:
 
 
 def shown_parts(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> list[Part]:
-    """Return the parts of a chapter that have something to show; the chapter itself where it has no parts."""
+    """Return the parts of a chapter that have something to show, or its first; the chapter itself if it has no parts."""
     parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
-    return [part for part in parts if part.headline.rows or part.figures or len(chapter.parts) < 2]
+    return [part for part in parts if part.headline.rows or part.figures] or parts[:1]
 
 
 def _part(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> Part:

@@ -24,7 +24,7 @@ _STATUS_SENTENCES = {
     "interrupted": "This run was interrupted: the numbers below are those of the units that are done.",
     "failed": "This run failed: the numbers below are those of the units that were done before.",
 }
-_HIDDEN = frozenset({"inputs", "warnings", "sessions", "config", "command", "environment", "table", "units"})
+_HIDDEN = frozenset({"inputs", "warnings", "sessions", "config", "command", "environment", "table", "units", "columns"})
 
 
 def banners(manifest: Mapping[str, Any], status: str) -> list[str]:

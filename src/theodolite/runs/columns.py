@@ -66,7 +66,7 @@ class Column:
     key: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in _KINDS and self.dtype not in _POLARS and self.dtype not in _LISTS:
+        if self.dtype not in _KINDS and not is_type(self.dtype):
             raise ParameterError(
                 f"A column cannot have dtype {self.dtype!r}. Use one of {', '.join((*_KINDS, *_POLARS))}, "
                 "or a list such as List(Int32)."
@@ -76,6 +76,17 @@ class Column:
     def polars_name(self) -> str:
         """Name of the polars type the column is stored as."""
         return _KINDS.get(self.dtype, self.dtype)
+
+
+def is_type(name: object) -> bool:
+    """Say whether something names a type that a column can be stored as.
+
+    Examples
+    --------
+    >>> is_type("List(Int32)"), is_type("Object")
+    (True, False)
+    """
+    return name in _POLARS or name in _LISTS
 
 
 def columns_hash(columns: Mapping[str, Column]) -> str:

@@ -186,6 +186,7 @@ class Driver:
         failures = self._failures(self.units)
         self.store.replace_failures(failures)
         if failures and (stopped or counts["kept"] + counts["done"] == 0):
+            self._warn(failures)
             self._close("failed", None)
             return
         self._write_table(failures)
@@ -202,7 +203,17 @@ class Driver:
         manifest["part_seconds"] = gathered.parts
         manifest["warnings"] = [*self.notes, *gathered.warnings]
         if failures:
-            manifest["warnings"].insert(0, f"{len(failures)} of {len(self.units)} units failed; see failures.jsonl.")
+            self._warn(failures)
+
+    def _warn(self, failures: Sequence[FailureRecord]) -> None:
+        """Put first among the warnings how many units failed, and why the first of the plan did."""
+        places = {unit.key: place for place, unit in enumerate(self.units)}
+        first = min(failures, key=lambda record: places[record.key])
+        self.manifest["warnings"].insert(
+            0,
+            f"{len(failures)} of {len(self.units)} units failed; see failures.jsonl. The first, "
+            f"{first.label or first.key}: {first.message}",
+        )
 
     def _close(self, status: Status, error: str | None) -> None:
         """Put the end of the session into the manifest. Where an error is on its way, a refusal must not hide it."""
@@ -265,6 +276,7 @@ class Driver:
             units={"planned": len(self.units), "kept": 0, "done": 0, "failed": 0},
             unit_seconds=None,
             part_seconds={},
+            columns={name: column.polars_name for name, column in self.study.COLUMNS.items()},
             table=None,
             inputs=previous["inputs"] if previous else [],
             warnings=list(self.notes),

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from theodolite.core.errors import RunError
 from theodolite.core.hashing import canonical_json, hash_json
+from theodolite.runs.columns import is_type
 from theodolite.runs.location import Location
 
 SCHEMA_VERSION = 1
@@ -58,7 +59,7 @@ class Manifest(TypedDict):
 
     Timestamps are ISO 8601 in UTC, seconds come from a clock that does not jump. `config_sha256` covers study, version
     and config: a folder continues only under the same one. `part_seconds` says how much of `unit_seconds` went to which
-    part of the work, where a study says so.
+    part of the work, where a study says so. `columns` are names and types of the table; manifests of before lack them.
     """
 
     schema_version: int
@@ -73,6 +74,7 @@ class Manifest(TypedDict):
     units: UnitCounts
     unit_seconds: float | None
     part_seconds: dict[str, float]
+    columns: dict[str, str]
     table: TableNote | None
     inputs: list[dict[str, Any]]
     warnings: list[str]
@@ -189,11 +191,17 @@ def parse_manifest(path: Location) -> Manifest:
         wrong = [f"units.{name}" for name in _COUNTS if not isinstance(content["units"].get(name), int)]
     if not wrong and not all(isinstance(one, dict) and is_time(one.get("started")) for one in content["sessions"]):
         wrong = ["sessions.started"]
+    if not wrong and not _are_types(content.get("columns", {})):
+        wrong = ["columns"]
     if wrong:
         raise RunError(
             f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type. Restore it, or delete the folder."
         )
     return cast(Manifest, content)
+
+
+def _are_types(columns: Any) -> bool:
+    return isinstance(columns, dict) and all(is_type(one) for one in columns.values())
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

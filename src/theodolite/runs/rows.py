@@ -28,12 +28,13 @@ def schema_of(columns: Mapping[str, Column]) -> dict[str, pl.DataType]:
     >>> schema_of({"layer": Column(dtype="int", meaning="0 = embedding output")})
     {'layer': Int64}
     """
-    return {name: _type_of(column.polars_name) for name, column in columns.items()}
+    return {name: type_of(column.polars_name) for name, column in columns.items()}
 
 
-def _type_of(polars_name: str) -> pl.DataType:
+def type_of(polars_name: str) -> pl.DataType:
+    """Return the polars type of this name, such as `List(Int32)`."""
     inner = _inner(polars_name)
-    return pl.List(_type_of(inner)) if inner else getattr(pl, polars_name)()
+    return pl.List(type_of(inner)) if inner else getattr(pl, polars_name)()
 
 
 def _inner(polars_name: str) -> str:

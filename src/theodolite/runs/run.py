@@ -16,6 +16,7 @@ from theodolite.runs.atomic import write_atomically
 from theodolite.runs.location import Location, locate
 from theodolite.runs.lock import is_locked
 from theodolite.runs.manifest import Manifest
+from theodolite.runs.rows import type_of
 from theodolite.runs.store import FailureRecord, Store
 from theodolite.runs.table import STUDY
 from theodolite.runs.unit_file import read_unit_file, read_unit_record
@@ -113,6 +114,8 @@ class Run:
     def table(self) -> pl.DataFrame:
         """Return all rows, in the order of the plan; of a run that is not finished, those that are there.
 
+        The columns are those of the study, also where no unit could be done.
+
         Raises
         ------
         RunError
@@ -143,7 +146,9 @@ class Run:
                 except FormatError:  # the next session finds it and does it again
                     continue
                 frames.append(frame if unit.study == study else frame.with_columns(pl.lit(unit.study).alias(STUDY)))
-        return pl.concat(frames, how="diagonal_relaxed", rechunk=True) if frames else pl.DataFrame()
+        schema = {name: type_of(kind) for name, kind in self.manifest.get("columns", {}).items()}
+        whole = pl.concat([pl.DataFrame(schema=schema), *frames], how="diagonal_relaxed", rechunk=True)
+        return whole.select(list(schema)) if schema else whole
 
     def _finished_table(self, sha256: str) -> pl.LazyFrame:
         path = self.store.table_path

@@ -96,6 +96,8 @@ class ShardDriver(Driver):
         status: Status = "failed" if not finished else "partial" if failures else "success"
         if finished:
             self._write_table(failures)
+        else:
+            self._warn(failures)
         self._end_manifest(status)
         self.store.write_manifest(with_shards(self.folder, self.manifest))
 

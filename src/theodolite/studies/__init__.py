@@ -1,5 +1,6 @@
 """Studies by name: one file per experiment, the only place where sources and numerics meet."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,7 +93,12 @@ def run(
     Returns
     -------
     Run
-        The finished run: `.table()` is a polars frame with the study's columns.
+        The finished run: `.table()` is a polars frame with the study's columns, empty where every unit failed.
+
+    Warns
+    -----
+    RunWarning
+        If units failed: how many, and why the first did.
 
     Raises
     ------
@@ -109,12 +115,17 @@ def run(
     ...     finished.status
     'success'
     """
-    from theodolite.runs import config_from_mapping  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.core.errors import RunWarning  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.runs import config_from_mapping  # noqa: PLC0415
     from theodolite.runs.runners import make_runner  # noqa: PLC0415
 
     config = config_from_mapping(resolve(name).Config, settings)
     chosen = make_runner(runner, workers=workers, address=address)
-    return execute(name, config, out=out, runner=chosen, shard=shard, on_error=on_error, progress=progress)
+    finished = execute(name, config, out=out, runner=chosen, shard=shard, on_error=on_error, progress=progress)
+    if failures := finished.failures():
+        many = f"{len(failures)} units failed; see failures.jsonl in {finished.path}."
+        warnings.warn(f"{many} The first, {failures[0].label}: {failures[0].message}", RunWarning, stacklevel=2)
+    return finished
 
 
 def execute(

@@ -148,6 +148,7 @@ def _map(make: RowMaker, index: TokenIndex, chosen: Integers) -> tuple[dict[int,
     if len(rows) < _MAPPED or index.table.n_dims < _MAPPED:
         return {}, []
     points = as_points(index.table.points)[torch.from_numpy(rows)].double().numpy()
+    points = np.ldexp(points, -np.frexp(np.abs(points).max(axis=1, keepdims=True))[1])  # squares could overflow
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     fitted = PCA(n_components=2, svd_solver="covariance_eigh").fit(points)
     plane: Floats = fitted.transform(points)

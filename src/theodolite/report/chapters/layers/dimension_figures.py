@@ -255,7 +255,7 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     """
     rows = structured(averaged(frame, "dimension")).filter(pl.col("layer") > 0)
     gride = rows.filter(pl.col("method") == "gride")["scale"].unique().to_list()
-    wanted = 4 if 4 in gride else min(gride, default=None)
+    wanted = 4 if 4 in gride else min(gride, default=0)
     rows = rows.filter((pl.col("method") != "gride") | (pl.col("scale") == wanted))
     names = [
         f"{method_label(method)} ({n1} and {n2}), {POSITIONS.get(where, where)}"

@@ -167,7 +167,7 @@ def graph_data(frame: pl.DataFrame) -> pl.DataFrame:
     """
     rows = main_positions(structured(averaged(frame, "reciprocity", "transitivity")))
     there = rows["scale"].unique().to_list()
-    k = min(there, key=lambda one: abs(one - _GRAPH_K), default=None)
+    k = min(there, key=lambda one: abs(one - _GRAPH_K), default=0)
     rows = rows.filter(pl.col("scale") == k)
     return rows.select("name", "layer", "measure", "scale", "value", "sd", "stderr", "n_prompts", "n_used").sort(
         "name", "measure", "layer"
