@@ -7,7 +7,7 @@ another if the paired difference over prompts exceeds five of its standard error
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -17,6 +17,8 @@ from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.layer_summary import MODEL, correlations
 from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.reading import SURE
+
+Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 HEADLINE_SCALE = 4
@@ -43,24 +45,24 @@ class Difference:
         return abs(self.value) > SURE * self.stderr
 
 
-def headline(frame: pl.DataFrame) -> pl.DataFrame:
+def headline(frame: Rows) -> Rows:
     """Return the dimensions that stand for the clouds: GRIDE at neighbors 2 and 4, else what is there of it.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    frame : polars.DataFrame or polars.LazyFrame
         The study's table.
 
     Returns
     -------
-    polars.DataFrame
+    polars.DataFrame or polars.LazyFrame
         Rows of one estimator at one scale; all positions where they were measured, else the first of each type.
     """
-    rows = frame.filter(pl.col("measure") == "dimension")
+    chosen = pl.col("measure") == "dimension"
     for column, wanted in (("positions", "all"), ("method", "gride"), ("scale", HEADLINE_SCALE)):
-        there = rows[column].drop_nulls().unique().sort().to_list()
-        rows = rows.filter(pl.col(column).is_in([wanted] if wanted in there else there[:1]))
-    return rows
+        there = frame.lazy().filter(chosen).select(pl.col(column).drop_nulls().unique().sort()).collect()[column]
+        chosen &= pl.col(column).is_in([wanted] if wanted in there else there[:1].to_list())
+    return frame.filter(chosen)
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:

@@ -31,13 +31,15 @@ _TOKEN_MEASURES = ("surprisal",)
 _GIVEN = ("n_types", "n_tokens")
 _CORRELATED = (*_GIVEN, "dimension", "logit_dimension", "loss", "entropy")
 _CORRELATED_COLUMNS = (*MODEL, "prompt_row", "positions", "layer", "measure", "method", "n1", "scale", "value")
+_MOST_AT_ONCE = 1 << 18
+"""Rows of a measure from which on each layer is averaged alone."""
 _N_BOOTSTRAP = 400
 _FEWEST = 20
 """Resamples where the interval is not wanted."""
 
 
 def read(scan: pl.LazyFrame) -> pl.DataFrame:
-    """Read the study's table with text as codes: the same words in half the memory, for tables of many prompts.
+    """Read the study's table with text as codes and whole numbers in four bytes, for tables of many prompts.
 
     Parameters
     ----------
@@ -47,17 +49,17 @@ def read(scan: pl.LazyFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The same rows; columns of text are categorical.
+        The same rows in two fifths of the memory; columns of text are categorical, whole numbers Int32.
     """
-    return scan.with_columns(cs.string().cast(pl.Categorical)).collect()
+    return scan.with_columns(cs.string().cast(pl.Categorical), cs.by_dtype(pl.Int64).cast(pl.Int32)).collect()
 
 
-def profiles(frame: pl.DataFrame) -> pl.DataFrame:
+def profiles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """Average every measure over prompts.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    frame : polars.DataFrame or polars.LazyFrame
         The study's table.
 
     Returns
@@ -68,10 +70,21 @@ def profiles(frame: pl.DataFrame) -> pl.DataFrame:
         `within`, the mean standard error of a single prompt; `n_used`, mean tokens.
     """
     numbered = frame.lazy().select(*_PLACE, "prompt_row", *_AVERAGED).with_row_index("row")
-    measures = frame["measure"].drop_nulls().unique(maintain_order=True).to_list()
-    averaged = [measure for measure in measures if measure not in _TOKEN_MEASURES]
-    parts = [_profiles(numbered.filter(pl.col("measure") == measure).collect()) for measure in averaged or [""]]
+    parts = [_profiles(numbered.filter(one).collect()) for one in _divided(frame.lazy())]
     return pl.concat(parts).sort("row").drop("row")
+
+
+def _divided(frame: pl.LazyFrame) -> Iterator[pl.Expr]:
+    """Yield conditions that divide the rows without dividing an average, because its keys take the memory."""
+    averaged = frame.filter(pl.col("measure").is_in(_TOKEN_MEASURES).not_())
+    found = averaged.group_by("measure", maintain_order=True).agg(pl.len(), pl.col("layer").unique()).collect()
+    for measure, n_rows, layers in found.iter_rows():
+        for layer in layers if n_rows > _MOST_AT_ONCE else ():
+            yield (pl.col("measure") == measure) & pl.col("layer").eq_missing(pl.lit(layer))
+        if n_rows <= _MOST_AT_ONCE:
+            yield pl.col("measure") == measure
+    if found.is_empty():
+        yield pl.lit(value=False)
 
 
 def _profiles(rows: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from theodolite.report.chapters.layers.rows import main_positions, prepared, structured
+from theodolite.report.chapters.layers.rows import finite, main_positions, named, prepared, structured
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
@@ -27,13 +27,13 @@ def correlation_data(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         With its bootstrap interval and p value, and the partial correlation given tokens and distinct tokens.
     """
-    rows = structured(prepared(frame, "dimension", "loss", "n_types", "n_tokens"))
+    rows = structured(finite(frame, "dimension", "loss", "n_types", "n_tokens"))
     dimensions = main_positions(rows.filter(pl.col("measure") == "dimension")).filter(
         (pl.col("method") == "gride") & (pl.col("layer") > 0) & pl.col("scale").is_in(list(_SCALES))
     )
-    labels = rows.select("model", "revision", "name").unique()
+    labels = named(rows.select("model", "revision").unique(maintain_order=True).collect())
     facts = rows.filter(pl.col("measure") != "dimension")
-    found = correlations(pl.concat([dimensions, facts]).drop("name"))
+    found = correlations(pl.concat([dimensions.collect(), facts.collect()]))
     found = found.filter(
         (pl.col("statistic") == "pearson") & (pl.col("quantity") == "loss") & pl.col("value").is_finite()
     )

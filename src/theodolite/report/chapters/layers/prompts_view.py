@@ -9,7 +9,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_value
 from theodolite.report.chapter import Section, table_section
-from theodolite.report.chapters.layers.rows import main_positions, prepared, structured
+from theodolite.report.chapters.layers.rows import finite, main_positions, named, prepared, structured
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import Piece, token_pieces
 from theodolite.studies.layer_findings import headline
@@ -113,8 +113,8 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
 
 def _dimensions(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the headline dimension of each prompt as written at each layer above the embedding."""
-    rows = structured(prepared(frame, "dimension")).filter(pl.col("layer") > 0)
-    return rows if rows.is_empty() else main_positions(headline(rows)).sort("name", "prompt_row", "layer")
+    rows = structured(finite(frame, "dimension")).filter(pl.col("layer") > 0)
+    return named(main_positions(headline(rows)).collect()).sort("name", "prompt_row", "layer")
 
 
 def _of(prompts: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

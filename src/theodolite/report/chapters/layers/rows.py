@@ -1,8 +1,10 @@
 """Which rows of a layer study a figure shows, averaged over prompts and named for people."""
 
 import polars as pl
+import polars.selectors as cs
 
 from theodolite.report.selection import short_names
+from theodolite.studies.layer_findings import Rows
 from theodolite.studies.layer_summary import profiles
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import (
@@ -14,6 +16,8 @@ from theodolite.studies.layers_config import (
 )
 
 _TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
+_HELD = {"str": cs.string() | cs.categorical(), "int": cs.integer(), "float": cs.float()}
+"""Types that a column may have until its rows are few."""
 _CONTROL_ORDER = (STRUCTURED, BLOCK_SHUFFLE, WORD_REPLACEMENT, FULL_SHUFFLE, RANDOM_VOCABULARY)
 POSITIONS = {"all": "all tokens", "first": "first of each token type"}
 
@@ -33,19 +37,56 @@ def prepared(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     polars.DataFrame
         Columns of `COLUMNS`, then `name`: the short name of the model.
     """
+    return named(finite(frame, *measures).collect())
+
+
+def finite(frame: pl.DataFrame, *measures: str) -> pl.LazyFrame:
+    """Return the rows of some measures that hold a finite number, as they are stored and not read yet.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a layer study; columns may be missing.
+    *measures : str
+        Which measures; all where none is named.
+
+    Returns
+    -------
+    polars.LazyFrame
+        Columns of `COLUMNS`, each of any type of its kind.
+    """
     missing = [pl.lit(None).alias(name) for name in COLUMNS if name not in frame.columns]
-    if measures:
-        frame = frame.filter(pl.col("measure").is_in(list(measures)))
-    frame = frame.with_columns(missing).select(
-        [pl.col(name).cast(_TYPES[column.dtype], strict=False) for name, column in COLUMNS.items()]
+    rows = frame.lazy().filter(pl.col("measure").is_in(list(measures))) if measures else frame.lazy()
+    rows = rows.with_columns(missing).select(list(COLUMNS))
+    held = {kind: set(cs.expand_selector(frame, one)) for kind, one in _HELD.items()}
+    rows = rows.with_columns(
+        pl.col(name).cast(_TYPES[one.dtype], strict=False)
+        for name, one in COLUMNS.items()
+        if name not in held[one.dtype]
     )
-    frame = frame.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
+    return rows.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
+
+
+def named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the types that the study stores, and the short name of each model.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        With columns `model` and `revision`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same rows, with the column `name`.
+    """
+    rows = rows.with_columns(cs.categorical().cast(pl.String), cs.signed_integer().cast(pl.Int64))
     model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
-    frame = frame.with_columns(model.fill_null(pl.col("model")).alias("name"))
-    names = short_names(frame["name"].unique(maintain_order=True).drop_nulls().to_list())
+    rows = rows.with_columns(model.fill_null(pl.col("model")).alias("name"))
+    names = short_names(rows["name"].unique(maintain_order=True).drop_nulls().to_list())
     in_order = pl.Enum(list(dict.fromkeys(names.values())))  # sorts as the study lists its models
-    named = pl.col("name").replace_strict(names, default=None, return_dtype=pl.String)
-    return frame.with_columns(named.cast(in_order))
+    short = pl.col("name").replace_strict(names, default=None, return_dtype=pl.String)
+    return rows.with_columns(short.cast(in_order))
 
 
 def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
@@ -63,9 +104,7 @@ def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     polars.DataFrame
         As `theodolite.studies.layer_summary.profiles`, with the columns `name` and `condition`, the control in words.
     """
-    rows = prepared(frame, *measures)
-    labels = rows.select("model", "revision", "name").unique()
-    means = profiles(rows.drop("name")).join(labels, on=["model", "revision"], how="left", nulls_equal=True)
+    means = named(profiles(finite(frame, *measures)))
     conditions = [control_label(*one) for one in means.select("control", "level").iter_rows()]
     return means.with_columns(pl.Series("condition", conditions, dtype=pl.String))
 
@@ -106,13 +145,13 @@ def conditions_in(rows: pl.DataFrame) -> list[str]:
     return [one[2] for one in sorted(found, key=lambda one: (known.get(one[0], len(known)), one[1] or 0.0, one[2]))]
 
 
-def main_positions(rows: pl.DataFrame) -> pl.DataFrame:
+def main_positions(rows: Rows) -> Rows:
     """Keep the rows of all positions where there are some, else those of the first of each token type."""
-    there = rows["positions"].drop_nulls().unique().to_list()
+    there = rows.lazy().select(pl.col("positions").drop_nulls().unique()).collect()["positions"].to_list()
     return rows.filter(pl.col("positions") == ("all" if "all" in there else "first")) if there else rows
 
 
-def structured(rows: pl.DataFrame) -> pl.DataFrame:
+def structured(rows: Rows) -> Rows:
     """Keep the prompts as they are."""
     return rows.filter(pl.col("control") == STRUCTURED)
 
