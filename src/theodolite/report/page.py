@@ -195,7 +195,7 @@ def _chapter(run: Run) -> Chapter:
 
 
 def shown_parts(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Sequence[Finding]) -> list[Part]:
-    """Return the parts of a chapter that have something to show, or its first; the chapter itself if it has no parts."""
+    """Return the parts of a chapter that have something to show, its first where none has; itself without parts."""
     parts = [_part(one, frame, summary, findings) for one in chapter.parts or (chapter,)]
     return [part for part in parts if part.headline.rows or part.figures] or parts[:1]
 
