@@ -12,6 +12,7 @@ from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import Unit, execute, open_run, status
 from theodolite.runs.lock import is_locked, locked, shards_at_work
 from theodolite.runs.shard import Shard
+from theodolite.runs.store import Store
 
 
 def units_of(groups):
@@ -150,6 +151,13 @@ def test_a_shard_with_another_plan_is_refused_while_others_work(toy, tmp_path):
     with locked(tmp_path, shard=Shard(number=1, count=2)), other_plan:
         execute(toy, config, out=tmp_path, shard="2/2")
     assert execute(toy, config, out=tmp_path, shard="2/2").status == "success"
+
+
+def test_a_folder_that_another_shard_begins_just_now_holds_no_strangers(toy, tmp_path, monkeypatch):
+    execute(toy, toy.Config(n_units=4), out=tmp_path, shard="1/2")
+    looks, exists = iter([False]), Store.exists
+    monkeypatch.setattr(Store, "exists", lambda self: next(looks, True) and exists(self))
+    assert execute(toy, toy.Config(n_units=4), out=tmp_path, shard="2/2").status == "success"
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"sessions": 3}', '{"plan_sha256": "0", "sessions": [1, {}]}'])

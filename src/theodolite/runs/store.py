@@ -140,7 +140,7 @@ class Store:
             strangers = sorted(one.name for one in self.path.iterdir() if not _is_leftover(one.name))
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        if strangers:
+        if strangers and not self.exists():  # another shard may have begun the run meanwhile
             shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
             raise RunError(
                 f"{self.path} is not empty and is not a run (it holds {shown}). "
