@@ -106,15 +106,17 @@ def test_a_table_that_is_gone_is_said_to_be_gone(run):
 def test_status_counts_from_the_folder(run):
     told = status(run)
     assert (told.status, told.planned, told.done, told.failed, told.remaining) == ("partial", 4, 3, 1, 0)
-    assert told.rate > 0
+    assert told.rate is None or told.rate > 0, "small units may end in the same moment, as files tell moments"
     assert told.seconds_left is None
     unfinished(run)
+    for moment, path in enumerate(run.store.units_path.glob("*.parquet")):
+        os.utime(path, (1e9, 1e9 + moment))
     told = status(run)
     assert (told.status, told.done, told.failed, told.remaining) == ("interrupted", 2, 1, 1)
     with locked(run.path):
         told = status(run)
         assert told.status == "running"
-        assert told.seconds_left == pytest.approx(1 / told.rate)
+        assert told.rate == told.seconds_left == 1.0
 
 
 def test_status_of_files_that_are_all_of_one_moment_has_no_rate(run, toy):
