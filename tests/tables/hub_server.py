@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,10 +21,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import huggingface_hub
 import pytest
 
-from theodolite.tables import hub_patience, hub_resolve
+from theodolite.tables import hub_model, hub_patience, hub_request, hub_resolve
 
 LARGE = 1 << 16
 _CHUNK = 1 << 16
+_PATIENT = 900.0
+"""Seconds without a byte after which clients give up: on a busy machine a server in the same process may need some."""
 
 
 @dataclass(kw_only=True)
@@ -151,7 +154,7 @@ class Answer(BaseHTTPRequestHandler):
     ignore_range = False
     etag_suffix = ""
     most: int | None = None
-    slow: float = 0.0
+    holds: Callable[[], bool] | None = None
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -182,7 +185,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.is_blobs = self.server is self.hub._servers[1]
-        self.ignore_range, self.etag_suffix, self.most, self.slow = False, "", None, 0.0
+        self.ignore_range, self.etag_suffix, self.most, self.holds = False, "", None, None
         self.seen = Seen(
             host="blobs" if self.is_blobs else "hub",
             method=self.command,
@@ -335,8 +338,8 @@ class Answer(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 self.seen.sent += len(chunk)
                 left -= len(chunk)
-                if self.slow:
-                    threading.Event().wait(self.slow)
+                while self.holds is not None and self.holds():
+                    time.sleep(0.01)
         if cut:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -404,6 +407,11 @@ def serving(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Hub]:
     patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "huggingface"))
     patch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(folder / "token"))
     patch.setattr(hub_patience, "pause", hub.waits.append)
+    for module in (hub_patience, hub_model, hub_request, hub_resolve):
+        patch.setattr(module, "TIMEOUT", _PATIENT)
+    for name in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+        patch.setattr(huggingface_hub.constants, name, int(_PATIENT))
+    patch.setattr(hub_resolve, "_REMEMBERED", 10**9)  # no five minutes end in the middle of a test
     hub_resolve._resolve.cache_clear()
     try:
         yield hub

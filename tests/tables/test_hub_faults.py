@@ -1,11 +1,14 @@
 """What a server, a connection or a login can do wrong: explained, tried again where it may pass, never for ever."""
 
+import itertools
 import logging
+import socket
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -13,7 +16,7 @@ import torch
 
 from theodolite import bundled
 from theodolite.core.errors import NotFoundError, ParameterError, ReferenceSyntaxError, RemoteError, TheodoliteError
-from theodolite.tables import describe, expand, hub_request, load_table, model_folder
+from theodolite.tables import describe, expand, hub_patience, hub_request, load_table, model_folder
 from theodolite.tables.hub_resolve import _resolve
 
 NAME = "pocket/128"
@@ -184,18 +187,27 @@ def _after(n: int) -> Callable:
 
 def test_slow_connections(hub, model: Path, server, monkeypatch) -> None:
     describe(REFERENCE)
+    patient = hub_request.TIMEOUT
+
+    def pause(seconds: float) -> None:
+        hub.waits.append(seconds)
+        monkeypatch.setattr(hub_request, "TIMEOUT", patient)
+
+    monkeypatch.setattr(hub_patience, "pause", pause)
     monkeypatch.setattr(hub_request, "TIMEOUT", 0.2)
-    hub.faults.append(server.times(1, server.only(str(model / "model.safetensors"), server.setting(slow=0.5))))
+    held = server.setting(holds=lambda: not hub.waits)  # a piece, and then nothing until the client gives up
+    hub.faults.append(server.only(str(model / "model.safetensors"), held))
     assert same_as(model)
     assert hub.waits == [0.5]
 
 
 def test_a_connection_that_gives_next_to_nothing(hub, model: Path, server, monkeypatch) -> None:
-    monkeypatch.setattr(hub_request, "TIMEOUT", 0.1)
-    monkeypatch.setattr(hub_request, "_SLOWEST", 10_000_000)
-    hub.faults.append(server.times(2, server.only(str(model / "model.safetensors"), server.setting(slow=0.04))))
+    describe(REFERENCE)
+    readings = itertools.count(step=10_000)  # seconds between two pieces, until the client gives up
+    clock = SimpleNamespace(monotonic=lambda: 0 if hub.waits else next(readings))
+    monkeypatch.setattr(hub_request, "time", clock)
     assert same_as(model)
-    assert 1 <= len(hub.waits) <= 2
+    assert hub.waits == [0.5]
 
 
 def test_a_server_that_ignores_ranges(hub, model: Path, server, tmp_path: Path) -> None:
@@ -329,11 +341,14 @@ def test_something_that_is_no_hub(hub, model: Path, body: bytes) -> None:
 
 
 def test_a_server_that_is_not_there(hub, model: Path, monkeypatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://user:password@127.0.0.1:9")
-    with pytest.raises(
-        RemoteError, match=r"The Hub at 127\.0\.0\.1:9 could not be reached for hub:pocket/128"
-    ) as caught:
-        load_table(REFERENCE)
+    with socket.socket() as silent:  # a port that is taken, and where nobody listens
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("HF_ENDPOINT", f"http://user:password@127.0.0.1:{port}")
+        with pytest.raises(
+            RemoteError, match=rf"The Hub at 127\.0\.0\.1:{port} could not be reached for hub:pocket/128"
+        ) as caught:
+            load_table(REFERENCE)
     assert "password" not in "".join(traceback.format_exception(caught.value))
     assert len(hub.waits) == 4
     monkeypatch.setenv("HF_ENDPOINT", "ftp://example.org")
