@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from theodolite.core.errors import ParameterError
+from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension import (
     adaptive,
     calibrate,
@@ -78,6 +78,29 @@ def test_linearity_sees_a_mixture_of_dimensions(model_graph):
     bent = twonn_linearity(model_graph(np.c_[np.ones(4000), rng.pareto(rates) + 1]))
     assert not bent.straight
     assert bent.lower_slope > 1.5 * bent.upper_slope
+
+
+def test_only_the_nearest_two_neighbors_have_a_straight_line(model_graph):
+    """Under constant density (r_2 / r_4)^d is drawn from Beta(2, 2), whose plot begins flat."""
+    rng = np.random.default_rng(4)
+    ratios = rng.beta(2, 2, 4000) ** (-1 / 5)
+    distances = np.c_[np.full(4000, 0.5), np.ones(4000), (1 + ratios) / 2, ratios]
+    bent = twonn_linearity(model_graph(distances), n1=2)
+    assert not bent.straight
+    assert bent.upper_slope > 1.3 * bent.lower_slope
+    x = np.sort(np.log(ratios))[:3600]
+    below = np.arange(1, 3601) / 4000
+    slope = (x @ -np.log(1 - below)) / (x @ x)
+    assert bent.distance == pytest.approx(np.abs(below - (1 - np.exp(-slope * x))).max())
+    assert bent.n_used == 4000
+    with pytest.raises(ParameterError, match="n1=0 is no neighbor"):
+        twonn_linearity(model_graph(distances), n1=0)
+    with pytest.raises(ParameterError, match="compares 8 neighbors"):
+        twonn_linearity(model_graph(distances), n1=4)
+    with pytest.raises(ParameterError, match="discard=1 must be a share"):
+        twonn_linearity(model_graph(distances), discard=1)
+    with pytest.raises(PointsError, match="needs 4 ratios that are not all 1, but 3 of 4 remain"):
+        twonn_linearity(model_graph(distances[:4]))
 
 
 def test_constant_density_reaches_as_far_as_the_density_is_constant(square_graph):

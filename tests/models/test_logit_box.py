@@ -19,15 +19,16 @@ def test_equal_to_plain_numpy(dtype):
     p = -np.sort(-softmax(logits.double().numpy(), axis=1), axis=1)
     z = -np.sort(-logits.double().numpy(), axis=1)
     parts = -p * np.log(p)
+    close = 1e-12 if dtype == torch.float64 else 2e-6  # 9,000 terms summed in float32
     for column, k in enumerate(box.k_values):
-        assert_allclose(box.mass[:, column], p[:, :k].sum(axis=1), rtol=1e-12)
-        assert_allclose(box.entropy_share[:, column], parts[:, :k].sum(axis=1) / parts.sum(axis=1), rtol=1e-10)
+        assert_allclose(box.mass[:, column], p[:, :k].sum(axis=1), rtol=close)
+        assert_allclose(box.entropy_share[:, column], parts[:, :k].sum(axis=1) / parts.sum(axis=1), rtol=10 * close)
         assert_allclose(box.length[:, column], z[:, 0] - z[:, k - 1], atol=1e-12)
-    assert_allclose(box.entropy, parts.sum(axis=1), rtol=1e-12)
+    assert_allclose(box.entropy, parts.sum(axis=1), rtol=close)
 
 
 def test_whole_vocabulary_and_flat_predictions():
-    flat = logit_box(torch.zeros(2, 10), k_values=range(1, 11))
+    flat = logit_box(torch.zeros(2, 10, dtype=torch.float64), k_values=range(1, 11))
     assert_allclose(flat.mass, np.arange(1, 11) / 10 * np.ones((2, 1)), rtol=1e-12)
     assert_allclose(flat.entropy_share, flat.mass, rtol=1e-12)
     assert_allclose(flat.entropy, np.log(10), rtol=1e-12)
@@ -59,7 +60,7 @@ def test_refusals():
     with pytest.raises(PointsError, match="row for each token"):
         logit_box(logits[0], k_values=[1])
     logits[1, 1] = torch.nan
-    with pytest.raises(PointsError, match="Logits are not finite"):
+    with pytest.raises(PointsError, match="NaN or infinity"):
         logit_box(logits, k_values=[1])
     for n_dims, length, n_samples in ((0, 1.0, 10), (2, -1.0, 10), (2, np.inf, 10), (2, 1.0, 1)):
         with pytest.raises(ParameterError, match="A box needs n_dims"):

@@ -67,6 +67,7 @@ def test_dimension_goes_with_loss_where_it_was_planted():
     assert verdict([*clouds([5, 8, 7], slope=-0.4), *facts()], "dimension-loss") == "not supported"
     assert verdict([*clouds([5, 8, 7]), *facts()], "dimension-loss") == "undecided"
     found = correlations(frame(rows)).filter((pl.col("quantity") == "loss") & (pl.col("statistic") == "pearson"))
+    found = found.filter(pl.col("measure") == "dimension")
     for row in found.iter_rows(named=True):
         values = [one["value"] for one in rows if one["measure"] == "dimension" and one["layer"] == row["layer"]]
         expected = np.corrcoef(np.log(values), LOSS)[0, 1]
@@ -124,6 +125,56 @@ def test_lag_zero_pairs_a_layer_with_its_own_entropy_and_lag_one_with_the_one_be
     by_lag = {lag: found.filter(pl.col("lag") == lag)["value"].to_list() for lag in (0, 1)}
     assert by_lag[1] == pytest.approx([1, 1, 1])
     assert max(np.abs(by_lag[0])) < 0.6
+
+
+def test_a_wider_logit_box_goes_with_less_entropy_where_it_was_planted():
+    boxes = [{"prompt_row": row, "measure": "box_length", "value": float(5 - LOSS[row])} for row in range(N_PROMPTS)]
+    rows = [*clouds([5, 8, 7]), *facts(), *boxes]
+    assert (verdict(rows, "box-entropy"), verdict(rows, "box-loss")) == ("supported", "supported")
+    (said,) = [one.evidence for one in find(frame(rows)) if one.id == "box-loss"]
+    assert said.startswith(f"Spearman correlation over {N_PROMPTS} prompts -1.00")
+    turned = [{**row, "value": 5 - row["value"]} for row in boxes]
+    assert verdict([*clouds([5, 8, 7]), *facts(), *turned], "box-entropy") == "not supported"
+    found = correlations(frame(rows)).filter(pl.col("measure") == "box_length")
+    assert set(found.select("quantity", "statistic").rows()) == {
+        (quantity, statistic) for quantity in ("entropy", "loss") for statistic in ("pearson", "spearman")
+    }
+    assert found.filter(pl.col("quantity") == "loss")["value"].to_list() == pytest.approx([-1, -1])
+
+
+def checks(k_star, gap, *, positions="all"):
+    """What the checks of two layers found: k* and the gaps of the plots of 100 ratios each."""
+    noise = np.random.Generator(np.random.PCG64(9)).normal(0, 0.2, (N_PROMPTS, 2))
+    for row in range(N_PROMPTS):
+        for layer in (1, 2):
+            place = {"prompt_row": row, "layer": layer, "positions": positions, "n_used": 100}
+            reached = {"measure": "constant_density", "scale": 63}
+            yield {**place, **reached, "method": "mean", "value": k_star + noise[row, layer - 1]}
+            yield {**place, **reached, "method": "at_limit", "value": 0.25}
+            for n1 in (1, 2):
+                yield {**place, "measure": "linearity_gap", "n1": n1, "scale": 2 * n1, "value": gap[n1 - 1]}
+
+
+def test_constant_density_and_straight_lines_are_read_off_the_checks():
+    rows = [*clouds([5, 8, 7]), *checks(20, (0.05, 0.2)), *checks(3, (0.2, 0.2), positions="first")]
+    assert verdict(rows, "constant-density") == "supported"
+    assert verdict(rows, "straight-line") == "supported"
+    assert verdict(rows, "constant-density-types") == "not supported"
+    assert verdict(rows, "straight-line-types") == "not supported"
+    assert verdict([*clouds([5, 8, 7]), *checks(4, (0.05, 0.05))], "constant-density") == "undecided"
+    assert verdict([*clouds([5, 8, 7]), *checks(4, (0.05, 0.05))], "straight-line") == "undecided"
+    said = {one.id: one.evidence for one in find(frame(rows))}
+    assert "the search ends at 63, which 25% of the tokens reach" in said["constant-density"]
+    assert "in 100% to 100% of the prompts" in said["straight-line"]
+    assert verdict(clouds([5, 8, 7]), "constant-density") is None
+
+
+def test_verdicts_are_read_at_the_scale_asked_for():
+    rows = frame([*clouds([5, 8, 10, 7, 6], scale=2), *clouds([5, 6, 7, 8, 10], scale=4)])
+    for scale, expected in ((2, "supported"), (4, "not supported")):
+        (one,) = [one for one in find(rows, scale=scale) if one.id == "peak-inside"]
+        assert one.verdict == expected
+        assert f"neighbors {scale // 2} and {scale}" in one.evidence
 
 
 def test_the_headline_falls_back_to_what_was_measured():

@@ -9,7 +9,7 @@ import torch
 
 from theodolite import studies
 from theodolite.core.errors import ParameterError, TheodoliteError
-from theodolite.dimension import gride, mle
+from theodolite.dimension import constant_density_neighbors, gride, mle, twonn, twonn_linearity
 from theodolite.models import evaluate_loss, hidden_states, load_model
 from theodolite.neighborhoods import neighbors
 from theodolite.studies import layers
@@ -31,10 +31,13 @@ SMALL = {
 }
 
 
+SETTINGS = {"shuffles": [1], "full_shuffles": 2, "lens": "logit", "homogeneity": True}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("layers") / "run"
-    return studies.run("layers", references=[MODEL], shuffles=[1], full_shuffles=2, lens="logit", out=out, **SMALL)
+    return studies.run("layers", references=[MODEL], out=out, **SETTINGS, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +131,40 @@ def test_loss_and_entropies_are_the_models(finished, states):
     assert by_lens["value"][-1] == pytest.approx(entropy, abs=1e-3)  # the last layer's lens is the model itself
 
 
+def test_the_logit_box_has_as_many_sides_as_the_logits_have_dimensions(finished, states):
+    _, found = states
+    logits = found.logits.double().numpy()
+    dimension = of(finished, "logit_dimension", positions="all", method="gride", scale=4)["value"].item()
+    highest = -np.sort(-logits, axis=1)
+    length = (highest[:, 0] - highest[:, round(dimension) - 1]).mean()
+    assert round(dimension) > 1
+    assert of(finished, "box_length")["value"].item() == pytest.approx(length, rel=1e-4)
+    p = np.exp(highest - np.logaddexp.reduce(highest, axis=1, keepdims=True))
+    mass = of(finished, "logit_mass", method="probability").sort("scale", nulls_last=True)
+    assert mass["scale"].to_list() == [1, 3, 16, 32, 128, None]
+    expected = [p[:, : k or round(dimension)].sum(axis=1).mean() for k in mass["scale"]]
+    assert mass["value"].to_list() == pytest.approx(expected, rel=1e-4)
+    parts = -p * np.log(p)
+    share = of(finished, "logit_mass", method="entropy").filter(pl.col("scale") == 32)["value"].item()
+    assert share == pytest.approx((parts[:, :32].sum(axis=1) / parts.sum(axis=1)).mean(), rel=1e-3)
+    assert finished.table().filter(pl.col("measure") == "box_length")["control"].unique().to_list() == ["structured"]
+
+
+def test_density_and_straightness_are_those_of_each_cloud(finished, states):
+    _, found = states
+    for layer in (1, len(found.states) - 1):
+        graph = neighbors(found.states[layer], k=16)
+        reached = constant_density_neighbors(graph, twonn(graph, method="ml").value)
+        rows = of(finished, "constant_density", positions="all", layer=layer).sort("method")
+        assert rows["method"].to_list() == ["at_limit", "mean"]
+        assert rows["scale"].to_list() == [15, 15]
+        assert rows["value"].to_list() == pytest.approx([np.mean(reached == 15), reached.mean()], abs=0.11)
+        gaps = of(finished, "linearity_gap", positions="all", layer=layer).sort("n1")
+        assert gaps["n1"].to_list() == [1, 2]
+        expected = [twonn_linearity(graph, n1=n1).distance for n1 in (1, 2)]
+        assert gaps["value"].to_list() == pytest.approx(expected, abs=0.02)  # one of 96 ratios may change its place
+
+
 def test_disturbed_prompts_hold_the_same_tokens_in_another_order(finished):
     for measure in ("n_tokens", "n_types"):
         own = of(finished, measure)["value"].item()
@@ -190,7 +227,7 @@ def test_time_and_prompts_are_on_record(finished):
 
 
 def test_the_same_settings_give_the_same_table_and_redo_nothing(finished, tmp_path):
-    settings = {"references": [MODEL], "shuffles": [1], "full_shuffles": 2, "lens": "logit"}
+    settings = {"references": [MODEL], **SETTINGS}
     again = studies.run("layers", **settings, out=tmp_path / "again", **SMALL)
     assert again.manifest["table"]["sha256"] == finished.manifest["table"]["sha256"]
     kept = studies.run("layers", **settings, out=tmp_path / "again", **SMALL)

@@ -1,6 +1,7 @@
 """Reproductions: the plan, the paper's numbers, what counts as agreement."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from theodolite.studies import layers_columns
 from theodolite.studies import reproduce as module
 from theodolite.studies.finding import Finding
 from theodolite.studies.layer_summary import profiles
-from theodolite.studies.layers_config import BLOCK_SHUFFLE, STRUCTURED
+from theodolite.studies.layers_config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.published import published
 from theodolite.studies.reproduce import Outcome, Reproduction, reproduce
 from theodolite.studies.reproduce_claims import CLAIMS, compare_claims
@@ -210,6 +211,63 @@ def test_profiles_are_compared_only_on_the_authors_prompts(settings, agreement):
         assert "in 12 of 12" in profile.note
     others = [one for one in found if one.subject == "opt-6.7b"]
     assert [one.agreement for one in others] == ["not comparable"]
+
+
+def llama_run():
+    """A table of the box and the peak of the paper's example, on 50 prompts of 1024 tokens, as published."""
+    rows = [layer_row("n_tokens", 1024, prompt_row=row, positions=None) for row in range(3200, 3250)]
+    generator = np.random.Generator(np.random.PCG64(2))
+    noise = generator.normal(size=50)
+    for row in range(3200, 3250):
+        at = {"prompt_row": row, "positions": None}
+        spread = float(noise[row - 3200] - noise.mean())
+        rows.append(layer_row("box_length", 5.13 + spread, **at))
+        rows.append(layer_row("entropy", 1.8 - 0.1 * spread, method="model", **at))
+        rows.append(layer_row("loss", 1.8 - 0.1 * spread + 0.001 * row, **at))
+        for scale, mass in ((1, 0.585), (None, 0.84)):
+            rows.append(layer_row("logit_mass", mass, method="probability", scale=scale, **at))
+    at = {"prompt_row": 3218, "method": "gride", "n1": 2, "scale": 4}
+    for layer, value in enumerate((5.0, 9.1, 7.0), start=1):
+        rows.append(layer_row("dimension", value, layer=layer, **at))
+        for repeat, more in enumerate((5.4, 6.0)):
+            rows.append(layer_row("dimension", value + more, layer=layer, control=FULL_SHUFFLE, repeat=repeat, **at))
+    return pl.from_dicts(rows, infer_schema_length=None)
+
+
+def test_the_logit_box_and_the_example_of_the_paper_are_compared():
+    found = {one.claim: one for one in compare_layers(llama_run(), {GPT2: "meta-llama-3-8b"}, preset="v2") if one.ours}
+    agreement = {
+        "box length": "agrees",
+        "probability of the largest logits, 1 of them": "agrees",
+        "probability of the largest logits, as many as dimensions of them": "agrees",
+        "rank correlation of box length with entropy": "differs",  # -1 was planted, -0.91 is published
+        "peak dimension of one prompt, neighbor 4": "agrees",
+        "peak dimension of one prompt, fully shuffled, neighbor 4": "agrees",
+        "loss": "not comparable",  # published of 2,244 prompts, and these are 50
+    }
+    assert {claim: found[claim].agreement for claim in agreement} == agreement
+    assert found["rank correlation of box length with entropy"].our_values == pytest.approx((-1.0,))
+    assert "correlation of entropy with loss" in found
+    without = llama_run().filter(pl.col("prompt_row") != 3218)
+    claims = [one.claim for one in compare_layers(without, {GPT2: "meta-llama-3-8b"}, preset="v2")]
+    assert not [claim for claim in claims if claim.startswith("peak dimension")]
+
+
+def test_the_first_version_is_read_at_its_own_scale():
+    rows = [
+        layer_row(
+            "dimension", base + 0.01 * prompt, prompt_row=prompt, layer=layer, method="gride", n1=n1, scale=2 * n1
+        )
+        for prompt in range(10)
+        for n1, profile in ((1, (5, 8, 6)), (2, (5, 6, 8)))
+        for layer, base in enumerate(profile, start=1)
+    ]
+    run = SimpleNamespace(table=lambda: pl.from_dicts(rows, infer_schema_length=None), status="success")
+    for preset, verdict in (("v1", "supported"), ("v2", "not supported")):
+        config = Config("viswanathan2025", preset=preset, models=("m",))
+        outcomes = [Outcome(part=part, run=run) for part in plan(config)]
+        found = [one for one in module._compare(config, outcomes, {}) if "peaks in inner layers" in one.claim]
+        assert [one.agreement for one in found] == [verdict]
 
 
 def shuffled_run(peak_by_level, angle_by_level):

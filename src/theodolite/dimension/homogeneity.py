@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.display import Displayed
-from theodolite.core.errors import ParameterError
+from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.ratios import log_ratios, require_neighbors
 from theodolite.dimension.spread import variance_of_local_sum
@@ -16,6 +16,7 @@ from theodolite.neighborhoods.graph import NeighborGraph
 
 _REJECT = 23.92812698  # chi-square of one degree of freedom at 1e-6, as in the papers
 _SMALLEST = 3
+_FEWEST_RATIOS = 4
 _ROUNDS = 20
 
 
@@ -31,12 +32,15 @@ class Linearity(Displayed):
         What 95 in 100 straight samples of this size stay below (1.06 / sqrt(N), Lilliefors' value for exponentials).
     lower_slope, upper_slope : float
         Dimension read from the smaller and from the larger half of the ratios kept.
+    n_used : int
+        Ratios N.
     """
 
     distance: float
     expected: float
     lower_slope: float
     upper_slope: float
+    n_used: int
 
     @property
     def straight(self) -> bool:
@@ -44,20 +48,34 @@ class Linearity(Displayed):
         return self.distance <= self.expected
 
 
-def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1) -> Linearity:
+def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1, n1: int = 1) -> Linearity:
     """Measure how straight the TwoNN plot is; a bend means that density or dimension change within two neighbors.
 
     Parameters
     ----------
     graph : NeighborGraph
-        At least two neighbors for each point.
+        At least 2 `n1` neighbors for each point.
     discard : float
         Share of the largest ratios left out, in (0, 1).
+    n1 : int
+        Inner neighbor; the ratios are those of neighbors n1 and 2 n1.
 
     Returns
     -------
     Linearity
         Gap and slopes; `lower_slope` above `upper_slope` means a tail of large ratios.
+
+    Raises
+    ------
+    ParameterError
+        If n1 is below 1 or the graph holds fewer neighbors.
+    PointsError
+        If fewer than four ratios remain, or all of them are 1.
+
+    Notes
+    -----
+    Only the ratios of neighbors 1 and 2 follow a Pareto law, whose plot is straight. Under constant density those of 2
+    and 4 have -ln(1 - F) = 2 d ln mu - ln(3 - 2 mu^-d), which begins flat: a bend there is no sign against GRIDE.
 
     Examples
     --------
@@ -66,12 +84,20 @@ def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1) -> Linearity:
     >>> twonn_linearity(neighbors(cloud, k=2)).straight
     True
     """
-    slope = twonn(graph, discard=discard).value
-    x = np.sort(log_ratios(graph, 1, 2, method="twonn_linearity").values)
+    if n1 < 1:
+        raise ParameterError(f"n1={n1} is no neighbor: the nearest is 1.")
+    if not 0 < discard < 1:
+        raise ParameterError(f"discard={discard} must be a share between 0 and 1.")
+    x = np.sort(log_ratios(graph, n1, 2 * n1, method="twonn_linearity").values)
     n_points, n_keep = len(x), int(len(x) * (1 - discard))
+    if n_keep < _FEWEST_RATIOS or not x[:n_keep].any():
+        raise PointsError(
+            f"twonn_linearity needs {_FEWEST_RATIOS} ratios that are not all 1, but {n_keep} of {n_points} remain."
+        )
     below = np.arange(1, n_keep + 1) / n_points
     x = x[:n_keep]
     y = -np.log1p(-below)
+    slope = float(x @ y / (x @ x))
     half = n_keep // 2
     rise = np.polyfit(x[half:], y[half:], 1)[0]
     return Linearity(
@@ -79,6 +105,7 @@ def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1) -> Linearity:
         expected=1.06 / math.sqrt(n_points),
         lower_slope=float(x[:half] @ y[:half] / (x[:half] @ x[:half])),
         upper_slope=float(rise),
+        n_used=n_points,
     )
 
 

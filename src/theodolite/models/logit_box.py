@@ -10,10 +10,9 @@ import torch
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.seeds import generator_from
+from theodolite.models.losses import blocks, normalize
 
 Floats = npt.NDArray[np.float64]
-
-_NUMBERS = 1 << 18  # at a time: float64 copies of them stay in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -67,7 +66,7 @@ def logit_box(logits: torch.Tensor, *, k_values: Sequence[int]) -> LogitBox:
 
     Notes
     -----
-    With z sorted downwards and p = softmax(z), all in float64,
+    With z sorted downwards and p = softmax(z), summed in the precision of the logits, float32 at least,
 
         mass(k) = sum over i <= k of p_i,    length(k) = z_1 - z_k,
         entropy_share(k) = sum over i <= k of -p_i ln p_i, over that of all i.
@@ -89,30 +88,27 @@ def logit_box(logits: torch.Tensor, *, k_values: Sequence[int]) -> LogitBox:
         raise PointsError(
             f"Logits must be a table with a row for each token, but they have shape {tuple(logits.shape)}."
         )
-    n_tokens, n_vocabulary = logits.shape
+    n_vocabulary = logits.shape[1]
     chosen = np.unique(np.asarray(k_values, dtype=np.int64))
     if len(chosen) == 0 or chosen[0] < 1 or chosen[-1] > n_vocabulary:
         raise ParameterError(
             f"k must lie in 1 to {n_vocabulary}, the size of the vocabulary, but k_values={list(k_values)} was given."
         )
     largest = int(chosen[-1])
-    places = torch.from_numpy(chosen - 1).to(logits.device)
-    mass, share, length = (np.empty((n_tokens, len(chosen))) for _ in range(3))
-    entropy = np.empty(n_tokens)
-    step = max(1, _NUMBERS // n_vocabulary)
-    for start in range(0, n_tokens, step):
-        some = slice(start, start + step)
-        logs = torch.log_softmax(logits[some].detach().to(torch.float64), dim=1)
-        if not bool(torch.isfinite(logs).all()):
-            raise PointsError("Logits are not finite. Leave out tokens that cannot be predicted, or repair the model.")
-        top = logs.topk(largest, dim=1).values
-        total = -(logs.exp() * logs).sum(dim=1)
-        parts = -(top.exp() * top).cumsum(dim=1)[:, places] / total[:, None]
-        mass[some] = top.exp().cumsum(dim=1)[:, places].clamp_(max=1.0).cpu().numpy()
-        share[some] = parts.clamp_(max=1.0).cpu().numpy()
-        length[some] = (top[:, :1] - top[:, places]).cpu().numpy()
-        entropy[some] = total.cpu().numpy()
+    found = [_of_block(block, largest, chosen - 1) for block in blocks(logits.detach())]
+    mass, share, length, entropy = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return LogitBox(k_values=chosen, mass=mass, entropy_share=share, length=length, entropy=entropy)
+
+
+def _of_block(block: torch.Tensor, largest: int, places: npt.NDArray[np.int64]) -> tuple[Floats, ...]:
+    """Return mass, entropy share, length and entropy of some tokens."""
+    log_norm, entropy, _ = normalize(block, epsilon=0.0, varentropy=False)
+    top = block.topk(largest, dim=1).values.double().cpu().numpy()
+    logs = top - log_norm[:, None]
+    mass = np.exp(logs)
+    with np.errstate(invalid="ignore"):
+        share = np.cumsum(-mass * logs, axis=1)[:, places] / entropy[:, None]
+    return np.minimum(mass.cumsum(axis=1)[:, places], 1.0), np.minimum(share, 1.0), top[:, :1] - top[:, places], entropy
 
 
 def box_entropy(n_dims: int, length: float, *, n_samples: int = 20_000, seed: int = 0) -> tuple[float, float]:

@@ -104,14 +104,14 @@ def token_losses(
             f"The token ids reach from {ids.min()} to {ids.max()}, but the logits are of {logits.shape[1]} tokens. "
             "Were the ids made for another model?"
         )
-    measured = [_measure(block, epsilon=0.0, varentropy=varentropy) for block in _blocks(logits)]
+    measured = [normalize(block, epsilon=0.0, varentropy=varentropy) for block in blocks(logits)]
     log_norm = np.concatenate([part[0] for part in measured])
     at = torch.from_numpy(ids[1:]).to(logits.device)
     chosen = logits[:-1].gather(1, at[:, None])[:, 0].double().cpu().numpy()
     surprisal = np.full(len(ids), np.nan)
     surprisal[1:] = log_norm[:-1] - chosen
     if first_logits is not None:
-        first = _measure(first_logits[None], epsilon=0.0, varentropy=False)[0][0]
+        first = normalize(first_logits[None], epsilon=0.0, varentropy=False)[0][0]
         surprisal[0] = first - float(first_logits[int(ids[0])])
     return TokenLosses(
         surprisal=surprisal,
@@ -158,15 +158,16 @@ def entropy(logits: torch.Tensor, *, epsilon: float = 0.0) -> Floats:
         raise ParameterError(
             f"epsilon={epsilon} is outside [0, 1). The authors' value is 1e-12; 0 is the entropy itself."
         )
-    return np.concatenate([_measure(block, epsilon=epsilon, varentropy=False)[1] for block in _blocks(logits)])
+    return np.concatenate([normalize(block, epsilon=epsilon, varentropy=False)[1] for block in blocks(logits)])
 
 
-def _blocks(logits: torch.Tensor) -> Iterator[torch.Tensor]:
+def blocks(logits: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield rows that fit into the cache, or into what a device can spare."""
     elements = _ELEMENTS.get(logits.device.type, _ELEMENTS["cuda"])
     yield from torch.split(logits, max(1, elements // logits.shape[1]))
 
 
-def _measure(block: torch.Tensor, *, epsilon: float, varentropy: bool) -> tuple[Floats, Floats, Floats | None]:
+def normalize(block: torch.Tensor, *, epsilon: float, varentropy: bool) -> tuple[Floats, Floats, Floats | None]:
     """Return the log of the normalizer, the entropy and the varentropy of each row."""
     block = block if block.dtype == torch.float64 else block.float()
     top = block.amax(dim=1, keepdim=True)

@@ -14,6 +14,8 @@ import polars as pl
 from theodolite.core.number_format import format_value
 from theodolite.statistics import correlation
 from theodolite.studies.finding import Finding, Verdict
+from theodolite.studies.layer_check_findings import MEASURES as CHECKS
+from theodolite.studies.layer_check_findings import check_findings
 from theodolite.studies.layer_summary import MODEL, correlations
 from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.reading import SURE
@@ -23,7 +25,13 @@ Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 HEADLINE_SCALE = 4
 """The outer neighbor of GRIDE that the paper's second version shows."""
-_MEASURES = ("dimension", "logit_dimension", "mean_cosine", "overlap", "loss", "entropy", "n_types", "n_tokens")
+HEADLINE_V1 = 2
+"""The one that the first version shows."""
+_MEASURES = (
+    *("dimension", "logit_dimension", "mean_cosine", "overlap", "loss", "entropy"),
+    *("n_types", "n_tokens", "repetition"),
+    *CHECKS,
+)
 _PLACE = ("prompt_row", "control", "level", "positions", "layer", "layer_to", "measure", "method", "n1", "scale")
 _SIGNIFICANT = 0.01
 _FEW_PROMPTS = 8
@@ -45,13 +53,15 @@ class Difference:
         return abs(self.value) > SURE * self.stderr
 
 
-def headline(frame: Rows) -> Rows:
-    """Return the dimensions that stand for the clouds: GRIDE at neighbors 2 and 4, else what is there of it.
+def headline(frame: Rows, *, scale: int = HEADLINE_SCALE) -> Rows:
+    """Return the dimensions that stand for the clouds: GRIDE at one scale, else what is there of it.
 
     Parameters
     ----------
     frame : polars.DataFrame or polars.LazyFrame
         The study's table.
+    scale : int
+        Outer neighbor.
 
     Returns
     -------
@@ -59,42 +69,45 @@ def headline(frame: Rows) -> Rows:
         Rows of one estimator at one scale; all positions where they were measured, else the first of each type.
     """
     chosen = pl.col("measure") == "dimension"
-    for column, wanted in (("positions", "all"), ("method", "gride"), ("scale", HEADLINE_SCALE)):
+    for column, wanted in (("positions", "all"), ("method", "gride"), ("scale", scale)):
         there = frame.lazy().filter(chosen).select(pl.col(column).drop_nulls().unique().sort()).collect()[column]
         chosen &= pl.col(column).is_in([wanted] if wanted in there else there[:1].to_list())
     return frame.filter(chosen)
 
 
-def find(frame: pl.DataFrame) -> list[Finding]:
+def find(frame: pl.DataFrame, *, scale: int = HEADLINE_SCALE) -> list[Finding]:
     """Return the findings of a layer study.
 
     Parameters
     ----------
     frame : polars.DataFrame
         The study's table.
+    scale : int
+        Outer neighbor of GRIDE at which they are read: 2 is the headline of the paper's first version.
 
     Returns
     -------
     list of Finding
         For each model: whether the dimension peaks inside, whether it goes with the loss, whether shuffling raises
         dimension and cosine, whether neighbors are kept from layer to layer, whether the logits' dimension goes with
-        the entropy and with that of the last layer.
+        the entropy and with that of the last layer, and what the logit box and the checks of density say.
     """
     found: list[Finding] = []
     said = frame.lazy().filter(pl.col("measure").is_in(_MEASURES)).select(*MODEL, *_PLACE, "value", "n_used")
     for model in frame.select(MODEL).unique(maintain_order=True).iter_rows():
         own = (pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(MODEL, model, strict=True))
         rows = said.filter(*own).collect()
-        dimensions = headline(rows)
+        dimensions = headline(rows, scale=scale)
         found += [
             *_peak(rows, dimensions),
             *_loss(
                 rows, dimensions, "dimension-loss", "Prompts whose cloud has a higher dimension have a higher loss."
             ),
-            *_loss_of_types(rows),
+            *_loss_of_types(rows, scale),
             *_shuffled(rows, dimensions),
             *_kept_neighbors(rows),
-            *_logits(rows),
+            *_logits(rows, scale),
+            *(_finding(rows, *said) for said in check_findings(rows)),
         ]
     return found
 
@@ -124,17 +137,18 @@ def _peak(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     yield _finding(rows, "peak-inside", "The dimension of the token cloud peaks in inner layers.", verdict, evidence)
 
 
-def _loss_of_types(rows: pl.DataFrame) -> Iterator[Finding]:
+def _loss_of_types(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
     """Test the same on clouds of one token of each type, where those of all tokens were measured beside them."""
     if {"all", "first"} <= set(rows["positions"]):
-        types = headline(rows.filter(pl.col("positions").is_null() | (pl.col("positions") == "first")))
+        first = rows.filter(pl.col("positions").is_null() | (pl.col("positions") == "first"))
+        types = headline(first, scale=scale)
         claim = "The same holds for clouds of one token of each type, where no copies are each other's neighbors."
         yield from _loss(rows, types, "dimension-loss-types", claim)
 
 
 def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> Iterator[Finding]:
     """Test whether prompts of higher dimension have a higher loss, in every layer."""
-    facts = rows.filter(pl.col("measure").is_in(["loss", "n_types", "n_tokens"]))
+    facts = rows.filter(pl.col("measure").is_in(["loss", "n_types", "n_tokens", "repetition"]))
     found = correlations(pl.concat([dimensions, facts]).filter(pl.col("layer").is_null() | (pl.col("layer") > 0)))
     pearson = found.filter((pl.col("quantity") == "loss") & (pl.col("statistic") == "pearson"))
     pearson = pearson.filter(pl.col("value").is_finite())
@@ -154,7 +168,7 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> 
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
         f"{lowest:.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
         f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
-        f"layers, and in {held} where the numbers of tokens and of distinct tokens are held fixed."
+        f"layers, and in {held} where length, distinct tokens and repetition are held fixed."
     )
     yield _finding(rows, id, claim, verdict, evidence)
 
@@ -225,15 +239,16 @@ def _kept_neighbors(rows: pl.DataFrame) -> Iterator[Finding]:
     yield _finding(rows, "kept-neighbors", claim, verdict, evidence)
 
 
-def _logits(rows: pl.DataFrame) -> Iterator[Finding]:
+def _logits(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
     """Test whether the dimension of the logits goes with the contextual entropy and with that of the last layer."""
     structured = rows.filter(pl.col("control") == STRUCTURED)
     logits = headline(
-        structured.filter(pl.col("measure") == "logit_dimension").with_columns(pl.lit("dimension").alias("measure"))
+        structured.filter(pl.col("measure") == "logit_dimension").with_columns(pl.lit("dimension").alias("measure")),
+        scale=scale,
     ).select("prompt_row", pl.col("value").log().alias("logits"))
     entropy = structured.filter((pl.col("measure") == "entropy") & (pl.col("method") == "model"))
     loss = structured.filter(pl.col("measure") == "loss").select("prompt_row", pl.col("value").alias("loss"))
-    dimensions = headline(structured)
+    dimensions = headline(structured, scale=scale)
     last = dimensions.filter(pl.col("layer") == dimensions["layer"].max())
     joined = (
         logits.join(entropy.select("prompt_row", pl.col("value").alias("entropy")), on="prompt_row")

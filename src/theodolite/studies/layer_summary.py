@@ -28,8 +28,10 @@ _PLACE = (
 )
 _AVERAGED = ("value", "radius", "stderr", "n_used")
 _TOKEN_MEASURES = ("surprisal",)
-_GIVEN = ("n_types", "n_tokens")
-_CORRELATED = (*_GIVEN, "dimension", "logit_dimension", "loss", "entropy")
+_GIVEN = ("n_types", "n_tokens", "repetition")
+_OF_PROMPTS = (("entropy", "loss"), ("box_length", "entropy"), ("box_length", "loss"))
+"""Numbers of a prompt that are correlated with one another, as they are."""
+_CORRELATED = (*_GIVEN, "dimension", "logit_dimension", "box_length", "loss", "entropy")
 _CORRELATED_COLUMNS = (*MODEL, "prompt_row", "positions", "layer", "measure", "method", "n1", "scale", "value")
 _MOST_AT_ONCE = 1 << 18
 """Rows of a measure from which on each layer is averaged alone."""
@@ -108,7 +110,7 @@ def _profiles(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def correlations(frame: pl.DataFrame) -> pl.DataFrame:
-    """Correlate the dimension of each prompt's cloud with the prompt's loss and entropies, layer by layer.
+    """Correlate the dimension of each prompt's cloud with its loss and entropies, layer by layer, and those numbers.
 
     Parameters
     ----------
@@ -120,14 +122,15 @@ def correlations(frame: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         One row for each model, choice of positions, layer, estimator and scale, quantity (`loss`, `entropy`,
         `logit_lens`, `tuned_lens`), `lag` and `statistic` (pearson, spearman): `value`, `stderr`, `low`, `high` (95 %,
-        bootstrap over prompts), `p_value`, `partial` and `partial_p` (given distinct tokens and length), `n_prompts`.
+        bootstrap over prompts), `p_value`, `partial` and `partial_p` (given length, distinct tokens and repetition),
+        `n_prompts`. Then those of the entropy of the predictions with the loss, and of the box length with both.
         Fewer than three prompts give no row.
 
     Notes
     -----
-    Of the natural logarithm of the dimension (viswanathan2025). A lens gives an entropy for each layer: lag 0 pairs
-    the dimension after a layer with the entropy after the same layer; lag 1, which the authors' figure uses, with the
-    entropy before it.
+    Of the natural logarithm of a dimension (viswanathan2025), and of other numbers as they are. A lens gives an entropy
+    for each layer: lag 0 pairs the dimension after a layer with the entropy after the same layer; lag 1, which the
+    authors' figure uses, with the entropy before it.
     """
     chosen = (pl.col("control") == STRUCTURED) & pl.col("measure").is_in(_CORRELATED)
     structured = frame.lazy().filter(chosen).select(_CORRELATED_COLUMNS).collect()
@@ -140,7 +143,7 @@ def _of_model(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     targets = _targets(rows)
     if not targets:
         return
-    given = _wide(rows.filter(pl.col("measure").is_in(_GIVEN)), "measure").select("prompt_row", *_GIVEN)
+    given = _wide(rows.filter(pl.col("measure").is_in(_GIVEN)), "measure")
     dimensions = rows.filter(pl.col("measure").is_in(["dimension", "logit_dimension"]) & (pl.col("value") > 0))
     identity = ["positions", "measure", "method", "n1", "scale"]
     for key, chosen in dimensions.group_by(identity, maintain_order=True):
@@ -150,24 +153,39 @@ def _of_model(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         table = _wide(wide, "layer").join(given, on="prompt_row", how="left")
         for quantity, lag, by_layer in targets:
             for columns, target in _pairs(names, by_layer, lag):
-                joined = table.join(target, on="prompt_row", how="inner").sort("prompt_row")
-                if joined.height < 3:
-                    continue
-                x, y = joined.select(columns).to_numpy(), joined["target"].to_numpy()
-                fixed = joined.select(_GIVEN).to_numpy()
-                for statistic in get_args(Method):
-                    plain = correlate(x, y, method=statistic, n_bootstrap=_N_BOOTSTRAP)
-                    partial = partial_correlations(x, y, fixed, method=statistic, n_bootstrap=_FEWEST)
-                    for column, one, held in zip(columns, plain, partial, strict=True):
-                        yield {
-                            **place,
-                            **dict(zip(identity, key, strict=True)),
-                            "layer": names[column],
-                            "quantity": quantity,
-                            "lag": lag,
-                            "statistic": statistic,
-                            **_numbers(one, held),
-                        }
+                for column, numbers in _correlated(table, columns, target):
+                    yield {
+                        **place,
+                        **dict(zip(identity, key, strict=True)),
+                        "layer": names[column],
+                        "quantity": quantity,
+                        "lag": lag,
+                        **numbers,
+                    }
+    for_prompts = {quantity: target for quantity, _, target in targets if quantity in ("loss", "entropy")}
+    for measure, quantity in _OF_PROMPTS:
+        own = rows.filter((pl.col("measure") == measure) & pl.col("layer").is_null())
+        if own.is_empty() or quantity not in for_prompts:
+            continue
+        table = own.select("prompt_row", pl.col("value").alias(measure)).join(given, on="prompt_row", how="left")
+        target = for_prompts[quantity].select("prompt_row", pl.col("value").alias("target"))
+        for _, numbers in _correlated(table, [measure], target):
+            blank = dict.fromkeys(("positions", "method", "n1", "scale", "layer"))
+            yield {**place, **blank, "measure": measure, "quantity": quantity, "lag": 0, **numbers}
+
+
+def _correlated(table: pl.DataFrame, columns: list[str], target: pl.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the correlations of each column with the target over prompts, plain and with `_GIVEN` held fixed."""
+    joined = table.join(target, on="prompt_row", how="inner").sort("prompt_row")
+    if joined.height < 3:
+        return
+    x, y = joined.select(columns).to_numpy(), joined["target"].to_numpy()
+    fixed = joined.select(name for name in _GIVEN if name in joined.columns).to_numpy()
+    for statistic in get_args(Method):
+        plain = correlate(x, y, method=statistic, n_bootstrap=_N_BOOTSTRAP)
+        partial = partial_correlations(x, y, fixed, method=statistic, n_bootstrap=_FEWEST)
+        for column, one, held in zip(columns, plain, partial, strict=True):
+            yield column, {"statistic": statistic, **_numbers(one, held)}
 
 
 def _targets(rows: pl.DataFrame) -> list[tuple[str, int, pl.DataFrame]]:

@@ -34,9 +34,11 @@ from theodolite.models import (
 )
 from theodolite.prompts import Prompt, TokenizedPrompts, bleu, positions, read_prompts, read_rows, tokenize
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
+from theodolite.studies.layer_box import measure_box
 from theodolite.studies.layer_controls import controls_of, disturbed
 from theodolite.studies.layer_findings import find
 from theodolite.studies.layer_geometry import measure_layers, measure_logits
+from theodolite.studies.layer_homogeneity import measure_homogeneity
 from theodolite.studies.layer_summary import read, summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
@@ -47,7 +49,7 @@ from theodolite.tables.vocabulary import read_vocabulary
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "read", "run", "summarize", "summary_frame"]
 
 NAME = "layers"
-VERSION = 1
+VERSION = 2
 
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
@@ -153,13 +155,18 @@ def run(unit: Unit) -> UnitResult:
         with clock.part("model"):
             rows += _facts(make, model, config, ids, found.token_ids)
             rows += _predictions(make, model, config, found, shown=shown)
+        clouds: list[Row] = []
         with clock.part("geometry"):
             logits = _logits(model, config, found, reference)
             for choice in config.positions:
                 try:
-                    rows += _clouds(make.having(positions=choice), config, found, logits, choice=choice)
+                    clouds += _clouds(make.having(positions=choice), config, found, logits, choice=choice)
                 except PointsError as error:
                     warnings.append(f"{reference} {prompt.name}, {choice} positions: {error}")
+        rows += clouds
+        if config.box and found.logits is not None and control["kind"] == STRUCTURED:
+            with clock.part("model"):
+                rows += measure_box(found.logits, clouds, make)
     inputs = [{**model.provenance, "prompts": prompts.settings}]
     return UnitResult(rows=rows, inputs=inputs, warnings=warnings, parts=clock.seconds)
 
@@ -260,7 +267,10 @@ def _clouds(
             f"{len(kept)} tokens cannot have k={config.k} neighbors each. Lower k, or take longer prompts."
         )
     everything = len(kept) == len(found.token_ids)
-    rows = measure_layers(found.states if everything else found.states[:, kept], make, config)
+    states = found.states if everything else found.states[:, kept]
+    rows = measure_layers(states, make, config)
+    if config.homogeneity:
+        rows += measure_homogeneity(states, make, k=config.k)
     if logits is not None:
         rows += measure_logits(logits if everything else logits[kept], make, config)
     return rows

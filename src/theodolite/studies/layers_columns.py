@@ -25,7 +25,11 @@ COLUMNS = {
     "measure": Column(dtype="str", meaning="what was measured (see MEASURES)"),
     "method": Column(dtype="str", meaning="estimator or variant of the measure"),
     "n1": Column(dtype="int", meaning="inner neighbor that the estimate compared", unit="rank"),
-    "scale": Column(dtype="int", meaning="outer neighbor that was compared, or number of neighbors k", unit="rank"),
+    "scale": Column(
+        dtype="int",
+        meaning="outer neighbor that was compared, or number of neighbors or of largest logits",
+        unit="rank",
+    ),
     "radius": Column(dtype="float", meaning="mean distance to the outer neighbor", unit="units of the states"),
     "position": Column(dtype="int", meaning="place of the token in the prompt, where the number belongs to one token"),
     "token": Column(dtype="str", meaning="the token's display string"),
@@ -46,10 +50,17 @@ MEASURES = {
     "angle": "angle between the directions to a token's first and second neighbor, in degrees",
     "reciprocity": "share of the edges of the k-neighbor graph that run both ways",
     "transitivity": "share of connected triples of the k-neighbor graph that are triangles",
+    "constant_density": "neighbors over which density is compatible with a token's own (k*): mean over tokens, or "
+    "at_limit, the share of tokens that reach the column scale, where the search ended",
+    "linearity_gap": "largest gap between the TwoNN plot and its line, as a difference of shares; a straight plot of n "
+    "tokens stays below 1.06 / sqrt(n) in 95 of 100 cases",
     "norm": "Euclidean length of a state: its mean over tokens, or sd",
     "loss": "mean surprisal of the prompt's tokens, in nats",
     "surprisal": "surprisal of one token, in nats",
     "entropy": "mean entropy of the model's prediction (method model), or of a layer's read through a lens, in nats",
+    "logit_mass": "what the k largest logits of a prediction hold of its probability or of its entropy (method), mean "
+    "over tokens; without k (scale): as many as the logits have dimensions",
+    "box_length": "the largest logit less the D-th, D the logit dimension (GRIDE, neighbors 2 and 4), mean over tokens",
     "n_tokens": "tokens of the prompt",
     "n_types": "distinct tokens of the prompt",
     "repetition": "1 - distinct tokens / tokens",

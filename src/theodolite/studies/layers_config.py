@@ -75,8 +75,12 @@ class Config:
         Estimators of the dimension: gride, twonn, mle, and the slower ess and tle.
     k : int
         Neighbors to find for each token; GRIDE is measured at every doubling scale within.
-    mle_k, ess_k, tle_k : int
-        Neighbors of these estimators.
+    mle_k : int
+        Neighbors of MLE (Levina-Bickel).
+    ess_k : int
+        Neighbors of ESS.
+    tle_k : int
+        Neighbors of TLE.
     overlap_k : int
         Overlap between layers is measured for 1 to this many neighbors.
     pairs : {"consecutive", "all"}
@@ -85,6 +89,12 @@ class Config:
         GRIDE as derived, or digit for digit as the authors' library computes it.
     logits : bool
         Measure the logits too: their dimension, surprisal and contextual entropy.
+    box : bool
+        Measure, for prompts as they are, what the largest logits hold of each prediction: probability, entropy, and how
+        far as many of them spread as the logits have dimensions (the length of the logit box).
+    homogeneity : bool
+        Check in each layer whether density is constant over the neighbors that GRIDE compares (k*), and whether the
+        TwoNN plot is straight. Searches neighbors once more.
     lens : str or None
         `logit` for the entropy of each layer read through the output head, or the folder of a tuned lens.
     shown : int
@@ -127,6 +137,8 @@ class Config:
     pairs: Pairs = "consecutive"
     convention: Convention = "exact"
     logits: bool = True
+    box: bool = True
+    homogeneity: bool = False
     lens: str | None = None
     shown: int = 3
     block: int = 8

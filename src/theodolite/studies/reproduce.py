@@ -12,6 +12,7 @@ from theodolite.core.errors import RunError, TheodoliteError
 from theodolite.core.hashing import without_nan
 from theodolite.runs import Run
 from theodolite.studies.finding import Finding
+from theodolite.studies.layer_findings import HEADLINE_V1
 from theodolite.studies.reproduce_arrays import AuthorsArrays, compare_prompts, compare_with_print, read_arrays
 from theodolite.studies.reproduce_claims import CLAIMS, compare_claims
 from theodolite.studies.reproduce_comparison import Comparison, comparison_frame, layer_frame
@@ -178,7 +179,8 @@ def _compare(config: Config, outcomes: Sequence[Outcome], arrays: Mapping[str, A
         if one.run is None or one.error:
             continue
         study, frame = studies.resolve(one.part.study), one.run.table()
-        found[one.part.study] = study.find(frame)
+        scale = {"scale": HEADLINE_V1} if config.preset == "v1" and one.part.study == "layers" else {}
+        found[one.part.study] = study.find(frame, **scale)
         if one.part.study == "dimension":
             numbers += compare_tables(study.summarize(frame), known)
         if one.part.study == "layers":

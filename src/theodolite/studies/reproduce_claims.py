@@ -110,6 +110,24 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim(
             "text", "The dimension of the logits goes with that of the last layer.", "layers", ("logits-last-layer",)
         ),
+        Claim(
+            "logit box",
+            "The farther the largest logits of a prompt spread, the lower its entropy.",
+            "layers",
+            ("box-entropy",),
+        ),
+        Claim(
+            "homogeneity check (PAk)",
+            "Density is about constant over more neighbors than the dimension compares (some 20).",
+            "layers",
+            ("constant-density", "constant-density-types"),
+        ),
+        Claim(
+            "homogeneity check (TwoNN)",
+            "The TwoNN line is straight for neighbors 1 and 2, but not for 2 and 4.",
+            "layers",
+            ("straight-line", "straight-line-types"),
+        ),
     ),
     _PROBE: (
         Claim(

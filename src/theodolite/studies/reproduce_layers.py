@@ -8,17 +8,20 @@ import polars as pl
 
 from theodolite.core.number_format import format_value
 from theodolite.studies.layer_summary import correlations, profiles
-from theodolite.studies.layers_config import BLOCK_SHUFFLE, STRUCTURED
+from theodolite.studies.layers_config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.published import Published, published
 from theodolite.studies.reproduce_comparison import OTHER_MODEL, Comparison, written
 
 PAPER = "viswanathan2025"
 AUTHORS_TOKENS = 1024
-_RELATIVE = ("dimension", "logit dimension")
-_TOLERANCE = {"dimension": 0.02, "logit dimension": 0.02, "loss": 0.01, "mean cosine": 0.01, "overlap": 0.02}
-_OF_A_CORRELATION = 0.02
+_RELATIVE = ("dimension", "logit dimension", "box length")
+_TOLERANCE = {"loss": 0.01, "mean cosine": 0.01}
+_USUAL_TOLERANCE = 0.02
 _DIGITISED = 0.03
 _PEAKS = "peak dimension at shuffle level"
+_OF_ONE_PROMPT = ("peak dimension of one prompt", "peak dimension of one prompt, fully shuffled")
+_EXAMPLE = 3218
+"""The row of Pile-10k that the paper shows."""
 
 
 def compare_layers(frame: pl.DataFrame, names: Mapping[str, str], *, preset: str) -> Iterator[Comparison]:
@@ -58,9 +61,15 @@ def compare_layers(frame: pl.DataFrame, names: Mapping[str, str], *, preset: str
             )
             continue
         own = pl.col("model") == known[model]
-        theirs = has_authors_prompts(frame.filter(own), about[0].n or 0)
+        rows = frame.filter(own)
         for number in about:
-            ours = _ours(number, means.filter(own), related.filter(own))
+            if number.quantity in _OF_ONE_PROMPT:
+                rows_of_one = rows.filter(pl.col("prompt_row") == _EXAMPLE)
+                ours = _peak_of_one(rows_of_one, number)
+                theirs = has_authors_prompts(rows_of_one, 1)
+            else:
+                ours = _ours(number, means.filter(own), related.filter(own))
+                theirs = has_authors_prompts(rows, number.n or 0)
             if ours:
                 yield _compared(number, ours, known[model], same_prompts=theirs)
 
@@ -86,7 +95,8 @@ def has_authors_prompts(frame: pl.DataFrame, n_prompts: int) -> bool:
 
 def _ours(number: Published, means: pl.DataFrame, related: pl.DataFrame) -> dict[int, float]:
     """Return our values by layer; -1 for a number of no layer; empty where it was not measured."""
-    rows = means.filter((pl.col("control") == STRUCTURED) & (pl.col("positions") == "all"))
+    of_all_tokens = (pl.col("positions") == "all") | pl.col("positions").is_null()  # null: a number of the prompt
+    rows = means.filter((pl.col("control") == STRUCTURED) & of_all_tokens)
     of, scale = pl.col("measure"), pl.col("scale").eq_missing(pl.lit(number.scale))
     match number.quantity:
         case "dimension" | "logit dimension":
@@ -97,6 +107,10 @@ def _ours(number: Published, means: pl.DataFrame, related: pl.DataFrame) -> dict
             rows = rows.filter((of == "mean_cosine") & (pl.col("method") == "with_diagonal"))
         case "loss":
             rows = rows.filter(of == "loss")
+        case "box length":
+            rows = rows.filter(of == "box_length")
+        case "probability of the largest logits" | "entropy of the largest logits" as name:
+            rows = rows.filter((of == "logit_mass") & (pl.col("method") == name.partition(" ")[0]) & scale)
         case name if name == _PEAKS:
             return {int(level): peak for level, peak in peaks(means, scale=number.scale or 2).items()}
         case _:
@@ -105,23 +119,43 @@ def _ours(number: Published, means: pl.DataFrame, related: pl.DataFrame) -> dict
 
 
 def _correlations(number: Published, related: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of a correlation; none for that of two numbers of a prompt, which is no profile."""
+    """Return the rows of a correlation: of the dimension by GRIDE with something, or of two numbers of a prompt."""
+    statistic = "pearson"
     measure, quantity, lag = "dimension", "loss", 0
     if "tuned-lens" in number.quantity:
         quantity, lag = "tuned_lens", int(number.quantity[-1])
     elif "logit dimension" in number.quantity:
         measure, quantity = "logit_dimension", "entropy"
-    elif "entropy with loss" in number.quantity:
-        return related.clear()
+    elif number.quantity == "correlation of entropy with loss":
+        measure = "entropy"
+    elif number.quantity == "rank correlation of box length with entropy":
+        measure, quantity, statistic = "box_length", "entropy", "spearman"
+    of_a_cloud = (pl.col("method") == "gride") & (pl.col("positions") == "all")
     return related.filter(
         (pl.col("measure") == measure)
-        & (pl.col("method") == "gride")
+        & (of_a_cloud | pl.col("measure").is_in(["entropy", "box_length"]))
         & pl.col("scale").eq_missing(pl.lit(number.scale))
         & (pl.col("quantity") == quantity)
         & (pl.col("lag") == lag)
-        & (pl.col("statistic") == "pearson")
-        & (pl.col("positions") == "all")
+        & (pl.col("statistic") == statistic)
     )
+
+
+def _peak_of_one(rows: pl.DataFrame, number: Published) -> dict[int, float]:
+    """Return the highest dimension over layers of one prompt, as written or as a mean over its permutations."""
+    control = FULL_SHUFFLE if "shuffled" in number.quantity else STRUCTURED
+    chosen = rows.filter(
+        (pl.col("measure") == "dimension")
+        & (pl.col("method") == "gride")
+        & (pl.col("scale") == number.scale)
+        & (pl.col("positions") == "all")
+        & (pl.col("layer") > 0)
+        & (pl.col("control") == control)
+    )
+    if chosen.is_empty():
+        return {}
+    means = chosen.group_by("layer").agg(pl.col("value").mean())
+    return {-1: float(means["value"].to_numpy().max())}
 
 
 def _by_layer(rows: pl.DataFrame) -> dict[int, float]:
@@ -163,8 +197,8 @@ def _compared(number: Published, ours: Mapping[int, float], reference: str, *, s
     values = [ours.get(first + place, float("nan")) for place in range(len(number.values))]
     theirs = np.array(number.values)
     apart = np.array(values) - theirs
-    tolerance = _TOLERANCE.get(number.quantity, _OF_A_CORRELATION) + (_DIGITISED if number.mark == "digitised" else 0)
-    relative = number.quantity in _RELATIVE or number.quantity == _PEAKS
+    tolerance = _TOLERANCE.get(number.quantity, _USUAL_TOLERANCE) + (_DIGITISED if number.mark == "digitised" else 0)
+    relative = number.quantity in (*_RELATIVE, _PEAKS, *_OF_ONE_PROMPT)
     shown = np.abs(apart / theirs) if relative else np.abs(apart)
     within = shown <= tolerance
     measured = np.isfinite(shown)
@@ -180,7 +214,7 @@ def _compared(number: Published, ours: Mapping[int, float], reference: str, *, s
     return Comparison(
         paper=f"{PAPER} {number.preset}",
         figure=number.figure,
-        claim=f"{number.quantity}{'' if number.scale is None else f', neighbor {number.scale}'}",
+        claim=_claim(number),
         subject=reference,
         published=f"{written(number.values)} ({number.model}, {number.mark})",
         ours=written(values),
@@ -192,6 +226,12 @@ def _compared(number: Published, ours: Mapping[int, float], reference: str, *, s
         our_values=tuple(values),
         differences=tuple(apart.tolist()),
     )
+
+
+def _claim(number: Published) -> str:
+    if number.quantity.endswith("largest logits"):
+        return f"{number.quantity}, {'as many as dimensions' if number.scale is None else number.scale} of them"
+    return number.quantity if number.scale is None else f"{number.quantity}, neighbor {number.scale}"
 
 
 def compare_shapes(frame: pl.DataFrame, *, preset: str) -> Iterator[Comparison]:

@@ -207,6 +207,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
             "estimators": ("gride", "ess", "tle"),
             "controlled": 50 if authors else 8,
             "lens": "logit",
+            "homogeneity": True,
             "positions": ("all", "first"),
         },
     }
@@ -220,7 +221,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
         if config.preset == "v1":
             departures.append("GRIDE goes to neighbor 128, not 256, and shuffling to level 4, not 5, as 256 tokens do.")
     if config.preset == "v1":
-        departures.append("Verdicts are read at neighbors 2 and 4; the report has 1 and 2, the headline of v1, too.")
+        departures.append("Claims are read at neighbors 1 and 2, the headline of v1; the run's own report at 2 and 4.")
     if config.preset == "v2":
         departures.append("Clouds of one token of each type are measured beside those of all tokens.")
         departures.append("Entropies of layers are read through the output head: no tuned lens is given.")
