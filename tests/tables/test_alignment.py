@@ -429,4 +429,4 @@ def test_large_vocabularies_take_seconds() -> None:
     before = time.process_time()
     pairs = match_spellings(one, other)
     assert len(pairs.a) == 124_999
-    assert time.process_time() - before < 20, "a product of both sizes would take hours"
+    assert time.process_time() - before < 60, "a product of both sizes would take hours"
