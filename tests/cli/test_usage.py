@@ -10,9 +10,6 @@ from theodolite.cli.examples import EXAMPLES, epilogue
 from theodolite.cli.lists import spread
 from theodolite.cli.main import app
 
-_OWN_HELP = {"transfer"}
-"""Groups whose help is written where they are."""
-
 
 @pytest.mark.parametrize(
     ("arguments", "command", "message"),
@@ -38,7 +35,7 @@ def test_usage_errors_are_one_json_object(theodolite, arguments, command, messag
 
 
 def commands():
-    return {name for name in app if not name.startswith("-")} - _OWN_HELP
+    return {name for name in app if not name.startswith("-")}
 
 
 def test_every_command_has_one_to_three_examples():
@@ -88,3 +85,30 @@ def test_doctor_warns_of_threads_that_wait_for_each_other(theodolite, monkeypatc
         assert warnings == []
     else:
         assert [said in text for text in warnings] == [True]
+
+
+def helped(theodolite, monkeypatch, command, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    return theodolite(*command.split(), "--help").out.splitlines()
+
+
+def test_help_fits_the_terminal_and_says_of_every_option_what_it_does(theodolite, monkeypatch):
+    for command in ("layers", "probe fit", "reproduce", "compare-runs", "transfer evaluate"):
+        lines = helped(theodolite, monkeypatch, command, 72)
+        options = [line for line in lines if line.startswith("  --")]
+        assert options
+        assert max(map(len, lines)) <= 72
+        assert [line for line in options if ": [" in line or ":" not in line] == []
+        assert "None" not in "".join(lines)
+
+
+def test_help_begins_with_the_settings_and_says_how_flags_and_lists_are_typed(theodolite, monkeypatch):
+    lines = helped(theodolite, monkeypatch, "layers", 200)
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Settings:", "Run:", "Output:", "Examples:"]
+    by_name = {line.split(":")[0].strip(): line for line in lines if line.startswith("  --")}
+    assert by_name["--logits, --no-logits"].endswith("[on by default]")
+    assert by_name["--homogeneity"].endswith("Searches neighbors once more.")
+    assert by_name["--estimators CHOICE..."].endswith("[default: gride,twonn,mle]")
+    _, bound, _ = app.parse_args(["layers", "bundled:pocket-64", "--no-logits"], exit_on_error=False)
+    assert bound.arguments["config"].logits is False

@@ -1,10 +1,9 @@
 """Command that counts the tokens two tables share."""
 
 import warnings
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import GeometryWarning
 
@@ -26,7 +25,7 @@ def align(
     *,
     fold_forms: bool = False,
     fold_case: bool = False,
-    output: Annotated[Output, Parameter(name="*", group="Output")] = Output(),  # noqa: B008 - frozen
+    output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Match the tokens of two tables, by id where the tokenizer is the same and by what they spell otherwise.
 

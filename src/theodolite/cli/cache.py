@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 from rich.filesize import decimal
 
 from theodolite.cli.examples import epilogue
+from theodolite.cli.help_text import HelpText
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import ParameterError
@@ -22,8 +23,8 @@ cache = App(
     help="Show what is kept of models on the Hub; `cache clear` removes it.",
     help_epilogue=epilogue("cache"),
     help_format="plaintext",
-    help_formatter="plain",
-    default_parameter=Parameter(negative=()),
+    help_formatter=HelpText(),
+    default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
 )
 

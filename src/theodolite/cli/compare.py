@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from theodolite.cli.help_text import TOLERANCE
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 
@@ -22,8 +23,8 @@ def compare_runs(
     a: Path,
     b: Path,
     *,
-    rtol: Annotated[float, Parameter(group="Tolerance")] = 1e-6,
-    atol: Annotated[float, Parameter(group="Tolerance")] = 1e-9,
+    rtol: Annotated[float, Parameter(group=TOLERANCE)] = 1e-6,
+    atol: Annotated[float, Parameter(group=TOLERANCE)] = 1e-9,
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Say whether two runs agree, and where not: settings, versions, inputs, rows, numbers.
@@ -33,8 +34,10 @@ def compare_runs(
 
     Parameters
     ----------
-    a, b
-        Run folders.
+    a
+        A run folder.
+    b
+        Another one.
     rtol
         Tolerance relative to the larger number.
     atol

@@ -3,10 +3,9 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 
 _LIBRARIES = ("huggingface_hub", "peft", "accelerate", "scikit-learn", "gensim", "gguf", "sacrebleu", "matplotlib")
@@ -15,7 +14,7 @@ _LIBRARIES = ("huggingface_hub", "peft", "accelerate", "scikit-learn", "gensim",
 
 def doctor(
     *,
-    output: Annotated[Output, Parameter(name="*", group="Output")] = Output(),  # noqa: B008 - frozen
+    output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Check versions, threads, device, precision, bundled models and a small known answer.
 

@@ -1,10 +1,9 @@
 """Command that shows what a reference holds."""
 
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from theodolite.cli.amounts import size
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ _TENSORS_SHOWN = 40
 def inspect(
     reference: str,
     *,
-    output: Annotated[Output, Parameter(name="*", group="Output")] = Output(),  # noqa: B008 - frozen
+    output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Show the tensors of a reference, which are embeddings, and how much would be read.
 

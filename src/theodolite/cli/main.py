@@ -12,6 +12,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, Parameter
 
 from theodolite.cli.examples import epilogue
+from theodolite.cli.help_text import HelpText
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
 from theodolite.core.redaction import redacted
@@ -33,9 +34,9 @@ app = App(
     help="Survey the geometry of language-model token representations.",
     help_epilogue=_EPILOGUE,
     help_format="plaintext",
-    help_formatter="plain",
+    help_formatter=HelpText(),
     version=version("theodolite"),
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from theodolite.cli.help_text import EXPORT
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.neighbors_config import Config
@@ -15,7 +16,7 @@ def neighbors(
     config: Annotated[Config | None, Flat] = None,
     *,
     running: How = Running(),  # noqa: B008 - frozen
-    save: Annotated[Path | None, Parameter(group="Export")] = None,
+    save: Annotated[Path | None, Parameter(group=EXPORT)] = None,
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Find the exact neighbors of one table in units of rows, and read the merged graph.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from theodolite.cli.help_text import OUTPUT, RUN, SETTINGS
 from theodolite.cli.output import Output
 from theodolite.runs.runners import OnError, RunnerName
 
@@ -39,6 +40,6 @@ class Running:
     on_error: OnError = "continue"
 
 
-Flat = Parameter(name="*", group="Settings")
-How = Annotated[Running, Parameter(name="*", group="Run")]
-Speech = Annotated[Output, Parameter(name="*", group="Output")]
+Flat = Parameter(name="*", group=SETTINGS)
+How = Annotated[Running, Parameter(name="*", group=RUN)]
+Speech = Annotated[Output, Parameter(name="*", group=OUTPUT)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from theodolite.cli.help_text import EXPORT
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
 from theodolite.studies.rank_config import Config
@@ -15,8 +16,8 @@ def rank(
     config: Annotated[Config | None, Flat] = None,
     *,
     running: How = Running(),  # noqa: B008 - frozen
-    export: Annotated[Path | None, Parameter(group="Export")] = None,
-    tolerance: Annotated[float, Parameter(group="Export")] = 0.05,
+    export: Annotated[Path | None, Parameter(group=EXPORT)] = None,
+    tolerance: Annotated[float, Parameter(group=EXPORT)] = 0.05,
     output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Find the rank an input embedding needs: adapters of every rank, tables cut to it, and the dimension.

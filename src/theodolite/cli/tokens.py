@@ -1,9 +1,8 @@
 """Command that shows rows of one table by name."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
+from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def tokens(
     k: int = 10,
     metric: Literal["cosine", "euclidean"] = "cosine",
     shown: int = 15,
-    output: Annotated[Output, Parameter(name="*", group="Output")] = Output(),  # noqa: B008 - frozen
+    output: Speech = Output(),  # noqa: B008 - frozen
 ) -> int:
     """Show the neighbors, local dimension, length and hubness of tokens; without --token, the rows that stand out.
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from cyclopts import App, Parameter
 
+from theodolite.cli.examples import epilogue
+from theodolite.cli.help_text import HelpText
 from theodolite.cli.options import How, Running, Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.transfer_config import Config, Control, MapName, PositionWord, TokenRule
@@ -16,15 +18,15 @@ _DEFAULT = Config(sources=("source",), targets=("target",))
 transfer = App(
     name="transfer",
     help="Carry steering vectors to another model, with controls.",
-    help_epilogue=" ",
+    help_epilogue=epilogue("transfer"),
     help_format="plaintext",
-    help_formatter="plain",
-    default_parameter=Parameter(negative=()),
+    help_formatter=HelpText(),
+    default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
 )
 
 
-@transfer.command
+@transfer.command(help_epilogue=epilogue("transfer vector"))
 def vector(
     model: str,
     contrast: str,
@@ -62,7 +64,7 @@ def vector(
     return 0
 
 
-@transfer.command
+@transfer.command(help_epilogue=epilogue("transfer fit"))
 def fit(
     source: str,
     target: str,
@@ -117,7 +119,7 @@ def fit(
     return 0
 
 
-@transfer.command
+@transfer.command(help_epilogue=epilogue("transfer apply"))
 def apply(
     map: Path,
     vector: Path,
@@ -149,7 +151,7 @@ def apply(
     return 0
 
 
-@transfer.command
+@transfer.command(help_epilogue=epilogue("transfer evaluate"))
 def evaluate(
     *,
     source: list[str],

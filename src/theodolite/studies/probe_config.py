@@ -48,8 +48,10 @@ class Config:
         Benign prompts, likewise.
     prompts : tuple of str
         Files whose records have a `label` of their own.
-    positive_label, negative_label : str
-        What hostile and benign prompts are called.
+    positive_label : str
+        What hostile prompts are called.
+    negative_label : str
+        What benign prompts are called.
     field : str
         Where a record holds its text, where no FIELD is given.
     join : int
@@ -88,6 +90,9 @@ class Config:
         `logit` for the entropy of each layer read through the output head, or the folder of a tuned lens.
     mean_states : bool
         Keep each prompt's mean hidden state of the middle layer, for the baseline that reads it.
+    guard : tuple of str
+        Guards whose verdicts stand beside the baselines as they are, without fitting: models for the classification of
+        sequences, or causal models with a chat template, asked as Llama Guard and ShieldGemma are.
     features : {"dimension", "entropy", "combined"}
         What the saved probe reads; every kind is evaluated.
     first_layers : int or None
@@ -139,6 +144,7 @@ class Config:
     convention: Convention = "exact"
     lens: str | None = "logit"
     mean_states: bool = True
+    guard: tuple[str, ...] = ()
     features: Features = "dimension"
     first_layers: int | None = None
     folds: int = 5
@@ -170,6 +176,8 @@ class Config:
                 f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
             )
         self._refuse_scale()
+        if len(set(self.guard)) < len(self.guard):
+            raise ParameterError("A guard is named twice. Name each once.")
         if self.folds < 2:
             raise ParameterError(f"folds={self.folds} leaves nothing to test on. Take at least 2.")
         if not 0 < self.test_share < 1:

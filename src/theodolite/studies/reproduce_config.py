@@ -32,8 +32,10 @@ class Config:
         Where a record of a jsonl or parquet file holds its text.
     index : str or None
         A file with the row numbers of the prompts to take, such as the authors' filtered_indices.npy.
-    positive, negative : tuple of str
-        Hostile and benign prompts of the probe, each as `[SOURCE=]FILE[#FIELD]`.
+    positive : tuple of str
+        Hostile prompts of the probe, each as `[SOURCE=]FILE[#FIELD]`.
+    negative : tuple of str
+        Benign prompts of the probe, likewise.
     arrays : str or None
         A folder with a copy of the authors' arrays (`prompt_id/*.npz`, `token_geometry/*.npz`, `filtered_indices.npy`):
         their own numbers are computed again from them, and runs on the same prompts are compared prompt by prompt.
