@@ -10,6 +10,7 @@ from theodolite.core.number_format import (
     ABSENT,
     format_bytes,
     format_count,
+    format_decimals,
     format_duration,
     format_moment,
     format_percent,
@@ -80,3 +81,18 @@ def test_times_and_sizes():
     assert format_moment("2026-11-21T00:43:20Z") == "21 November 2026, 00:43 UTC"
     assert format_moment("yesterday") == "yesterday"
     assert format_moment(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "signed", "expected"),
+    [
+        (-0.263, 2, False, "−0.26"),
+        (-0.004, 2, False, "0.00"),
+        (0.98, 2, False, "0.98"),
+        (2.04, 1, True, "+2.0"),
+        (-2.04, 1, True, "−2.0"),
+        (0.0, 1, True, "0.0"),
+    ],
+)
+def test_numbers_of_so_many_decimals_have_a_true_minus_and_no_negative_zero(value, decimals, signed, expected):
+    assert format_decimals(value, decimals, signed=signed) == expected

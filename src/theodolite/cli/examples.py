@@ -45,7 +45,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "probe score": ("probe score runs/probe --prompts new.jsonl#text --json",),
     "transfer": ("transfer evaluate --source ./small --target ./large",),
     "transfer vector": ("transfer vector bundled:pocket-64 tense --out tense.safetensors",),
-    "transfer fit": ("transfer fit bundled:pocket-64 bundled:pocket-128 --out map.safetensors",),
+    "transfer fit": ("transfer fit ./small ./large --out map.safetensors",),
     "transfer apply": ("transfer apply map.safetensors v.safetensors --out w.safetensors",),
     "transfer evaluate": (
         "transfer evaluate --source ./small --target ./large",

@@ -121,6 +121,34 @@ def format_count(count: float | None) -> str:
     return _fixed(count, 0)
 
 
+def format_decimals(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Write a number with so many decimals, whatever its size.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    decimals : int
+        Digits behind the point.
+    signed : bool
+        Whether to write a plus before what is positive, as for a difference.
+
+    Returns
+    -------
+    str
+        Such as `−0.26`, with a true minus sign.
+
+    Examples
+    --------
+    >>> format_decimals(-0.263, 2)
+    '−0.26'
+    >>> format_decimals(2.04, 1, signed=True)
+    '+2.0'
+    """
+    written = _fixed(value, decimals)
+    return f"+{written}" if signed and value > 0 else written
+
+
 def format_range(low: float, high: float, *, whole: bool = False) -> str:
     """Write the two ends of a range, or the one number where they read the same.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from theodolite.core.number_format import format_value
+from theodolite.core.number_format import format_decimals, format_value
 from theodolite.statistics import correlation
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.layer_check_findings import MEASURES as CHECKS
@@ -112,6 +112,11 @@ def find(frame: pl.DataFrame, *, scale: int = HEADLINE_SCALE) -> list[Finding]:
     return found
 
 
+def _span(low: float, high: float) -> str:
+    """Write the two ends of a range of correlations."""
+    return f"{format_decimals(low, 2)} to {format_decimals(high, 2)}"
+
+
 def _finding(rows: pl.DataFrame, id: str, claim: str, verdict: Verdict, evidence: str) -> Finding:
     model, revision = rows.select("model", "revision").row(0)
     subject = model if revision == "main" else f"{model}@{revision}"
@@ -166,8 +171,8 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> 
     held = pearson.filter((pl.col("partial_p") < _SIGNIFICANT) & (pl.col("partial") > 0)).height
     evidence = (
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
-        f"{lowest:.2f} to {best['value']:.2f} (highest in layer {best['layer']}, 95 % interval "
-        f"{best['low']:.2f} to {best['high']:.2f}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
+        f"{_span(lowest, best['value'])} (highest in layer {best['layer']}, 95 % interval "
+        f"{_span(best['low'], best['high'])}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
         f"layers, and in {held} where length, distinct tokens and repetition are held fixed."
     )
     yield _finding(rows, id, claim, verdict, evidence)
@@ -270,7 +275,8 @@ def _logits(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
         elif one.high < 0 and one.p_value < _SIGNIFICANT:
             verdict = "not supported"
         evidence = (
-            f"Pearson correlation over {one.n} prompts {one.value:.2f}, 95 % interval {one.low:.2f} to {one.high:.2f}."
+            f"Pearson correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
+            f"{_span(one.low, one.high)}."
         )
         yield _finding(rows, id, claim, verdict, evidence)
 

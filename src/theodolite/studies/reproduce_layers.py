@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from theodolite.core.number_format import format_value
+from theodolite.core.number_format import format_decimals, format_value
 from theodolite.studies.layer_summary import correlations, profiles
 from theodolite.studies.layers_config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.published import Published, published
@@ -323,8 +323,8 @@ def _alike(means: pl.DataFrame, reference: str, preset: str) -> Iterator[Compari
             claim=f"{method.upper()} and GRIDE have similar profiles over layers.",
             subject=reference,
             published="yes",
-            ours=f"correlation of the two profiles over {len(shared)} layers {value:.2f}; {method.upper()} "
-            f"{written([other[one] for one in shared])}",
+            ours=f"correlation of the two profiles over {len(shared)} layers {format_decimals(value, 2)}; "
+            f"{method.upper()} {written([other[one] for one in shared])}",
             agreement="supported" if value > 0.8 else "not supported" if value < 0.5 else "undecided",
             note="supported from 0.8, not supported below 0.5",
             study="layers",
