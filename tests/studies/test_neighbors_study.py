@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import theodolite as td
 from theodolite import runs, studies
-from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, RunError
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, RunError, RunWarning
 from theodolite.dimension import gride, mle, twonn
 from theodolite.neighborhoods import save_graph
 from theodolite.runs import Outcome
@@ -325,18 +325,21 @@ def test_plans_that_cannot_be_done_are_refused_before_anything_is(awkward_file, 
 
 
 def test_what_remains_after_cleaning_decides_in_the_unit(awkward_file, tmp_path):
-    run = search(awkward_file, tmp_path / "run", k=480)
+    with pytest.warns(RunWarning, match="4 units failed"):
+        run = search(awkward_file, tmp_path / "run", k=480)
     assert run.status == "failed"
     assert (
         "k=480 needs at least 481 points but only 477 remain after dropping 21 duplicates" in run.failures()[0].message
     )
-    run = search(awkward_file, tmp_path / "many", blocks=490)
+    with pytest.warns(RunWarning, match="490 units failed"):
+        run = search(awkward_file, tmp_path / "many", blocks=490)
     assert "477 points can be cut into 1 to 477 blocks, not into 490" in run.failures()[0].message
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_fails_the_unit(awkward_file, tmp_path):
-    run = search(awkward_file, tmp_path / "run", device="cuda")
+    with pytest.warns(RunWarning, match="4 units failed"):
+        run = search(awkward_file, tmp_path / "run", device="cuda")
     assert "device=cuda, but torch sees no GPU here" in run.failures()[0].message
 
 

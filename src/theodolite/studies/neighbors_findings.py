@@ -6,10 +6,8 @@ from theodolite.core.number_format import format_count, format_percent, format_v
 from theodolite.studies.finding import Finding
 from theodolite.studies.neighbors_readings import GraphReadings, readings_of
 from theodolite.studies.neighbors_summary import top_share
-from theodolite.studies.reading import Reading
+from theodolite.studies.reading import Reading, one_number
 
-_FLAT = 1.5
-"""Largest over smallest reading of a curve over scales that one number still describes."""
 _HUBS = 0.1
 """Share of all neighbor places from which on the most popular hundredth of the points are called hubs."""
 
@@ -36,16 +34,16 @@ def _one_number(readings: GraphReadings) -> list[Finding]:
     curve = [one for one in readings.estimates if one.method == "gride"]
     if len(curve) < 2:
         return []
-    values = [one.value for one in curve]
     near, far = curve[0], curve[-1]
+    verdict, said = one_number([Reading(one.value, one.stderr) for one in curve])
     return [
         Finding(
             id="one-number",
             claim="One number describes the table at every scale.",
             source="theodolite",
-            verdict="supported" if max(values) <= _FLAT * min(values) else "not supported",
+            verdict=verdict,
             evidence=f"GRIDE reads {Reading(near.value, near.stderr)} between neighbors {near.n1} and {near.n2}, and "
-            f"{Reading(far.value, far.stderr)} between {far.n1} and {far.n2}.",
+            f"{Reading(far.value, far.stderr)} between {far.n1} and {far.n2}. {said}",
             subject=readings.subject,
         )
     ]

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from theodolite.core.number_format import format_value
 from theodolite.statistics import Trend, trend
 from theodolite.studies.finding import Finding, Verdict
-from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.table_config import GAUSSIAN, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
 
 REDUNDANCY = "redundancy"
+SHARE = "share_of_null"
 _NAMES = {MEASURED: "dimension", UNIT_NORM: UNIT_NORM, WITHOUT_SHORTEST: WITHOUT_SHORTEST}
 _TENTH = 0.1005
 _SIZES = 3
@@ -29,7 +31,8 @@ class SizeTrend:
     which : str
         Input or output embedding.
     quantity : str
-        `dimension`, `redundancy`, or the dimension under another condition: `unit_norm`, `without_shortest`.
+        `dimension`, `redundancy`, `share_of_null` (of the dimension of a Gaussian table of the same shape), or the
+        dimension under another condition: `unit_norm`, `without_shortest`.
     size : {"parameters", "columns"}
         What the models are ordered by: parameters where they are known of every model.
     found : Trend
@@ -105,7 +108,21 @@ def size_trends(frame: pl.DataFrame) -> list[SizeTrend]:
             width = rows["extrinsic"].to_numpy()
             redundancy = trend(size, 1 - value / width, stderr=stderr / width, axis="log2")
             found.append(SizeTrend(quantity=REDUNDANCY, found=redundancy, **place))
+            found += _shares(rows, data.filter((pl.col("which") == which) & (pl.col("condition") == GAUSSIAN)), place)
     return found
+
+
+def _shares(measured: pl.DataFrame, nulls: pl.DataFrame, place: dict[str, Any]) -> list[SizeTrend]:
+    """Return the trend of the share of its null that each table reaches."""
+    both = measured.join(nulls.select("model", null="value", null_stderr="stderr"), on="model")
+    if both["size"].n_unique() < _SIZES:
+        return []
+    size, value, stderr, null, null_stderr = (
+        both[name].to_numpy() for name in ("size", "value", "stderr", "null", "null_stderr")
+    )
+    share = value / null
+    error = share * np.hypot(stderr / value, null_stderr / null)
+    return [SizeTrend(quantity=SHARE, found=trend(size, share, stderr=error, axis="log2"), **place)]
 
 
 def trend_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -169,12 +186,12 @@ def without_hub(frame: pl.DataFrame) -> Iterator[Finding]:
         by_name = {one.quantity: one for one in found if one.which == which}
         if not {"dimension", UNIT_NORM, WITHOUT_SHORTEST} <= set(by_name):
             continue
+        every = by_name["dimension"].found
         healed = [by_name[UNIT_NORM].found, by_name[WITHOUT_SHORTEST].found]
-        grows = by_name["dimension"].found.low > 0
         verdict: Verdict = "undecided"
         if all(one.low > 0 for one in healed):
             verdict = "not supported"
-        elif grows and all(one.low <= 0 for one in healed):
+        elif every.low > 0 and all(one.low <= 0 and one.high < every.low for one in healed):
             verdict = "supported"
         yield Finding(
             id="size-without-hub",

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from theodolite.core.errors import ParameterError
 
 MEASURED = "measured"
+GAUSSIAN = "gaussian"
 UNIT_NORM = "unit_norm"
 COVARIANCE = "covariance"
 WITHOUT_SHORTEST = "without_shortest"

@@ -2,11 +2,12 @@
 
 The rules are listed in `docs/survey.md`. A reading counts as lower than another if it is lower by more than five
 standard errors of their difference, taken as if the two were independent; readings of one table share their points, so
-this is cautious.
+this is cautious. A ratio counts as beyond a limit if it is by more than three standard errors. What is neither surely
+so nor surely not so is undecided.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from statistics import fmean
 
 import polars as pl
@@ -14,11 +15,12 @@ import polars as pl
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.hub_findings import wide_hubs
-from theodolite.studies.reading import HUB_CHANGE, SURE, Reading
-from theodolite.studies.size_trends import size_trends, trend_sentence, without_hub
+from theodolite.studies.reading import HUB_CHANGE, SURE, Reading, one_number
+from theodolite.studies.size_trends import REDUNDANCY, SHARE, SizeTrend, size_trends, trend_sentence, without_hub
 from theodolite.studies.table_config import (
     COVARIANCE,
     FREQUENCY_BAND,
+    GAUSSIAN,
     MEASURED,
     RANDOM_PART,
     UNIT_NORM,
@@ -31,13 +33,12 @@ _AGAINST_A_NULL = f"after {_KATAIWA}, against a null"
 _QUEMY = "Quemy 2026 (arXiv 2608.29702)"
 _OURS = "theodolite"
 _HEADLINE = "twonn"
-_GAUSSIAN = "gaussian"
 _FEW = 0.05
 """Share of the rows that still counts as a few."""
 _FAR = 0.5
 """A dimension is far below its null if it is below this share of it."""
-_FLAT = 1.5
-"""Largest over smallest reading of a curve over scales that one number still describes."""
+_ALIKE = 0.9
+"""A dimension above this share of that of its covariance is explained by it."""
 _MAIN = "main"
 _SERIES = 3
 """Widths that a series needs."""
@@ -126,32 +127,32 @@ def _places(facts: pl.DataFrame) -> str:
     """Say how many neighbor places the shortest rows take, and how many tokens could be drawn to them."""
     shares = facts.filter((pl.col("measure") == "hubness") & (pl.col("method") == "short_share"))
     taken = {row["condition"]: row for row in shares.iter_rows(named=True)}
-    random = f" (Gaussian table: {taken[_GAUSSIAN]['value']:.1%})" if _GAUSSIAN in taken else ""
+    random = f" (Gaussian table: {format_percent(taken[GAUSSIAN]['value'])})" if GAUSSIAN in taken else ""
     low = facts.filter(pl.col("measure") == "low_cosine_share")["value"].item()
     return (
-        f"The shortest {taken[MEASURED]['x']:.1%} of rows take {taken[MEASURED]['value']:.1%} of all neighbor places"
-        f"{random}, and {low:.1%} of tokens have no neighbor with cosine 0.5 or more."
+        f"The shortest {format_percent(taken[MEASURED]['x'])} of rows take {format_percent(taken[MEASURED]['value'])} "
+        f"of all neighbor places{random}, and {format_percent(low)} of tokens have no neighbor with cosine 0.5 or more."
     )
 
 
 def _one_number(dimensions: pl.DataFrame) -> Iterator[Finding]:
     """Test whether the dimension is the same at every scale."""
     for subject, rows in _tables(dimensions.filter(pl.col("method") == "gride")):
-        curves = {condition: _curve(rows, condition) for condition in (MEASURED, _GAUSSIAN, UNIT_NORM)}
+        curves = {condition: _curve(rows, condition) for condition in (MEASURED, GAUSSIAN, UNIT_NORM)}
         curve = curves[MEASURED]
         if len(curve) < 2:
             continue
-        values = [reading.value for reading in curve.values()]
+        verdict, said = one_number(list(curve.values()))
         near, far = min(curve), max(curve)
-        others = (("a Gaussian table", curves[_GAUSSIAN]), ("rows of unit length", curves[UNIT_NORM]))
+        others = (("a Gaussian table", curves[GAUSSIAN]), ("rows of unit length", curves[UNIT_NORM]))
         ends = "; ".join(f"{name}: {known[near]}, {known[far]}" for name, known in others if {near, far} <= set(known))
         yield Finding(
             id="one-number",
             claim="One number describes the table at every scale.",
             source=_OURS,
-            verdict="supported" if max(values) <= _FLAT * min(values) else "not supported",
+            verdict=verdict,
             evidence=f"GRIDE reads {curve[near]} between neighbors {near // 2} and {near}, and {curve[far]} between "
-            f"{far // 2} and {far}{f' ({ends})' if ends else ''}.",
+            f"{far // 2} and {far}{f' ({ends})' if ends else ''}. {said}",
             subject=subject,
         )
 
@@ -171,35 +172,44 @@ def _below_nulls(dimensions: pl.DataFrame) -> Iterator[Finding]:
     """Test whether a table uses fewer dimensions than random tables of its size."""
     for subject, rows in _tables(dimensions):
         headline, gride = (rows.filter(pl.col("method") == method) for method in (_HEADLINE, "gride"))
-        measured, null = _reading(headline, MEASURED), _reading(headline, _GAUSSIAN)
+        measured, null = _reading(headline, MEASURED), _reading(headline, GAUSSIAN)
         extrinsic = rows["extrinsic"][0]
         if measured is not None and null is not None:
-            nulls = _curve(gride, _GAUSSIAN)
-            above = [
+            nulls = _curve(gride, GAUSSIAN)
+            reached = [
                 scale
                 for scale, one in _curve(gride, MEASURED).items()
-                if scale in nulls and one.value >= nulls[scale].value
+                if scale in nulls and not one.below(nulls[scale])
             ]
-            far = measured.below(null) and measured.value < _FAR * null.value
-            verdict: Verdict = "not supported" if not far else "undecided" if above else "supported"
-            but = f" But GRIDE reaches its own null at neighbor {above[0]}." if above else ""
+            share = measured / null
+            verdict: Verdict = "undecided"
+            if share.over(_FAR):
+                verdict = "not supported"
+            elif share.under(_FAR) and not reached:
+                verdict = "supported"
+            but = f" But GRIDE is not surely below its own null at neighbor {reached[0]}." if reached else ""
             yield Finding(
                 id="low-dimension",
                 claim="The table uses far fewer dimensions than an isotropic random table of its size.",
                 source=_AGAINST_A_NULL,
                 verdict=verdict,
-                evidence=f"TwoNN reads {measured} of {extrinsic} columns, a Gaussian table {null}: a redundancy of "
-                f"{_redundancy(measured, extrinsic)} against {_redundancy(null, extrinsic)}.{but}",
+                evidence=f"TwoNN reads {measured} of {extrinsic} columns, a Gaussian table {null}: {share} of it (limit"
+                f" {_FAR}), and a redundancy of {_redundancy(measured, extrinsic)} against "
+                f"{_redundancy(null, extrinsic)}.{but}",
                 subject=subject,
             )
         same_covariance = _reading(headline, COVARIANCE)
         if measured is not None and same_covariance is not None:
+            share = measured / same_covariance
+            lower = measured.below(same_covariance)
+            explained: Verdict = "supported" if lower else "not supported" if share.over(_ALIKE) else "undecided"
             yield Finding(
                 id="beyond-covariance",
                 claim="The table uses fewer dimensions than its covariance explains.",
                 source=_OURS,
-                verdict="supported" if measured.below(same_covariance) else "not supported",
-                evidence=f"TwoNN reads {measured}, a Gaussian table of the same covariance {same_covariance}.",
+                verdict=explained,
+                evidence=f"TwoNN reads {measured}, a Gaussian table of the same covariance {same_covariance}: {share} "
+                "of it.",
                 subject=subject,
             )
 
@@ -213,12 +223,13 @@ def _by_frequency(dimensions: pl.DataFrame) -> Iterator[Finding]:
         random = _reading(rows, RANDOM_PART)
         if len(bands) < _SERIES or random is None:
             continue
-        falls = all(high.value > low.value for high, low in pairwise(bands)) and bands[-1].below(bands[0])
+        falls = all(rare.value > frequent.value for rare, frequent in pairwise(bands)) and bands[-1].below(bands[0])
+        rises = any(rare.below(frequent) for rare, frequent in combinations(bands, 2))
         yield Finding(
             id="frequent-tokens-lower",
             claim="The more frequent the tokens, the fewer the dimensions they use.",
             source=f"reported of {_KATAIWA}",
-            verdict="supported" if falls else "not supported",
+            verdict="supported" if falls else "not supported" if rises else "undecided",
             evidence=f"TwoNN of quarters of the tokens, rarest first: {', '.join(map(str, bands))}; random quarters of "
             f"as many rows {random}.",
             subject=subject,
@@ -231,34 +242,56 @@ def _growth(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
     for (which,), rows in comparable.group_by("which", maintain_order=True):
         widths = sorted(rows["extrinsic"].unique().to_list())
         readings = [_mean_reading(rows.filter(pl.col("extrinsic") == width), MEASURED) for width in widths]
-        nulls = [_mean_reading(rows.filter(pl.col("extrinsic") == width), _GAUSSIAN) for width in widths]
+        nulls = [_mean_reading(rows.filter(pl.col("extrinsic") == width), GAUSSIAN) for width in widths]
         known = [(width, *pair) for width, *pair in zip(widths, readings, nulls, strict=True) if None not in pair]
         if len(known) < _SERIES:
             continue
         measured = [one for _, one, _ in known if one is not None]
         ratios = [one / null for _, one, null in known if one is not None and null is not None]
-        rising = all(low.value < high.value for low, high in pairwise(measured)) and measured[0].below(measured[-1])
-        falling = all(low.value > high.value for low, high in pairwise(ratios)) and ratios[-1].below(ratios[0])
-        structured = all(ratio.value < _FAR for ratio in ratios)
         listed = "; ".join(
             f"{width} columns: {one}, {format_value(ratio.value, ratio.stderr)} of its null, redundancy "
             f"{_redundancy(one, width)}"
             for (width, *_), one, ratio in zip(known, measured, ratios, strict=True)
         )
         trends = {one.quantity: one for one in size_trends(frame) if one.which == which}
-        verdicts: dict[str, Verdict] = {
-            "dimension": "not supported" if not rising else "supported" if structured else "undecided",
-            "redundancy": "supported" if falling else "undecided" if rising else "not supported",
-        }
-        for name, verdict in verdicts.items():
+        shares = f" The share of the null:{trend_sentence(trends.get(SHARE))}"
+        for name, verdict, beside in (
+            ("dimension", _dimension_grows(measured, ratios, trends), ""),
+            ("redundancy", _redundancy_grows(ratios, trends), shares),
+        ):
             yield Finding(
                 id=f"{name}-grows",
                 claim=f"The {name} grows with the width of the model.",
                 source=_AGAINST_A_NULL if name == "dimension" else _KATAIWA,
                 verdict=verdict,
-                evidence=f"TwoNN of the models given, {listed}.{trend_sentence(trends.get(name))}",
+                evidence=f"TwoNN of the models given, {listed}.{trend_sentence(trends.get(name))}{beside}",
                 subject=str(which),
             )
+
+
+def _dimension_grows(
+    measured: Sequence[Reading], ratios: Sequence[Reading], trends: Mapping[str, SizeTrend]
+) -> Verdict:
+    """Judge by the interval of the slope, and by every reading being far below its null."""
+    if "dimension" not in trends:
+        return "undecided"
+    found = trends["dimension"].found
+    if found.high < 0 or any(wider.below(narrower) for narrower, wider in combinations(measured, 2)):
+        return "not supported"
+    rising = all(narrower.value < wider.value for narrower, wider in pairwise(measured))
+    far = all(ratio.under(_FAR) for ratio in ratios)
+    return "supported" if rising and found.low > 0 and far else "undecided"
+
+
+def _redundancy_grows(ratios: Sequence[Reading], trends: Mapping[str, SizeTrend]) -> Verdict:
+    """Judge by the intervals of two slopes: of the redundancy, and of the share of the null that the table reaches."""
+    if not {REDUNDANCY, SHARE} <= set(trends):
+        return "undecided"
+    redundancy, share = trends[REDUNDANCY].found, trends[SHARE].found
+    if redundancy.high < 0:
+        return "not supported"
+    falling = all(narrower.value > wider.value for narrower, wider in pairwise(ratios))
+    return "supported" if falling and redundancy.low > 0 and share.high < 0 else "undecided"
 
 
 def _mean_reading(rows: pl.DataFrame, condition: str) -> Reading | None:

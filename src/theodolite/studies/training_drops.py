@@ -12,11 +12,11 @@ import polars as pl
 from theodolite.core.number_format import format_percent, format_value
 from theodolite.statistics import Drop, drop
 from theodolite.studies.finding import Finding, Verdict
-from theodolite.studies.table_config import MEASURED
+from theodolite.studies.reading import Reading
+from theodolite.studies.table_config import GAUSSIAN, MEASURED
 
 KATAIWA = "Kataiwa et al. 2025 (arXiv 2503.02142)"
 HEADLINE = "twonn"
-_GAUSSIAN = "gaussian"
 _FAR = 0.5
 """The table must come down below this share of its first reading."""
 _AT_NULL = 0.2
@@ -45,7 +45,7 @@ def falls(frame: pl.DataFrame) -> Iterator[tuple[dict[str, Any], Drop]]:
         pl.col("step").is_not_null() & pl.col("measure").is_in(["dimension", "participation_ratio", "loss"])
     )
     measured = rows.filter(pl.col("condition") == MEASURED)
-    nulls = rows.filter(pl.col("condition") == _GAUSSIAN).select(
+    nulls = rows.filter(pl.col("condition") == GAUSSIAN).select(
         *_CURVE, "step", pl.col("value").alias("null"), pl.col("stderr").alias("null_stderr")
     )
     joined = measured.join(nulls, on=[*_CURVE, "step"], how="left", nulls_equal=True)
@@ -155,11 +155,15 @@ def _is_headline(place: dict[str, Any]) -> bool:
 
 def _early(place: dict[str, Any], one: Drop) -> Finding:
     """Test whether the dimension falls from that of a random table, by half, in the first quarter of training."""
-    verdict: Verdict = "not supported"
-    if isnan(one.start_over_null) or abs(one.start_over_null - 1) > _AT_NULL:
-        verdict = "undecided"
-    elif one.significant and one.plateau < _FAR * one.first and one.half_by <= _EARLY * place["last_step"]:
+    left = Reading(one.plateau, one.plateau_stderr) / Reading(one.first, one.first_stderr)
+    limit = _EARLY * place["last_step"]
+    soonest, latest = one.half_interval
+    untrained = abs(one.start_over_null - 1) <= _AT_NULL  # not where there is no null
+    verdict: Verdict = "undecided"
+    if untrained and one.significant and left.under(_FAR) and max(latest, one.half_by) <= limit:
         verdict = "supported"
+    elif untrained and (left.over(_FAR) or soonest > limit):
+        verdict = "not supported"
     first, last = format_value(one.first, one.first_stderr), format_value(one.plateau, one.plateau_stderr)
     null = format_value(one.null, place["null_stderr"])
     against = "" if isnan(one.null) else f" (a Gaussian table of the same size reads {null})"
