@@ -7,20 +7,27 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from theodolite import studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
 from theodolite.dimension import gride
-from theodolite.models import hidden_states, load_model, token_losses
+from theodolite.models import guard_scores, hidden_states, load_guard, load_model, token_losses
 from theodolite.neighborhoods import neighbors
 from theodolite.prompts import Prompt
+from theodolite.report.chapters.probe.accuracies import accuracy_data
+from theodolite.report.chapters.probe.headline import headline
 from theodolite.runs import config_from_mapping
 from theodolite.studies import probe
 from theodolite.studies.probe_config import Config
+from theodolite.studies.probe_evaluation import evaluate
 from theodolite.studies.probe_features import read_features
 from theodolite.studies.probe_prompts import balanced, join_texts, read_labeled, read_source
 from theodolite.studies.probe_saved import fit_saved, read_probe, write_probe
 from theodolite.studies.probe_score import score_prompts
+from theodolite.studies.probe_summary import summarize
 
 MODEL = "bundled:pocket-64"
 SETTINGS = {"minimum": 40, "n_tokens": 48, "k": 16, "folds": 3, "block": 8}
@@ -93,9 +100,61 @@ def sources(files):
 
 
 @pytest.fixture(scope="module")
-def finished(files, tmp_path_factory):
+def guard(tmp_path_factory):
+    """A classifier of few words, trained here to know hostile ones."""
+    words = sorted({*HOSTILE, *BENIGN})
+    inner = Tokenizer(models.WordLevel({word: place for place, word in enumerate(["?", *words])}, unk_token="?"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="?", pad_token="?")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = BertForSequenceClassification(
+            BertConfig(
+                vocab_size=64,
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=16,
+                max_position_embeddings=80,
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+                id2label={0: "harmful", 1: "benign"},
+            )
+        )
+    texts = [*sentences(HOSTILE, 8, length=30, seed=50), *sentences(BENIGN, 8, length=30, seed=51)]
+    ids, labels = torch.tensor([tokenizer.encode(text) for text in texts]), torch.tensor([0] * 8 + [1] * 8)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
+    for _ in range(30):
+        optimizer.zero_grad()
+        module(ids, labels=labels).loss.backward()
+        optimizer.step()
+    folder = tmp_path_factory.mktemp("guard")
+    module.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def finished(files, guard, tmp_path_factory):
     out = tmp_path_factory.mktemp("probe") / "run"
-    return studies.run("probe", references=[MODEL], out=out, **SETTINGS, **sources(files))
+    return studies.run("probe", references=[MODEL], guard=[guard], out=out, **SETTINGS, **sources(files))
+
+
+def test_a_guard_stands_beside_the_baselines_as_it_is(finished, guard):
+    (data,) = read_features(finished.table())
+    expected = guard_scores(load_guard(guard, device="cpu"), data.texts)
+    np.testing.assert_allclose(data.sets[f"guard {guard}"].values[:, 0], expected, rtol=1e-5)
+    results = evaluate(finished.table()).filter(pl.col("features") == f"guard {guard}")
+    whole = results.filter((pl.col("evaluation") == "cross_validation") & (pl.col("statistic") == "accuracy"))
+    assert whole["value"].item() == np.mean((expected >= 0.5) == data.positive) > 0.8
+    assert whole["low"].item() < whole["value"].item() < whole["high"].item()
+    assert whole["n"].item() == data.n_prompts
+    assert {"held_out", "length", "cross_source", "without_source"} <= set(results["evaluation"])
+    assert "gain" in results["statistic"]
+    table = headline(summarize(finished.table()), ())
+    assert [row.which for row in table.rows][-1] == f"guard {guard}, not fitted"
+    assert (accuracy_data(finished.table())["classifier"] == f"guard {guard}, not fitted").sum() == 2
+    assert [given["reference"] for given in finished.manifest["inputs"]] == [MODEL, guard]
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +387,7 @@ def test_prompts_that_change_after_the_plan_are_noticed(files):
     ("settings", "message"),
     [
         ({"references": ()}, "name at least one model"),
+        ({"guard": ("a", "a")}, "A guard is named twice"),
         ({"negative": ()}, "give --positive FILE and --negative FILE"),
         ({"negative_label": "harmful"}, "Both kinds of prompts are called 'harmful'"),
         ({"minimum": 20}, "minimum=20 tokens cannot have k=32"),

@@ -12,6 +12,7 @@ from theodolite.models import watch
 from theodolite.models.contrast_pairs import Contrast, ContrastPair, load_contrast, shipped_contrasts
 from theodolite.models.contrast_vectors import contrast_vector, tokenize_pairs
 from theodolite.models.evaluate import LossEvaluation, evaluate_loss
+from theodolite.models.guard import Guard, guard_scores, load_guard
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.lens import logit_lens_entropy
 from theodolite.models.load import load_model
@@ -41,6 +42,7 @@ __all__ = [
     "Contrast",
     "ContrastPair",
     "Generated",
+    "Guard",
     "LanguageModel",
     "LogitBox",
     "LossEvaluation",
@@ -61,12 +63,14 @@ __all__ = [
     "find_blocks",
     "generate",
     "greedy_match",
+    "guard_scores",
     "hidden_states",
     "import_gguf",
     "import_lm_eval",
     "import_refusal_directions",
     "import_steering_vectors",
     "load_contrast",
+    "load_guard",
     "load_lens",
     "load_model",
     "load_vector",

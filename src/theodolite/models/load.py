@@ -73,6 +73,26 @@ def load_model(
     >>> model.provenance["reference"], model.provenance["n_parameters"]
     ('bundled:pocket-128', 2238464)
     """
+    parsed, folder, module, tokenizer = load_parts(
+        reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code
+    )
+    return LanguageModel.of(
+        module,
+        tokenizer,
+        **origin(parsed, folder),
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def load_parts(
+    reference: str | Path | Reference,
+    *,
+    dtype: DType,
+    device: str | Mapping[str, Any],
+    trust_remote_code: bool,
+    classifier: bool = False,
+) -> tuple[Reference, Path, Any, Any]:
+    """Return reference, folder, module and tokenizer of a model; `classifier` loads the head that sorts texts."""
     parsed = Reference.parse(reference)
     if parsed.selector is not None:
         raise ParameterError(
@@ -83,20 +103,23 @@ def load_model(
         raise ParameterError(f"dtype={dtype!r} is not known. Choose one of {', '.join(get_args(DType))}.")
     folder = _checked_folder(parsed, model_folder(parsed))
     with quiet():
-        module = _load(folder, _settings(folder, dtype, device, trust_remote_code), trust_remote_code)
+        settings = _settings(folder, dtype, device, trust_remote_code)
+        module = _load(folder, settings, trust_remote_code, classifier=classifier)
         tokenizer = _tokenizer(folder, trust_remote_code)
     if "device_map" not in (placement := _placement(folder, dtype, device)):
         module = module.to(placement["device"])
-    return LanguageModel.of(
-        module,
-        tokenizer,
-        reference=str(parsed),
-        scheme=parsed.scheme,
-        revision=parsed.revision,
-        commit=folder.name if folder.parent.name == "snapshots" else None,
-        folder=str(folder),
-        trust_remote_code=trust_remote_code,
-    )
+    return parsed, folder, module, tokenizer
+
+
+def origin(reference: Reference, folder: Path) -> dict[str, Any]:
+    """Return where a model came from, for its provenance."""
+    return {
+        "reference": str(reference),
+        "scheme": reference.scheme,
+        "revision": reference.revision,
+        "commit": folder.name if folder.parent.name == "snapshots" else None,
+        "folder": str(folder),
+    }
 
 
 def _checked_folder(reference: Reference, folder: Path) -> Path:
@@ -153,7 +176,7 @@ def _settings(folder: Path, dtype: DType, device: str | Mapping[str, Any], trust
     return settings
 
 
-def _load(folder: Path, settings: dict[str, Any], trust_remote_code: bool) -> Any:
+def _load(folder: Path, settings: dict[str, Any], trust_remote_code: bool, *, classifier: bool) -> Any:
     """Load the first class for which the checkpoint is complete."""
     import transformers  # noqa: PLC0415 (seconds)
 
@@ -165,7 +188,7 @@ def _load(folder: Path, settings: dict[str, Any], trust_remote_code: bool) -> An
     except Exception as error:  # whatever a config of unknown origin makes of transformers
         raise FormatError(f"transformers cannot read the config of {folder}: {_one_line(error)}.") from error
     lacking: list[str] = []
-    for chosen in _classes(config):
+    for chosen in (transformers.AutoModelForSequenceClassification,) if classifier else _classes(config):
         try:
             module, info = chosen.from_pretrained(folder, config=config, **settings)
         except torch.OutOfMemoryError:

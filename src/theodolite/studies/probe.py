@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from theodolite.core.errors import FormatError
 from theodolite.core.hashing import canonical_json, hash_json
-from theodolite.models import LanguageModel, load_model
+from theodolite.models import Guard, LanguageModel, load_guard, load_model
 from theodolite.prompts import Prompt, tokenize
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
 from theodolite.studies.probe_columns import COLUMNS
 from theodolite.studies.probe_config import TRUSTED_TOKENS, Config
 from theodolite.studies.probe_findings import find
-from theodolite.studies.probe_measure import measure_prompts
+from theodolite.studies.probe_measure import judged, measure_prompts
 from theodolite.studies.probe_prompts import balanced, distinct, dropped_note, read_labeled
 from theodolite.studies.probe_summary import summarize, summary_frame
 from theodolite.tables import Reference, expand
@@ -27,7 +27,7 @@ from theodolite.tables import Reference, expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "probe"
-VERSION = 1
+VERSION = 2
 
 Ids = npt.NDArray[np.int64]
 _USUAL_TOKENS = 1024
@@ -62,11 +62,13 @@ def plan(config: Config) -> list[Unit]:
         In the order of the references.
     """
     _model.cache_clear()
+    _guard.cache_clear()
     _prompts.cache_clear()
     units = []
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
         prompts, _ = _prompts(config, reference)
         model = probe_model(reference, config)
+        guards = [probe_guard(one, config).model.provenance["content"] for one in config.guard]
         for start in range(0, len(prompts), config.block):
             block = prompts[start : start + config.block]
             units.append(
@@ -78,6 +80,7 @@ def plan(config: Config) -> list[Unit]:
                         "content": model.provenance["content"],
                         "start": start,
                         "tokens": _fingerprint(block),
+                        "guards": guards,
                         "settings": config_to_mapping(config),
                     },
                     group=reference,
@@ -105,7 +108,10 @@ def run(unit: Unit) -> UnitResult:
     model = probe_model(params["reference"], config)
     prompts, notes = _prompts(config, params["reference"])
     block = prompts[params["start"] : params["start"] + config.block]
-    if model.provenance["content"] != params["content"] or _fingerprint(block) != params["tokens"]:
+    guards = {one: probe_guard(one, config) for one in config.guard}
+    contents = [guard.model.provenance["content"] for guard in guards.values()]
+    changed = model.provenance["content"] != params["content"] or contents != params["guards"]
+    if changed or _fingerprint(block) != params["tokens"]:
         raise FormatError(f"{params['reference']} or its prompts changed after the run was planned. Run it again.")
     model_name, revision = named(params["reference"])
     protocol = canonical_json({name: getattr(config, name) for name in _PROTOCOL})
@@ -124,8 +130,12 @@ def run(unit: Unit) -> UnitResult:
             "positive": prompt.label == config.positive_label,
             "source": prompt.source,
         }
-        rows += [{**row, **shared, "protocol": protocol if row["measure"] == "text" else None} for row in measured]
-    return UnitResult(rows=rows, inputs=[inputs], warnings=warnings)
+        rows += [
+            {**row, **shared, "protocol": protocol if row["measure"] == "text" else None}
+            for row in (*measured, *judged(measured, guards))
+        ]
+    read = [inputs, *(guard.model.provenance for guard in guards.values())]
+    return UnitResult(rows=rows, inputs=read, warnings=warnings)
 
 
 def named(reference: str) -> tuple[str, str]:
@@ -153,6 +163,16 @@ def _model(reference: str, dtype: Any, device: str, trust_remote_code: bool) -> 
 def probe_model(reference: str, config: Config) -> LanguageModel:
     """Return the model of a probe; the last one is kept."""
     return _model(reference, config.dtype, config.device, config.trust_remote_code)
+
+
+@lru_cache(maxsize=2)
+def _guard(reference: str, dtype: Any, device: str, trust_remote_code: bool) -> Guard:
+    return load_guard(reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+
+
+def probe_guard(reference: str, config: Config) -> Guard:
+    """Return a guard; the last two are kept."""
+    return _guard(reference, config.dtype, config.device, config.trust_remote_code)
 
 
 @lru_cache(maxsize=1)

@@ -31,5 +31,6 @@ MEASURES = {
     "entropy": "mean entropy of the model's prediction (method model), or of a layer's read through a lens, in nats",
     "varentropy": "mean over tokens of the variance of the surprisal under the model's prediction, in square nats",
     "loss": "mean surprisal of the prompt's tokens, in nats",
+    "guard": "how harmful a guard finds the text of the prompt, from 0 to 1; the method names the guard",
     "mean_state": "one coordinate of the mean over tokens of a layer's states",
 }

@@ -15,7 +15,7 @@ import polars as pl
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from theodolite.core.errors import PointsError
-from theodolite.studies.probe_features import LAYERED, NAMES, TEXT, ProbeData, read_features
+from theodolite.studies.probe_features import GUARD, LAYERED, NAMES, TEXT, ProbeData, read_features
 from theodolite.studies.probe_fit import fitted_scores
 from theodolite.studies.probe_intervals import accuracy, area_under_curve, paired_gain
 
@@ -146,8 +146,9 @@ def split_of(data: ProbeData) -> tuple[Rows, Rows]:
 
 
 def classifiers(data: ProbeData) -> list[str]:
-    """Return the names of what can be fitted: feature sets that were measured, majority and n-grams."""
-    return [name for name in NAMES if name in data.sets or name in ("majority", TEXT)]
+    """Return the names of what is compared: feature sets that were measured, majority and n-grams, then the guards."""
+    fitted = [name for name in NAMES if name in data.sets or name in ("majority", TEXT)]
+    return fitted + [name for name in data.sets if name.startswith(GUARD)]
 
 
 def crossed_sources(data: ProbeData) -> list[str]:

@@ -17,6 +17,8 @@ LAYERED = ("dimension", "entropy", "combined")
 TRIVIAL = ("majority", "length")
 """Baselines that know nothing of the model."""
 TEXT = "ngrams"
+GUARD = "guard "
+"""What the name of a guard's verdict begins with; its reference follows."""
 NAMES = {
     "dimension": "dimension of every layer",
     "entropy": "entropy of every layer",
@@ -30,6 +32,17 @@ NAMES = {
     "mean_state": "mean state, middle layer",
     "ngrams": "character n-grams",
 }
+
+
+def name_of(features: str) -> str:
+    """Return the words for a feature set, as tables and figures have them.
+
+    Examples
+    --------
+    >>> name_of("surprisal"), name_of("guard ./my-guard")
+    ('mean loss', 'guard ./my-guard, not fitted')
+    """
+    return f"{features}, not fitted" if features.startswith(GUARD) else NAMES[features]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +90,8 @@ class ProbeData:
     texts : tuple of str
         What the model read.
     sets : dict
-        Feature sets by name, those of `NAMES` that the table holds; majority and n-grams have no numbers.
+        Feature sets by name, those of `NAMES` and the guards that the table holds; majority and n-grams have no
+        numbers.
     protocol : dict
         How to fit and evaluate.
     """
@@ -184,6 +198,9 @@ def feature_sets(rows: pl.DataFrame, order: Sequence[int], protocol: Mapping[str
     states = rows.filter(pl.col("measure") == "mean_state")
     if not states.is_empty():
         found["mean_state"] = _matrix(states, "position", order, prefix="mean state")
+    guards = rows.filter(pl.col("measure") == "guard")
+    for (reference,), own in guards.group_by("method", maintain_order=True):
+        found[f"{GUARD}{reference}"] = _matrix(own, "measure", order)
     return found
 
 

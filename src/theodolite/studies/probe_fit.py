@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from theodolite.core.errors import PointsError
-from theodolite.studies.probe_features import TEXT, ProbeData
+from theodolite.studies.probe_features import GUARD, TEXT, ProbeData
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -142,7 +142,7 @@ def fitted_scores(
     data : ProbeData
         All prompts.
     features : str
-        Name of a feature set, `majority` or `ngrams`.
+        Name of a feature set, `majority` or `ngrams`; `guard REF` for the verdict of a guard.
     train, test : numpy.ndarray
         Places of prompts.
     layers : sequence of int, optional
@@ -151,11 +151,14 @@ def fitted_scores(
     Returns
     -------
     numpy.ndarray
-        Probability of each test prompt being positive. Fillers, means and n-grams are those of the training prompts.
+        Probability of each test prompt being positive. Fillers, means and n-grams are those of the training prompts; a
+        guard's verdict is taken as it is.
     """
     labels = data.positive[train]
     if features == "majority":
         return np.full(len(test), labels.mean())
+    if features.startswith(GUARD):
+        return data.sets[features].values[test, 0]
     if features == TEXT:
         return _text_scores(data, train, test, data.protocol)
     chosen = data.sets[features]

@@ -1,6 +1,6 @@
 """What a probe reads of one prompt: dimension and entropy of every layer, and the numbers of its baselines."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 from theodolite.core.errors import PointsError
 from theodolite.dimension import CloudDimensions, cloud_gride, cloud_mle, cloud_twonn
 from theodolite.models import (
+    Guard,
     LanguageModel,
     PromptStates,
     TunedLens,
+    guard_scores,
     hidden_states,
     load_lens,
     logit_lens_entropy,
@@ -67,6 +69,29 @@ def measure_prompts(
         if config.mean_states:
             rows += _mean_state(found.states)
         yield prompt, rows, refusal
+
+
+def judged(measured: Sequence[Row], guards: Mapping[str, Guard]) -> list[Row]:
+    """Return a row for each guard: how harmful it finds the text of a prompt that was measured.
+
+    Parameters
+    ----------
+    measured : sequence of dict
+        Rows of the prompt.
+    guards : Mapping
+        Reference to guard.
+
+    Returns
+    -------
+    list of dict
+        Without what names model and prompt.
+    """
+    texts = [row["text"] for row in measured if row["measure"] == "text"]
+    return [
+        _MAKE.row("guard", value, method=reference)
+        for reference, guard in guards.items()
+        for value in guard_scores(guard, texts)
+    ]
 
 
 def _facts(model: LanguageModel, found: PromptStates) -> list[Row]:

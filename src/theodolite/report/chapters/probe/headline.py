@@ -10,7 +10,7 @@ from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE
-from theodolite.studies.probe_features import NAMES, TEXT, TRIVIAL
+from theodolite.studies.probe_features import NAMES, TEXT, TRIVIAL, name_of
 
 _HEADINGS = {
     "cross_validation": "cross-validated accuracy",
@@ -107,7 +107,7 @@ def _row(name: str, reference: str, features: str, rows: Sequence[Row]) -> Headl
     return HeadlineRow(
         name=name,
         revision="",
-        which=NAMES[features],
+        which=name_of(features),
         reference=reference,
         cells=cells,
         share=crossed["value"] if crossed is not None else None,

@@ -4,7 +4,7 @@ import polars as pl
 
 from theodolite.report.selection import short_names
 from theodolite.studies.probe_evaluation import evaluate
-from theodolite.studies.probe_features import LAYERED, NAMES
+from theodolite.studies.probe_features import LAYERED, name_of
 
 
 def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy") -> pl.DataFrame:
@@ -22,7 +22,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
     Returns
     -------
     polars.DataFrame
-        Rows with a finite number, in the order of `NAMES`.
+        Rows with a finite number, in the order of `probe_features.NAMES`.
     """
     found = evaluate(frame).filter(
         pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == statistic) & pl.col("value").is_finite()
@@ -35,7 +35,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
     labels = [names[models[row]] for row in found.select("model", "revision").iter_rows()]
     return found.with_columns(
         pl.Series("label", labels, dtype=pl.String),
-        pl.col("features").replace_strict(NAMES, return_dtype=pl.String).alias("classifier"),
+        pl.Series("classifier", [name_of(one) for one in found["features"]], dtype=pl.String),
     )
 
 

@@ -10,7 +10,7 @@ from theodolite.report.chapter import Section, Summary, table_section
 from theodolite.report.chapters.probe.headline import area, interval
 from theodolite.report.headline import Cell
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
-from theodolite.studies.probe_features import NAMES
+from theodolite.studies.probe_features import name_of
 
 Row = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def _names(row: Row) -> list[Cell]:
-    return [Cell(str(row["model"])), Cell(NAMES[str(row["features"])])]
+    return [Cell(str(row["model"])), Cell(name_of(str(row["features"])))]
 
 
 def _numbers(row: Row, areas: Mapping[tuple[Any, ...], Row]) -> list[Cell]:
