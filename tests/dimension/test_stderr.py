@@ -7,7 +7,8 @@ The spread of R repeats is itself known to 1/sqrt(2R): 7 % for 100 repeats. The 
 import numpy as np
 import pytest
 
-from theodolite.dimension import gride, mle, participation_ratio, twonn
+from theodolite.dimension import gride, likelihood, mle, participation_ratio, spread, twonn
+from theodolite.neighborhoods import neighbors
 
 CLOUDS = {
     "periodic 2": (lambda rng: rng.random((400, 2)), 1.0),
@@ -60,3 +61,16 @@ def test_participation_ratio_error_is_the_spread(n_dims):
     estimates = [participation_ratio(rng.normal(size=(200, n_dims)) * scales) for _ in range(150)]
     spread = np.std([one.value for one in estimates], ddof=1)
     assert np.mean([one.stderr for one in estimates]) == pytest.approx(spread, rel=0.2)
+
+
+def test_long_graphs_are_read_in_parts_to_the_same_bits(monkeypatch):
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(300, 4))
+    points[40:44] = points[40]  # at distance 0 of one another
+    graph = neighbors(points, k=16, duplicates="keep")
+    whole = _measure(graph)
+    monkeypatch.setattr(spread, "_PAIRS_AT_ONCE", 100)
+    monkeypatch.setattr(likelihood, "_RATIOS_AT_ONCE", 100)
+    for name, one in _measure(graph).items():
+        assert (one.value, one.stderr) == (whole[name].value, whole[name].stderr), name
+        assert one.pointwise is None or np.array_equal(one.pointwise, whole[name].pointwise, equal_nan=True)

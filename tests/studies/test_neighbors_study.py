@@ -21,6 +21,7 @@ from theodolite.runs import Outcome
 from theodolite.runs.processes import ProcessRunner
 from theodolite.runs.table_comparison import compare_tables
 from theodolite.runs.unit_file import read_unit_record
+from theodolite.studies import neighbor_graphs
 from theodolite.studies import neighbors as study
 from theodolite.studies.neighbor_graphs import graph_of_table, is_complete, load_graph, merged_graph
 from theodolite.studies.neighbors_config import BLOCK_ROWS, Config
@@ -225,6 +226,11 @@ def test_findings_name_hubs_and_scales(tmp_path):
     np.save(tmp_path / "noisy.npy", noisy.astype(np.float32))
     run = search(tmp_path / "noisy.npy", tmp_path / "noisy", k=64)
     assert {one.id: one.verdict for one in study.find(run.table())}["one-number"] == "not supported"
+
+
+def test_a_table_is_gathered_in_slices(awkward_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(neighbor_graphs, "_POINTS_AT_ONCE", 7)
+    same(graph_of_table(search(awkward_file, tmp_path / "run").table()), single(awkward()))
 
 
 def test_one_neighbor_makes_a_graph_and_no_dimension(awkward_file, tmp_path):

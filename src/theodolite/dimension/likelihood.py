@@ -13,6 +13,7 @@ from theodolite.dimension.spread import mean_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+_RATIOS_AT_ONCE = 1 << 20  # 8 MiB of float64
 Aggregation = Literal["harmonic", "mean", "median"]
 Errors = Literal["neighbors", "fisher"]
 
@@ -159,23 +160,31 @@ def check_errors(errors: str) -> None:
 
 def local_dimensions(distances: Floats, *, unbiased: bool) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Return LID, 1/LID and where they are defined, each `(n,)`."""
-    k = distances.shape[1]
-    farthest = distances[:, -1:]
-    if distances[:, 0].all():  # no zero distance: the common case, without a mask
-        sums = np.log(farthest / distances[:, :-1]).sum(axis=1)
-        counts = np.full(len(distances), k - (2.0 if unbiased else 1.0))
-    else:
-        positive = distances[:, :-1] > 0
-        ratios = np.divide(farthest, distances[:, :-1], out=np.ones_like(distances[:, :-1]), where=positive)
-        sums = np.log(ratios).sum(axis=1)
-        counts = positive.sum(axis=1) - (1.0 if unbiased else 0.0)
+    n_points, k = distances.shape
+    step = max(1, _RATIOS_AT_ONCE // k)
+    sums, counts = np.empty(n_points), np.empty(n_points)
+    for start in range(0, n_points, step):
+        some = slice(start, start + step)
+        sums[some], counts[some] = _logarithms(distances[some])
+    counts -= 1.0 if unbiased else 0.0
     kept = counts > 0
-    inverse = np.full(len(distances), np.nan)
+    inverse = np.full(n_points, np.nan)
     inverse[kept] = sums[kept] / counts[kept]
-    lids = np.full(len(distances), np.nan)
+    lids = np.full(n_points, np.nan)
     np.divide(1.0, inverse, out=lids, where=inverse > 0)
     lids[inverse == 0] = np.inf
     return lids, inverse, kept
+
+
+def _logarithms(distances: Floats) -> tuple[Floats, Floats]:
+    """Return the sum of ln(d_k / d_i) over positive d_i with i < k, and how many there are, each `(n,)`."""
+    farthest = distances[:, -1:]
+    if distances[:, 0].all():  # no zero distance: the common case, without a mask
+        sums = np.log(farthest / distances[:, :-1]).sum(axis=1)
+        return sums, np.full(len(distances), distances.shape[1] - 1.0)
+    positive = distances[:, :-1] > 0
+    ratios = np.divide(farthest, distances[:, :-1], out=np.ones_like(distances[:, :-1]), where=positive)
+    return np.log(ratios).sum(axis=1), positive.sum(axis=1).astype(np.float64)
 
 
 def _median_scores(values: Floats, median: float) -> tuple[Floats, Floats]:

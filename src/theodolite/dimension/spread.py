@@ -122,6 +122,11 @@ def variances_of_sums(
         step = max(1, _PAIRS_AT_ONCE // (n_rows * (stop - start)))
         for first in range(0, n_clouds, step):
             some = slice(first, first + step)
+            if n_rows * (stop - start) > _PAIRS_AT_ONCE:
+                influence[some] += _added_in_parts(
+                    indices[first, :, start:stop], weights[start] * slopes[first], n_points
+                )
+                continue
             whom = np.maximum(indices[some, :, start:stop], 0, dtype=np.int64)
             whom += n_points * np.arange(len(whom))[:, None, None]
             added = np.repeat(weights[start] * slopes[some].ravel(), stop - start)
@@ -134,6 +139,16 @@ def variances_of_sums(
     twice = np.einsum("cp,cp->c", slopes, slopes) * float(weights @ weights)
     variances: Floats = np.maximum(np.einsum("cp,cp->c", influence, influence) - twice, own)
     return variances
+
+
+def _added_in_parts(indices: npt.NDArray[np.integer[Any]], values: Floats, n_points: int) -> Floats:
+    """Add to each point the values of the rows that have it as a neighbor, in the order of `np.bincount`."""
+    found = np.zeros(n_points)
+    step = max(1, _PAIRS_AT_ONCE // indices.shape[1])
+    for start in range(0, len(indices), step):
+        whom = np.maximum(indices[start : start + step], 0, dtype=np.int64)
+        np.add.at(found, whom.ravel(), np.repeat(values[start : start + step], whom.shape[1]))
+    return found
 
 
 def pair_weights(n1: int, n2: int) -> Floats:

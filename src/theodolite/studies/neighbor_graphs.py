@@ -47,8 +47,9 @@ class Account:
         RunError
             If its blocks contradict each other.
         """
-        counted = frame.filter(pl.col("measure") == COUNT).select("method", "value").unique()
-        settings = frame.filter(pl.col("measure") == NEIGHBORHOOD).select("scale", "extrinsic", "metric").unique()
+        light = frame.drop("neighbors", "distances")
+        counted = light.filter(pl.col("measure") == COUNT).select("method", "value").unique()
+        settings = light.filter(pl.col("measure") == NEIGHBORHOOD).select("scale", "extrinsic", "metric").unique()
         if settings.height != 1 or counted["method"].n_unique() != counted.height:
             raise RunError(f"The blocks of this table are not of one search, or there are none. {_AGAIN}")
         k, n_dims, metric = settings.row(0)
@@ -71,7 +72,7 @@ def is_complete(frame: pl.DataFrame) -> bool:
     """
     if frame.is_empty():
         return False
-    n_points = frame.filter(pl.col("measure") == NEIGHBORHOOD).height
+    n_points = int((frame["measure"] == NEIGHBORHOOD).sum())
     return n_points > 0 and n_points == Account.of(frame).counts["measured"]
 
 
@@ -94,7 +95,8 @@ def graph_of_table(frame: pl.DataFrame) -> NeighborGraph:
         If blocks are missing or contradict each other.
     """
     merger = _Merger(Account.of(frame))
-    merger.add(frame)
+    for some in frame.iter_slices(_POINTS_AT_ONCE):
+        merger.add(some)
     return merger.finish(n_redone=0, path="table")
 
 
@@ -132,6 +134,8 @@ def merged_graph(run: Run) -> NeighborGraph:
     for unit in units:
         frame, record = read_unit_file(run.store.unit_path(unit.key))
         merger = merger or _Merger(Account.of(frame))
+        if Account.of(frame) != merger.account:
+            raise RunError(f"The blocks are not of one search. {_AGAIN}")
         merger.add(frame)
         records.append(record)
     assert merger is not None
@@ -189,9 +193,7 @@ class _Merger:
         self.filled = 0
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Add the points of one or more blocks, in the order of the rows."""
-        if Account.of(frame) != self.account:
-            raise RunError(f"The blocks are not of one search. {_AGAIN}")
+        """Add points in the order of the rows."""
         points = frame.filter(pl.col("measure") == NEIGHBORHOOD)
         near, apart = points["neighbors"].explode().to_numpy(), points["distances"].explode().to_numpy()
         start, stop = self.filled, self.filled + points.height

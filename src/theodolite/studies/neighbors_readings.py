@@ -18,6 +18,7 @@ from theodolite.studies.neighbors_config import NEIGHBORHOOD
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MLE_K = (2, 3, 5, 10, 20, 50)
 _TOKENS_LISTED = 20
+_SUBJECT = ("model", "revision", "which", "rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +98,13 @@ def _readings(seen: _Seen) -> GraphReadings | None:
     if frame is None or not is_complete(frame):
         return None
     graph = graph_of_table(frame)
-    points = frame.filter(pl.col("measure") == NEIGHBORHOOD)
+    points = frame.select(*_SUBJECT, "measure", "row", "token_id", "token").filter(pl.col("measure") == NEIGHBORHOOD)
     first = points.row(0, named=True)
     estimates, refusals = _estimates(graph)
     hubs = hubness(graph)
     most = np.argsort(-hubs.counts, kind="stable")[:_TOKENS_LISTED]
     return GraphReadings(
-        model=first["model"],
-        revision=first["revision"],
-        which=first["which"],
-        rows=first["rows"],
+        **{name: first[name] for name in _SUBJECT},
         account=Account.of(frame),
         estimates=estimates,
         refusals=refusals,
