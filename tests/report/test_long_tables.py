@@ -30,7 +30,9 @@ def coded(frame):
 
 def test_text_as_codes_takes_less_memory_and_says_the_same(frame, coded):
     assert coded.schema["measure"] == pl.Categorical
-    assert coded.with_columns(pl.col(pl.Categorical).cast(pl.String)).equals(frame, null_equal=True)
+    stored = coded.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col(pl.Int32).cast(pl.Int64))
+    assert stored.equals(frame, null_equal=True)
+    assert coded.estimated_size() < 0.6 * frame.estimated_size()
     summary = layers.summarize(frame)
     assert repr(layers.summarize(coded)) == repr(summary)
     assert layers.summary_frame(coded).equals(layers.summary_frame(frame), null_equal=True)
@@ -45,6 +47,17 @@ def test_profiles_come_in_the_order_of_the_table(frame):
     rows = frame.filter(pl.col("measure") != "surprisal").select(place).unique(maintain_order=True)
     assert profiles(frame).select(place).equals(rows, null_equal=True)
     assert profiles(frame.filter(pl.col("measure") == "surprisal")).is_empty()
+
+
+def test_averages_are_the_same_however_the_rows_are_divided(frame, monkeypatch):
+    whole = profiles(frame)
+    monkeypatch.setattr(layer_summary, "_MOST_AT_ONCE", 10)
+    assert profiles(frame).equals(whole, null_equal=True)
+    assert profiles(frame.lazy()).equals(whole, null_equal=True)
+
+
+def test_a_run_without_rows_is_read_as_no_columns():
+    assert read(pl.LazyFrame()).equals(pl.DataFrame())
 
 
 def test_the_summary_of_a_long_table_is_made_from_the_scan(frame, tmp_path):

@@ -128,6 +128,7 @@ def save_styled(run: Run, formats: Sequence[Format], style: Style) -> Path | Non
     """Write the figures of a run in the style of a paper; return their folder, None for the style of the report."""
     if style == "slides":
         return None
-    families = chapter_of(run.manifest["study"]).families
-    written = report.save_figures(run.path, run.table(), families=families, formats=formats, style=style)
+    study = run.manifest["study"]
+    frame = rows_of(run, studies.resolve(study))
+    written = report.save_figures(run.path, frame, families=chapter_of(study).families, formats=formats, style=style)
     return written[0].parent if written else None

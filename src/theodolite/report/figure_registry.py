@@ -11,6 +11,8 @@ from theodolite.report.chapters import CHAPTERS, chapter_of
 from theodolite.report.figures.canvas import STYLES, Style
 from theodolite.report.figures.family import FigureFamily
 from theodolite.runs import Run, open_run
+from theodolite.studies import resolve
+from theodolite.studies.reported import rows_of
 
 
 def figure_names(study: str | None = None) -> list[str]:
@@ -80,7 +82,8 @@ def figure(name: str, source: Run | pl.DataFrame | Path | str, *, style: Style =
     study = None
     if not isinstance(source, pl.DataFrame):
         run = source if isinstance(source, Run) else open_run(source)
-        source, study = run.table(), str(run.manifest["study"])
+        study = str(run.manifest["study"])
+        source = rows_of(run, resolve(study))
     elif "study" in source.columns:
         study = "survey"
     known = _families(study)
