@@ -74,6 +74,7 @@ def test_a_knee_at_the_dimension_supports_the_claim(frame):
         ({"dimension": 50.0}, "not supported", "The knee is elsewhere, at 0.32"),
         ({"dimension": 3.0}, "not supported", "The knee is elsewhere, at 5.3"),
         ({"falls_on": 0.3}, "not supported", "bends but goes on falling"),
+        ({"falls_on": 0.125}, "undecided", "whether to less than 25"),
         ({"falls_on": 0.5}, "not supported", "has no knee in the rank"),
         ({"falls_on": 0.9}, "undecided", "No knee can be placed: the curve has no convex bend"),
     ],
@@ -89,6 +90,14 @@ def test_curves_that_say_otherwise_do_not(settings, verdict, said):
 def test_a_rank_that_costs_too_much_is_said_to():
     found = verdicts(planted_frame(knee=40.0, dimension=10.0, trained=False))
     assert found["dimension-suffices", "table cut to a rank"] == "not supported"
+
+
+@pytest.mark.parametrize(("tolerated", "verdict"), [(0.02, "not supported"), (0.29, "undecided"), (0.4, "supported")])
+def test_a_recommendation_within_the_noise_is_undecided(monkeypatch, tolerated, verdict):
+    """At rank 48, the largest that saves anything, this loss lies 0.29 nats above the ceiling."""
+    monkeypatch.setattr(rank_findings, "TOLERANCE", tolerated)
+    found = verdicts(planted_frame(knee=16.0, falls_on=0.7, trained=False))
+    assert found["recommended-rank", "table cut to a rank"] == verdict
 
 
 def test_the_recommendation_is_the_smallest_rank_within_the_tolerance(frame):

@@ -23,6 +23,7 @@ def test_an_exact_curve_gives_its_knee_exactly(position):
     assert found.value == pytest.approx(position, rel=1e-9)
     assert (found.slope_before, found.slope_after, found.level) == pytest.approx((-0.5, -0.1, 5.0))
     assert (found.low, found.high) == pytest.approx((position, position), rel=1e-6)
+    assert (found.left, found.left_low, found.left_high) == pytest.approx((0.2, 0.2, 0.2), rel=1e-6)
     assert found.supported
     assert found.bic_gain_over_curve > 0
 

@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from theodolite import bundled, runs, studies
-from theodolite.core.errors import FormatError, NotFoundError, ParameterError
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError, RunWarning
 from theodolite.models import evaluate_loss, load_model
 from theodolite.models.adapters_factors import FactorizedEmbedding, load_factors, truncations
 from theodolite.studies import rank
@@ -235,7 +235,8 @@ def test_models_and_texts_that_cannot_be_used_are_refused(tied, tmp_path):
 
 
 def test_a_training_that_diverges_fails_its_units_and_spares_the_others(tmp_path):
-    finished = run(tmp_path / "run", references=["bundled:pocket-64"], ranks=[2], seeds=1, learning_rate=1e30)
+    with pytest.warns(RunWarning, match="2 units failed"):
+        finished = run(tmp_path / "run", references=["bundled:pocket-64"], ranks=[2], seeds=1, learning_rate=1e30)
     assert finished.status == "partial"
     failures = finished.failures()
     assert {one.label for one in failures} == {

@@ -117,7 +117,8 @@ def test_verdicts_follow_what_was_planted(turned, unrelated):
     pairwise = {"shared-global", "shared-neighbors", "shared-dimension"}
     found = [{one.id: one.verdict for one in similarity.find(frame)} for frame, _ in (turned, unrelated)]
     assert {found[0][name] for name in pairwise} == {"supported"}
-    assert {found[1][name] for name in pairwise} == {"not supported"}
+    assert found[1]["shared-global"] == found[1]["shared-neighbors"] == "not supported"
+    assert found[1]["shared-dimension"] == "undecided"  # so few words leave room for a correlation of a tenth
     assert "untied-input" not in found[0]  # files of one table have no input and output
 
 
@@ -318,7 +319,7 @@ def test_a_text_of_few_kinds_of_tokens_leaves_out_the_states_and_says_so(tmp_pat
     assert [unit.params["which"] for unit in units if unit.params["kind"] != "table"] == ["input", "output"]
     (said,) = {unit.params["no_states"] for unit in units if unit.params.get("no_states")}
     assert "kinds of tokens, but at least 50 are needed" in said
-    with pytest.raises(ParameterError, match="cannot be compared: .* kinds of tokens"):
+    with pytest.raises(ParameterError, match=r"cannot be compared: .* kinds of tokens"):
         similarity_states.measure_states(None, "bundled:pocket-64", "bundled:pocket-128", {"prompts": same})
     similarity_states.forget()
 

@@ -132,9 +132,12 @@ def test_the_findings_follow_the_controls(pocket_run):
     )
     assert transfer.find(beaten)[1].verdict == "undecided"
     lost = beaten.with_columns(
-        pl.when(pl.col("measure") == "beyond_control").then(-0.1).otherwise(pl.col("value")).alias("value")
+        pl.when(pl.col("measure") == "beyond_control").then(-0.1).otherwise(pl.col("high")).alias("high")
     )
     assert [one.verdict for one in transfer.find(lost)] == ["not supported", "not supported"]
+    kept = pl.when(pl.col("measure") == "effect_retained")
+    little = beaten.with_columns(kept.then(0.09).otherwise(pl.col("high")).alias("high"))
+    assert [one.verdict for one in transfer.find(little)] == ["not supported", "not supported"]
     idle = frame.filter(pl.col("measure") != "working_strength")
     assert [one.verdict for one in transfer.find(idle)] == ["not applicable", "not applicable"]
     alone = frame.filter(pl.col("measure") != "beyond_control")

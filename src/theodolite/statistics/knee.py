@@ -20,7 +20,7 @@ from theodolite.statistics.resampling import (
     on_axis,
     percentile_interval,
 )
-from theodolite.statistics.segments import fit_curve, fit_hinges, fit_lines
+from theodolite.statistics.segments import Hinges, fit_curve, fit_hinges, fit_lines
 
 Bend = Literal["any", "convex", "concave"]
 
@@ -44,6 +44,8 @@ class Knee(Displayed):
         Height of the fitted curve at the knee.
     slope_before, slope_after : float
         Slopes of the two segments, per unit of the axis: per doubling of x on `"log2"`.
+    left, left_low, left_high : float
+        Share of the slope that is left after the knee, `abs(slope_after / slope_before)`, and its bootstrap interval.
     p_value : float
         Bootstrap p value of the hypothesis of one straight line.
     bic_gain : float
@@ -73,6 +75,9 @@ class Knee(Displayed):
     level: float = math.nan
     slope_before: float = math.nan
     slope_after: float = math.nan
+    left: float = math.nan
+    left_low: float = math.nan
+    left_high: float = math.nan
     p_value: float = math.nan
     bic_gain: float = math.nan
     bic_gain_over_curve: float = math.nan
@@ -190,6 +195,7 @@ def knee(
     gain = _gain(line_sums, fit.sums, relative)[0]
     p_value = (1 + int((gains >= gain).sum())) / (1 + n_bootstrap)
     low, high = (float(off_axis(np.array(end), axis)) for end in percentile_interval(resampled.knots, confidence))
+    left_low, left_high = percentile_interval(_left(resampled), confidence)
     bic_gain = _bic(line_sums[0], 2, mean, weights) - _bic(fit.sums[0], 4, mean, weights)
     curve_gain = _bic(fit_curve(u, mean, weights), 3, mean, weights) - _bic(fit.sums[0], 4, mean, weights)
     return Knee(
@@ -200,6 +206,9 @@ def knee(
         level=float(fit.levels[0]),
         slope_before=float(fit.before[0]),
         slope_after=float(fit.after[0]),
+        left=float(_left(fit)[0]),
+        left_low=left_low,
+        left_high=left_high,
         p_value=p_value,
         bic_gain=bic_gain,
         bic_gain_over_curve=curve_gain,
@@ -272,6 +281,13 @@ def _noise(curves: Floats, errors: Floats | None, residuals: Floats, n_bootstrap
     freedom = max(1, n_points - 4)
     sizes = np.sqrt(n_points / generator.chisquare(freedom, size=(n_bootstrap, 1)))
     return np.asarray(sizes * residuals[generator.integers(n_points, size=(n_bootstrap, n_points))], dtype=np.float64)
+
+
+def _left(fit: Hinges) -> Floats:
+    """Return the share of each slope that is left after the knee; NaN where there was none before it."""
+    shares = np.full(len(fit.before), math.nan)
+    np.divide(np.abs(fit.after), np.abs(fit.before), out=shares, where=fit.before != 0)
+    return shares
 
 
 def _gain(line: Floats, hinge: Floats, relative: bool) -> Floats:

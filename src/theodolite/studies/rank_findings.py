@@ -67,10 +67,13 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
         return "undecided", f"No knee can be placed: {found.reason}."
     slopes = (
         f"the loss changes by {format_value(found.slope_before)} nats per doubling of the rank before it and by "
-        f"{format_value(found.slope_after)} after"
+        f"{format_value(found.slope_after)} after, {format_percent(found.left)} of it "
+        f"({format_percent(found.left_low)} to {format_percent(found.left_high)})"
     )
     if not found.supported:
         tests = f"bootstrap p = {found.p_value:.2g}, BIC gain {format_value(found.bic_gain)}"
+        if found.bic_gain > 0:
+            return "undecided", f"Whether the loss has a knee in the rank is within its noise ({tests}); {slopes}."
         return "not supported", f"The loss has no knee in the rank: one line does as well ({tests}); {slopes}."
     low, high = curve.placed(found)
     where = (
@@ -79,8 +82,10 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
     )
     verdict: Verdict = "supported"
     but = ""
-    if abs(found.slope_after) > FLAT * abs(found.slope_before):
+    if found.left_low > FLAT:
         verdict, but = "not supported", "The loss bends but goes on falling. "
+    elif found.left_high > FLAT:
+        verdict, but = "undecided", f"The loss bends, but whether to less than {format_percent(FLAT)} is uncertain. "
     elif found.high > _WIDE * found.low:
         verdict, but = "undecided", "The knee is too uncertain to compare. "
     elif dimension.high < low or dimension.low > high:
@@ -117,7 +122,8 @@ def _suffices(model: ModelRanks, curve: RankCurve) -> Iterator[Finding]:
 def _recommendation(model: ModelRanks, curve: RankCurve) -> Finding:
     """Say which rank to take."""
     found = recommended(curve, TOLERANCE)
-    verdict: Verdict = "not supported"
+    saving = [above for above, n in zip(curve.increase(), curve.parameters, strict=True) if n < curve.n_full]
+    verdict: Verdict = "not supported" if all(above.low > TOLERANCE for above in saving) else "undecided"
     evidence = f"No measured rank that saves parameters is surely within {TOLERANCE} nats of the ceiling."
     if found["rank"] is not None:
         times = (

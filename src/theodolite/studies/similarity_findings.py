@@ -1,10 +1,11 @@
 """What a similarity study says, in sentences with a verdict.
 
 A likeness counts if it is above its null by more than ten standard errors, those of the number and of the null
-together. It is denied if it is within two of them or below; anything between is undecided.
+together. It is denied if it is within two of them or below, and these leave no room for a likeness of a tenth; anything
+else is undecided.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import hypot
 from typing import Any
 
@@ -17,6 +18,8 @@ from theodolite.studies.similarity_config import GAUSSIAN, MEASURED, PERMUTED
 _LEE = "Lee et al. 2025 (arXiv 2503.21073)"
 _SURE = 10.0
 _DENIED = 2.0
+_NOTEWORTHY = 0.1
+"""A likeness, on a scale from 0 to 1, that must be ruled out before it is denied."""
 _LOW = 0.5
 _FEW = 1000
 
@@ -56,8 +59,16 @@ def find(frame: pl.DataFrame) -> list[Finding]:
 
 def score(row: _Row) -> float:
     """Return by how many standard errors a number is above its null, those of both together."""
-    error = hypot(row["stderr"] or 0.0, row["null_stderr"] or 0.0)
-    gap = float(row["value"]) - float(row["null"] or 0.0)
+    gap, error = _gap(row)
+    return _in_errors(gap, error)
+
+
+def _gap(row: _Row) -> tuple[float, float]:
+    """Return how far a number is above its null, and the standard error of that."""
+    return float(row["value"]) - float(row["null"] or 0.0), hypot(row["stderr"] or 0.0, row["null_stderr"] or 0.0)
+
+
+def _in_errors(gap: float, error: float) -> float:
     return gap / error if error > 0 else (float("inf") if gap > 0 else float("-inf") if gap < 0 else 0.0)
 
 
@@ -70,12 +81,16 @@ def one_row(rows: pl.DataFrame, measure: str, **columns: Any) -> _Row | None:
     return None if found.is_empty() else found.row(0, named=True)
 
 
-def _verdict(scores: list[float]) -> Verdict:
-    """Judge by the weakest of several likenesses."""
-    weakest = min(scores)
-    if weakest > _SURE:
+def _verdict(gaps: Sequence[tuple[float, float]]) -> Verdict:
+    """Judge several likenesses, each a distance from its null with its error: all must hold, one denied is enough."""
+    if all(_in_errors(*one) > _SURE for one in gaps):
         return "supported"
-    return "not supported" if weakest <= _DENIED else "undecided"
+    return "not supported" if any(_denied(*one) for one in gaps) else "undecided"
+
+
+def _denied(gap: float, error: float) -> bool:
+    """Say whether a likeness is not seen, and none worth a note can have been missed."""
+    return _in_errors(gap, error) <= _DENIED and gap + _DENIED * error <= _NOTEWORTHY
 
 
 def _finding(id: str, claim: str, subject: str, verdict: Verdict, *, evidence: str, n_used: int) -> Finding:
@@ -96,7 +111,7 @@ def _global(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         f"{'embeddings' if which != 'table' else 'tables'}: {_beside(raw)}; rows centered first: {_beside(centered)}."
     )
     claim = "Models share the global geometry of their (output) embeddings."
-    verdict = _verdict([score(raw), score(centered)])
+    verdict = _verdict([_gap(raw), _gap(centered)])
     yield _finding("shared-global", claim, subject, verdict, evidence=evidence, n_used=raw["n_used"])
 
 
@@ -109,14 +124,17 @@ def _inputs(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
     if inside["tied_a"] is not False and inside["tied_b"] is not False:
         return
     gaps = [
-        (high["value"] - low["value"]) / hypot(high["stderr"], low["stderr"])
+        (high["value"] - low["value"], hypot(high["stderr"], low["stderr"]))
         for low, high in ((inside, outside), (centered[0], centered[1]))
     ]
-    lower, low = min(gaps) > _SURE, inside["value"] < _LOW
-    verdict: Verdict = "supported" if lower and low else "not supported" if max(gaps) <= _DENIED else "undecided"
-    if lower and not low:
+    lower = min(_in_errors(*one) for one in gaps) > _SURE
+    room = _in_errors(_LOW - inside["value"], inside["stderr"])
+    verdict: Verdict = "undecided"
+    if lower and room > _SURE:
+        verdict = "supported"
+    elif room < -_SURE or all(_denied(*one) for one in gaps):
         verdict = "not supported"
-    level = f"low (below {_LOW})" if low else f"not low (below {_LOW})"
+    level = f"{'low' if room > _SURE else 'not low' if room < -_SURE else 'not surely low'} (below {_LOW})"
     evidence = (
         f"Raw: {_plain(inside)} (input) and {_plain(outside)} (output); centered: {_plain(centered[0])} and "
         f"{_plain(centered[1])}. The input embeddings are {'' if lower else 'not surely '}less alike and {level}, "
@@ -134,8 +152,8 @@ def _neighbors(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
             continue
         nulls = {name: one_row(rows, "lle", which=which, condition=name) for name in (PERMUTED, GAUSSIAN)}
         there = {name: one for name, one in nulls.items() if one is not None}
-        scores = [score(measured)]
-        scores += [score({**measured, "null": one["value"], "null_stderr": one["stderr"]}) for one in there.values()]
+        gaps = [_gap(measured)]
+        gaps += [_gap({**measured, "null": one["value"], "null_stderr": one["stderr"]}) for one in there.values()]
         parts = [one_row(rows, name, which=which) for name in ("lle_neighbors", "mutual_knn")]
         beside = "; ".join(f"{name} {_plain(one)}" for name, one in there.items())
         evidence = (
@@ -145,7 +163,7 @@ def _neighbors(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         )
         claim = "A token is the same combination of its neighbors in both models."
         name = f"{subject}, {which}"
-        yield _finding("shared-neighbors", claim, name, _verdict(scores), evidence=evidence, n_used=measured["n_used"])
+        yield _finding("shared-neighbors", claim, name, _verdict(gaps), evidence=evidence, n_used=measured["n_used"])
 
 
 def _dimensions(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
@@ -172,7 +190,7 @@ def _dimensions(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
             f"from distances: {by_distance}."
         )
         claim = "The local dimension of a token is alike in both models."
-        verdict = _verdict([score(one) for one in (pearson, ranks)])
+        verdict = _verdict([_gap(one) for one in (pearson, ranks)])
         yield _finding(
             "shared-dimension", claim, f"{subject}, {which}", verdict, evidence=evidence, n_used=pearson["n_used"]
         )
@@ -195,7 +213,7 @@ def _persistence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         f"(chance {format_value(overlaps[0]['null'])})."
     )
     claim = "The likeness of embeddings persists in the hidden states, layer by layer."
-    verdict = _verdict([score(one) for one in (*found, *overlaps)])
+    verdict = _verdict([_gap(one) for one in (*found, *overlaps)])
     yield Finding(
         id="persists", claim=claim, source=_LEE, verdict=verdict, evidence=evidence, subject=f"{subject}, hidden states"
     )
@@ -208,11 +226,11 @@ def _coherence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
     if found.is_empty():
         return
     last = found.filter(pl.col("scale") == pl.col("scale").max()).to_dicts()
-    scores = [-score(one) for one in last]
+    gaps = [(-gap, error) for gap, error in map(_gap, last)]
     verdict: Verdict = "undecided"
-    if min(scores) > _SURE:
+    if min(_in_errors(*one) for one in gaps) > _SURE:
         verdict = "supported"
-    elif max(scores) <= _DENIED:
+    elif all(_denied(*one) for one in gaps):
         verdict = "not supported"
     each = ", ".join(f"{_measure_name(one)} {_plain(one)}" for one in last)
     partial = rows.filter(

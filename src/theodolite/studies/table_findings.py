@@ -254,7 +254,7 @@ def _growth(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
             for (width, *_), one, ratio in zip(known, measured, ratios, strict=True)
         )
         trends = {one.quantity: one for one in size_trends(frame) if one.which == which}
-        shares = f" The share of the null:{trend_sentence(trends.get(SHARE))}"
+        shares = f" Share of the null.{trend_sentence(trends[SHARE])}" if SHARE in trends else ""
         for name, verdict, beside in (
             ("dimension", _dimension_grows(measured, ratios, trends), ""),
             ("redundancy", _redundancy_grows(ratios, trends), shares),

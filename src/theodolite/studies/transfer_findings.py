@@ -2,7 +2,9 @@
 
 A contrast is carried only if the transferred vector moves held-out text beyond every control: the interval over pairs
 of the difference excludes zero for each draw of each control, the transferred vector's own interval does too, and its
-effect grows over the whole working range. Where the target's own vector does nothing, there is nothing to carry.
+effect grows over the whole working range. It is not carried if some draw of a control surely does better, or the vector
+surely keeps less than a tenth of the native effect. Where the target's own vector does nothing, there is nothing to
+carry.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,8 @@ from theodolite.studies.finding import Finding, Verdict
 
 _LEE = "Lee et al. 2025 (arXiv 2503.21073)"
 _CLAIM = "A linear map between embeddings carries the steering vector."
+_LITTLE = 0.1
+"""Share of the native effect below which a vector carries nothing."""
 _OVERALL = "Emb2Emb carries steering vectors from one model to the other."
 
 _Row = dict[str, Any]
@@ -82,7 +86,7 @@ def _contrast(subject: str, contrast: str, rows: pl.DataFrame) -> Finding:
         id="steering-transfers",
         claim=_CLAIM,
         source=_LEE,
-        verdict=_verdict(carried, beyond, grows=grows),
+        verdict=_verdict(carried, retained, beyond, grows=grows),
         evidence=f"Carried by {carried['condition']} to layer {carried['layer']}, the vector keeps "
         f"{_with_interval(retained)} of the native effect ({_with_interval(carried)} of {_with_interval(native)} nats "
         f"per token and residual norm, {carried['n_used']} held-out pairs), "
@@ -92,13 +96,12 @@ def _contrast(subject: str, contrast: str, rows: pl.DataFrame) -> Finding:
     )
 
 
-def _verdict(carried: _Row, beyond: Sequence[_Row], *, grows: bool) -> Verdict:
+def _verdict(carried: _Row, retained: _Row, beyond: Sequence[_Row], *, grows: bool) -> Verdict:
     """Apply the rule at the head of this file."""
     if beyond and grows and _above(carried["low"]) and all(_above(row["low"]) for row in beyond):
         return "supported"
-    if not _above(carried["low"]) or any(row["value"] is None or row["value"] <= 0 for row in beyond):
-        return "not supported"
-    return "undecided"
+    beaten = any(_under(row["high"], 0.0) for row in beyond)
+    return "not supported" if beaten or _under(retained["high"], _LITTLE) else "undecided"
 
 
 def _overall(subject: str, each: Sequence[Finding]) -> Finding:
@@ -130,6 +133,10 @@ def _rows(frame: pl.DataFrame, measure: str) -> list[_Row]:
 
 def _above(low: float | None) -> bool:
     return low is not None and low > 0
+
+
+def _under(high: float | None, limit: float) -> bool:
+    return high is not None and high < limit
 
 
 def _with_interval(row: _Row) -> str:
