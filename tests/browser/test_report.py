@@ -108,10 +108,24 @@ def test_the_keyboard_reaches_the_findings_first(visit, table_page):
         assert seen.page.evaluate("location.hash") == "#findings"
 
 
-def test_print_opens_everything_and_leaves_the_controls_out(visit, table_page):
+def test_print_takes_folded_findings_but_long_lists_only_where_they_are_open(visit, table_page):
+    folded = "() => Array.from(document.querySelectorAll('details')).map((one) => one.open)"
     with visit(table_page) as seen:
+        before = seen.page.evaluate(folded)
         seen.page.emulate_media(media="print")
         seen.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-        assert seen.page.locator("details:not([open])").count() == 0
+        assert seen.page.locator("details:not([open]):not(.long)").count() == 0
+        assert seen.page.locator("details.long:not([open])").count() >= 2
+        assert seen.page.locator("details.long[open]").count() >= 1
         assert seen.page.locator(".bar >> visible=true").count() == 0
         assert seen.page.locator("figure .wide >> visible=true").count() >= 6
+        seen.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert seen.page.evaluate(folded) == before
+
+
+def test_a_narrow_sheet_of_paper_is_no_phone(visit, table_page):
+    shape = "getComputedStyle(document.querySelector('#headline tbody tr')).display"
+    with visit(table_page, width=700) as seen:
+        assert seen.page.evaluate(shape) == "grid"
+        seen.page.emulate_media(media="print")
+        assert seen.page.evaluate(shape) == "table-row"

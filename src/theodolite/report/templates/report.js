@@ -117,4 +117,13 @@ all("table.sortable").forEach(function (table) {
   });
 });
 
-window.addEventListener("beforeprint", function () { all("details").forEach(function (one) { one.open = true; }); });
+/* Paper takes what is folded too, but of long lists and tables only those that are open. */
+var opened = [];
+window.addEventListener("beforeprint", function () {
+  opened = opened.concat(all("details:not([open]):not(.long)"));
+  opened.forEach(function (one) { one.open = true; });
+});
+window.addEventListener("afterprint", function () {
+  opened.forEach(function (one) { one.open = false; });
+  opened = [];
+});
