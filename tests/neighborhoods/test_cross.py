@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 from theodolite.core.progress import Progress
-from theodolite.neighborhoods import cross_neighbors, neighbors
+from theodolite.neighborhoods import cross_neighbors, cross_search, neighbors, searcher
 from theodolite.neighborhoods.search import METHODS
 
 RNG = np.random.default_rng(0)
@@ -33,10 +33,13 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "tiles"])
 @pytest.mark.parametrize("name", TABLES)
-def test_equal_to_plain_search(name, method):
+def test_equal_to_plain_search(name, method, monkeypatch):
     queries, reference = TABLES[name]
+    if method == "tiles":
+        method = "float32"
+        monkeypatch.setattr(searcher, "_FEW_SCORES", 0)
     for k in (1, 7, 30):
         found = cross_neighbors(queries, reference, k=k, method=method)
         indices, distances = plain(queries, reference, k)
@@ -118,6 +121,20 @@ def test_little_memory_and_progress():
     assert_array_equal(found.indices, plain(queries, reference, 7)[0])
     assert done[0] == (40, "7 nearest of 40 queries")
     assert sum(n for n in done[1:] if isinstance(n, int)) == 40
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_search_asked_again_answers_as_a_new_one(metric):
+    """The first search multiplies rows as they pass, later ones keep them; another scale needs others."""
+    queries, reference = TABLES["mixed types"]
+    search = cross_search(reference, k=5, metric=metric)
+    for asking in (queries, queries[3:4], 2 * queries[:7], np.ldexp(queries[:2], 600), queries):
+        found = search.search(asking)
+        alone = cross_neighbors(asking, reference, k=5, metric=metric)
+        assert_array_equal(found.indices, alone.indices)
+        assert_array_equal(found.distances, alone.distances)
+    assert search._direct is not None
+    assert search._direct.n_passes == (4 if metric == "euclidean" else 5)
 
 
 def test_refusals():

@@ -51,7 +51,7 @@ def test_distances_of_the_device_kernel(prepared):
     values = prepared.clean.values
     # float64 sums of 24 squares in another order
     assert_allclose(
-        refine._distances_on_device(values, points, others),
+        refine._distances_on_device(values, values, points, others),
         refine.distances_between(values, points, others),
         rtol=1e-14,
     )

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
 from theodolite.core.points import as_points
-from theodolite.neighborhoods import NeighborGraph, neighbors, tiles
+from theodolite.neighborhoods import NeighborGraph, neighbors, searcher, tiles
 from theodolite.neighborhoods.search import METHODS
 
 # Equal sets, equal order and equal bits are asked for wherever both sides sum the same differences: the graph's
@@ -32,9 +32,14 @@ def same(graph: NeighborGraph, expected: tuple[np.ndarray, np.ndarray]) -> None:
     assert_array_equal(graph.distances, expected[1])
 
 
-@pytest.fixture(params=METHODS)
-def method(request):
-    return request.param
+@pytest.fixture(params=[*METHODS, "tiles"])
+def method(request, monkeypatch):
+    """Every arithmetic; small tables are searched in float32 by one product, and by the tiles of large ones as well."""
+    if request.param != "tiles":
+        return request.param
+    monkeypatch.setattr(searcher, "_SMALL_TABLE", 0)
+    monkeypatch.setattr(searcher, "_FEW_SCORES", 0)
+    return "float32"
 
 
 AWKWARD = {
@@ -156,6 +161,7 @@ def test_many_small_panels(method, threads, monkeypatch, brute_force):
     monkeypatch.setattr(tiles, "PANEL", 40)
     monkeypatch.setattr(tiles, "WIDTH", 64)
     monkeypatch.setattr(tiles, "SEED", 48)
+    monkeypatch.setattr(searcher, "_SMALL_TABLE", 0)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -382,7 +388,6 @@ def test_gpu_gives_the_same_graph(name):
     assert_allclose(there.distances, here.distances, rtol=1e-13)
 
 
-@pytest.mark.parametrize("method", ["auto", "int8", "float32", "float64"])
 @pytest.mark.parametrize(("n_points", "k"), [(513, 512), (600, 599), (600, 300), (1025, 1024)])
 def test_more_neighbors_than_the_first_sample_holds(n_points, k, method):
     """The cut is first guessed from 512 points: where more are wanted, there is none to guess."""

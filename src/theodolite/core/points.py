@@ -177,15 +177,15 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
     if values.shape[0] == 0:
         raise PointsError(f"No point remains of {n_given} rows: the table is empty or nothing in it is finite.")
 
-    first = first_occurrences(values)
-    n_distinct = int(first.sum())
-    if n_distinct == 1 and values.shape[0] > 1:
+    if _constant(values):
         raise PointsError(f"All {values.shape[0]} rows are equal: a constant table has no geometry.")
     n_duplicates = 0
-    if duplicates == "collapse" and n_distinct < values.shape[0]:
-        n_duplicates = int(values.shape[0]) - n_distinct
-        rows = rows[first]
-        values = values[first]
+    if duplicates == "collapse":
+        first = first_occurrences(values)
+        n_duplicates = int(values.shape[0]) - int(first.sum())
+        if n_duplicates:
+            rows = rows[first]
+            values = values[first]
     return CleanPoints(
         values=values,
         rows=rows.cpu().numpy(),
@@ -194,6 +194,11 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
         n_duplicates=n_duplicates,
         n_zero=n_zero,
     )
+
+
+def _constant(values: torch.Tensor) -> bool:
+    """Say whether there are several rows and all are equal."""
+    return values.shape[0] > 1 and torch.equal(values[0], values[-1]) and bool((values == values[0]).all())
 
 
 def first_occurrences(values: torch.Tensor) -> torch.Tensor:

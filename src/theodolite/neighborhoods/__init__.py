@@ -2,7 +2,7 @@
 
 from theodolite.neighborhoods.blocks import BlockSearch, block_bounds, block_search, merge_graphs
 from theodolite.neighborhoods.clouds import CloudNeighbors, cloud_neighbors
-from theodolite.neighborhoods.cross import CrossNeighbors, cross_neighbors
+from theodolite.neighborhoods.cross import CrossNeighbors, CrossSearch, cross_neighbors, cross_search
 from theodolite.neighborhoods.given import graph_from_distances, graph_from_neighbors
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.hubs import Hubness, hubness
@@ -14,6 +14,7 @@ __all__ = [
     "BlockSearch",
     "CloudNeighbors",
     "CrossNeighbors",
+    "CrossSearch",
     "Hubness",
     "Method",
     "Metric",
@@ -22,6 +23,7 @@ __all__ = [
     "block_search",
     "cloud_neighbors",
     "cross_neighbors",
+    "cross_search",
     "graph_from_distances",
     "graph_from_neighbors",
     "hubness",

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points, clean_points
 from theodolite.core.progress import Progress, Silent, tracked
+from theodolite.neighborhoods.direct import Direct
 from theodolite.neighborhoods.graph import Metric
 from theodolite.neighborhoods.kernel import Method
-from theodolite.neighborhoods.prepare import prepare
+from theodolite.neighborhoods.prepare import Prepared, directions, measured_as, safe_exponent, scaled_down
 from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, check_settings, in_units
 from theodolite.neighborhoods.searcher import Searcher
 
@@ -95,7 +95,7 @@ def cross_neighbors(
     method : {"auto", "float32", "float64"}
         Arithmetic that finds candidates. It decides the time, never the answer; "int8" means "float32" here.
     max_memory : int
-        Bytes for candidates and blocks of scores, beside two copies of the reference.
+        Bytes for candidates and blocks of scores; beside them many queries want a copy of the reference or two.
     progress : Progress, optional
         Told how many queries are done.
 
@@ -113,9 +113,10 @@ def cross_neighbors(
 
     Notes
     -----
-    The search is that of `neighbors`, proof and second search included, over both tables together, with the queries
-    barred from being anybody's neighbor. Use `neighbors(points, queries=rows)` where the queries are rows of the table:
-    a point is then not its own neighbor.
+    The search is that of `neighbors`, proof and second search included. Few queries are multiplied with the reference
+    as it is; with more, both tables are searched together, with the queries barred from being anybody's neighbor. Use
+    `neighbors(points, queries=rows)` where the queries are rows of the table: a point is then not its own neighbor. Use
+    `cross_search` where queries come one after another.
 
     Examples
     --------
@@ -123,53 +124,155 @@ def cross_neighbors(
     >>> found.indices.tolist(), found.distances.tolist()
     ([[2, 1]], [[0.0, 1.0]])
     """
+    search = cross_search(
+        reference, k=k, metric=metric, nonfinite=nonfinite, duplicates=duplicates, method=method, max_memory=max_memory
+    )
+    return search.search(queries, progress=progress)
+
+
+class CrossSearch:
+    """A reference table that queries are looked up in, as often as one likes: it is cleaned and centered once.
+
+    Parameters
+    ----------
+    held : CleanPoints
+        The reference.
+    k, metric, nonfinite, method, max_memory
+        As in `cross_neighbors`.
+    """
+
+    def __init__(
+        self, held: CleanPoints, *, k: int, metric: Metric, nonfinite: Nonfinite, method: Method, max_memory: int
+    ) -> None:
+        self.held = held
+        self.k = k
+        self.metric: Metric = metric
+        self.nonfinite: Nonfinite = nonfinite
+        self.method: Method = method
+        self.max_memory = max_memory
+        self._exponent = safe_exponent(held.values)
+        self._direct: Direct | None = None
+
+    def search(self, queries: Points, *, progress: Progress | None = None) -> CrossNeighbors:
+        """Find for each query its k nearest rows of the reference.
+
+        Parameters
+        ----------
+        queries : torch.Tensor or numpy.ndarray
+            `(n_queries, n_dims)`.
+        progress : Progress, optional
+            Told how many queries are done.
+
+        Returns
+        -------
+        CrossNeighbors
+            What `cross_neighbors` returns.
+
+        Raises
+        ------
+        PointsError
+            If the queries cannot be measured.
+        ParameterError
+            If they differ from the reference in their columns.
+        """
+        held = self.held
+        asking = _asking(queries, self.nonfinite, self.metric)
+        if asking.n_dims != held.n_dims:
+            raise ParameterError(
+                f"The queries have {asking.n_dims} columns and the reference {held.n_dims}. "
+                "Pass points of the same space."
+            )
+        values = asking.values.to(held.values.device)
+        units = max(self._exponent, safe_exponent(values), key=abs)
+        prepared = Prepared(
+            clean=replace(held, values=scaled_down(held.values, units)), units=units, asking=scaled_down(values, units)
+        )
+        known = self._direct if units == self._exponent else None
+        searcher = Searcher(prepared, self.k, method=self.method, max_memory=self.max_memory, direct=known)
+        asked = np.arange(held.n_points, prepared.n_points)
+        with tracked(progress or Silent(), len(asked), f"{self.k} nearest of {len(asked)} queries") as tracker:
+            found = searcher.search(asked, tracker)
+        if units == self._exponent and held.values.device.type == "cpu":
+            self._direct = searcher.direct
+        check_resolved(found.distances, distinct=False)
+        return CrossNeighbors(
+            indices=held.rows[found.indices],
+            distances=in_units(found.distances, units),
+            queries=asking.rows,
+            n_given=held.n_given,
+            n_nonfinite=held.n_nonfinite,
+            n_duplicates=held.n_duplicates,
+            n_zero=held.n_zero,
+            n_dims=held.n_dims,
+            metric=self.metric,
+            exact=True,
+            n_redone=found.n_redone,
+            path=searcher.path,
+        )
+
+
+def cross_search(
+    reference: Points,
+    *,
+    k: int = 64,
+    metric: Metric = "euclidean",
+    nonfinite: Nonfinite = "error",
+    duplicates: Duplicates = "collapse",
+    method: Method = "auto",
+    max_memory: int = DEFAULT_MEMORY,
+) -> CrossSearch:
+    """Make a reference table ready for queries that come one after another.
+
+    Parameters
+    ----------
+    reference : torch.Tensor or numpy.ndarray
+        `(n_points, n_dims)`: the points among which neighbors are sought.
+    k, metric, nonfinite, duplicates, method, max_memory
+        As in `cross_neighbors`.
+
+    Returns
+    -------
+    CrossSearch
+        `.search(queries)` gives what `cross_neighbors(queries, reference)` does. From the second call on it holds a
+        centered copy of the reference in float32.
+
+    Raises
+    ------
+    PointsError
+        If the reference cannot be measured, or keeps too few points.
+    ParameterError
+        If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> search = cross_search(np.array([[0.0, 0.0], [3.0, 0.0], [2.0, 0.0]]), k=1)
+    >>> [search.search(np.array([[x, 1.0]])).indices.item() for x in (0.5, 2.9)]
+    [0, 1]
+    """
     check_settings(k, method, max_memory)
-    held = prepare(reference, metric=metric, nonfinite=nonfinite, duplicates=duplicates).clean
+    held = measured_as(reference, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
     if k > held.n_points:
         raise PointsError(
             f"k={k} needs at least {k} reference points but only {held.n_points} of {held.n_given} rows remain. "
             "Lower k."
         )
-    asking = _asking(queries, nonfinite)
-    if asking.n_dims != held.n_dims:
-        raise ParameterError(
-            f"The queries have {asking.n_dims} columns and the reference {held.n_dims}. Pass points of the same space."
-        )
-    table = as_points(reference)
-    chosen = table[torch.from_numpy(held.rows).to(table.device)] if held.n_points < held.n_given else table
-    both = torch.cat([chosen, asking.values.to(table.device)])
-    prepared = prepare(both, metric=metric, nonfinite="error", duplicates="keep")
-    prepared = replace(prepared, n_reference=held.n_points)
-    asked = np.arange(held.n_points, prepared.clean.n_points)
-    if len(asked) == 0:
-        raise PointsError("All queries are zero: a zero row has no direction, so there are no angles to measure.")
-    searcher = Searcher(prepared, k, method=method, max_memory=max_memory)
-    with tracked(progress or Silent(), len(asked), f"{k} nearest of {len(asked)} queries") as tracker:
-        found = searcher.search(asked, tracker)
-    check_resolved(found.distances, distinct=False)
-    return CrossNeighbors(
-        indices=held.rows[found.indices],
-        distances=in_units(found.distances, prepared.units),
-        queries=asking.rows[prepared.clean.rows[asked] - held.n_points],
-        n_given=held.n_given,
-        n_nonfinite=held.n_nonfinite,
-        n_duplicates=held.n_duplicates,
-        n_zero=held.n_zero,
-        n_dims=held.n_dims,
-        metric=metric,
-        exact=True,
-        n_redone=found.n_redone,
-        path=searcher.path,
-    )
+    return CrossSearch(held, k=k, metric=metric, nonfinite=nonfinite, method=method, max_memory=max_memory)
 
 
-def _asking(queries: Points, nonfinite: Nonfinite) -> CleanPoints:
+def _asking(queries: Points, nonfinite: Nonfinite, metric: Metric) -> CleanPoints:
     """Clean the queries; equal ones are welcome, even if all are."""
     values = as_points(queries)
     if len(values) > 1 and bool((values == values[:1]).all()):
-        one = clean_points(values[:1], nonfinite=nonfinite)
-        return replace(one, values=values, rows=np.arange(len(values)), n_given=len(values))
-    try:
-        return clean_points(values, nonfinite=nonfinite, duplicates="keep")
-    except PointsError as error:
-        raise PointsError(f"Queries: {error}") from error
+        clean = clean_points(values[:1], nonfinite=nonfinite)
+        clean = replace(clean, values=values, rows=np.arange(len(values)), n_given=len(values))
+    else:
+        try:
+            clean = clean_points(values, nonfinite=nonfinite, duplicates="keep")
+        except PointsError as error:
+            raise PointsError(f"Queries: {error}") from error
+    if metric == "euclidean":
+        return clean
+    units, nonzero = directions(clean.values)
+    if len(units) == 0:
+        raise PointsError("All queries are zero: a zero row has no direction, so there are no angles to measure.")
+    return replace(clean, values=units, rows=clean.rows[nonzero.cpu().numpy()])

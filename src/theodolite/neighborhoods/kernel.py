@@ -31,6 +31,11 @@ class Plan:
     n_wanted: int
 
 
+def usual_candidates(prepared: Prepared, k: int) -> int:
+    """Say how many candidates float32 usually needs to be sure of k neighbors."""
+    return min(prepared.n_others, k + max(16, k // 4))
+
+
 def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[np.int64]) -> Plan:
     """Choose the arithmetic and the number of candidates.
 
@@ -50,11 +55,11 @@ def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[n
     Plan
         The decision. A bad one costs time only.
     """
-    n_points, n_dims = prepared.clean.values.shape
-    usual = min(prepared.n_others, k + max(16, k // 4))
+    n_points, n_dims = prepared.values.shape
+    usual = usual_candidates(prepared, k)
     if method == "float64":
         return Plan(method=method, n_wanted=usual)
-    if prepared.n_reference is not None:
+    if prepared.asking is not None:
         return Plan(method="float32", n_wanted=usual)
     if n_points < _SMALL:
         return Plan(
@@ -69,7 +74,7 @@ def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[n
 
 def _candidates_wanted(prepared: Prepared, k: int, sample: npt.NDArray[np.int64]) -> tuple[int, int]:
     """Count for a sample how many points cannot be ruled out in float32 and in int8; take what nearly all need."""
-    values = prepared.clean.values
+    values = prepared.values
     n_points, n_dims = values.shape
     x = prepared.seen(torch.from_numpy(sample))
     scores = torch.empty((len(sample), n_points), dtype=torch.float64)

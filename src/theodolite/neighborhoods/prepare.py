@@ -1,7 +1,8 @@
 """Points made ready for a search: cleaned, metric applied, center and scale found."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,45 +16,99 @@ _SAFE_EXPONENT = 400  # squares of numbers within 2**(+-400) neither overflow no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Points between which distances are measured, and how they are seen by a product.
+class Frame:
+    """Where products see points from.
 
     Attributes
     ----------
-    clean : CleanPoints
-        Points that remain, with the account of what was dropped. `clean.values` is what distances are measured on.
     center : torch.Tensor
         `(n_dims,)` float64: subtracted before products.
     exponent : int
         Products see `(values - center) * 2**-exponent`.
     largest : float
         Largest coordinate that products see, in [0.5, 1).
-    units : int
-        Distances of `clean.values` are to be multiplied by `2**units`; not 0 only if squares would overflow otherwise.
-    n_reference : int or None
-        Only the first so many points may be neighbors, the others ask; None if all points are both.
     """
 
-    clean: CleanPoints
     center: torch.Tensor
     exponent: int
     largest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Points between which distances are measured, and how they are seen by a product.
+
+    Attributes
+    ----------
+    clean : CleanPoints
+        Points that may be neighbors, with the account of what was dropped.
+    units : int
+        Distances of `values` are to be multiplied by `2**units`; not 0 only if squares would overflow otherwise.
+    asking : torch.Tensor or None
+        `(n_asking, n_dims)` points that only ask, numbered after the others; None if all points are both.
+    """
+
+    clean: CleanPoints
     units: int
-    n_reference: int | None = None
+    asking: torch.Tensor | None = None
+
+    @cached_property
+    def values(self) -> torch.Tensor:
+        """All points, `(n_points, n_dims)`: what distances are measured on."""
+        return self.clean.values if self.asking is None else torch.cat([self.clean.values, self.asking])
+
+    @cached_property
+    def frame(self) -> Frame:
+        """Center and scale: two passes over all points, made when somebody asks."""
+        values = self.values
+        center = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
+        for chunk in chunks_of(values):
+            center += values[chunk].sum(dim=0, dtype=torch.float64)
+        center /= values.shape[0]
+        largest = 0.0
+        for chunk in chunks_of(values):
+            largest = max(largest, float((values[chunk].to(torch.float64) - center).abs_().max()))
+        mantissa, exponent = np.frexp(largest)
+        return Frame(center=center, exponent=int(exponent), largest=float(mantissa))
+
+    @property
+    def exponent(self) -> int:
+        """Products see `(values - center) * 2**-exponent`."""
+        return self.frame.exponent
+
+    @property
+    def largest(self) -> float:
+        """Largest coordinate that products see, in [0.5, 1)."""
+        return self.frame.largest
+
+    @property
+    def device(self) -> torch.device:
+        """Where the points are."""
+        return self.clean.values.device
+
+    @property
+    def n_dims(self) -> int:
+        """Number of columns."""
+        return self.clean.n_dims
+
+    @property
+    def n_points(self) -> int:
+        """Points that may be neighbors and points that only ask."""
+        return self.clean.n_points + (0 if self.asking is None else len(self.asking))
 
     @property
     def n_others(self) -> int:
         """Points that may be neighbors of a given one."""
-        return self.clean.n_points - 1 if self.n_reference is None else self.n_reference
+        return self.clean.n_points - (self.asking is None)
 
     def seen(self, chunk: slice | torch.Tensor) -> torch.Tensor:
         """Return centered, scaled float64 rows `(m, n_dims)`."""
-        rows = self.clean.values[chunk].to(torch.float64, copy=True)
-        return rows.sub_(self.center).mul_(2.0**-self.exponent)
+        rows = self.values[chunk].to(torch.float64, copy=True)
+        return rows.sub_(self.frame.center).mul_(2.0**-self.exponent)
 
     def chunks(self) -> Iterator[slice]:
         """Cut all points into slices that fit the cache."""
-        return chunks_of(self.clean.values)
+        return chunks_of(self.values)
 
 
 def chunks_of(values: torch.Tensor) -> Iterator[slice]:
@@ -65,7 +120,7 @@ def chunks_of(values: torch.Tensor) -> Iterator[slice]:
 
 
 def prepare(points: Points, *, metric: Metric, nonfinite: Nonfinite, duplicates: Duplicates) -> Prepared:
-    """Clean the points, apply the metric, and find center and scale.
+    """Clean the points, apply the metric, and bring them into a range whose squares float64 holds.
 
     Parameters
     ----------
@@ -86,43 +141,60 @@ def prepare(points: Points, *, metric: Metric, nonfinite: Nonfinite, duplicates:
     PointsError
         If no two distinct points (for cosine: directions) remain, or rows are not finite and may not be dropped.
     """
+    clean, units = _safe_scale(measured_as(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates))
+    return Prepared(clean=clean, units=units)
+
+
+def measured_as(points: Points, *, metric: Metric, nonfinite: Nonfinite, duplicates: Duplicates) -> CleanPoints:
+    """Clean the points and apply the metric: what `prepare` does first."""
     if metric not in ("euclidean", "cosine"):
         raise ParameterError(f'The metric must be "euclidean" or "cosine", not {metric!r}.')
     clean = clean_points(points, nonfinite=nonfinite, duplicates=duplicates)
-    if metric == "cosine":
-        clean = _directions(clean, duplicates)
-    clean, units = _safe_scale(clean)
-    values = clean.values
-    center = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
-    for chunk in chunks_of(values):
-        center += values[chunk].sum(dim=0, dtype=torch.float64)
-    center /= values.shape[0]
-    largest = 0.0
-    for chunk in chunks_of(values):
-        largest = max(largest, float((values[chunk].to(torch.float64) - center).abs_().max()))
-    mantissa, exponent = np.frexp(largest)
-    return Prepared(clean=clean, center=center, exponent=int(exponent), largest=float(mantissa), units=units)
+    return _directions(clean, duplicates) if metric == "cosine" else clean
 
 
-def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
-    """Drop zero rows and scale the others to unit length, so that equal directions become equal rows.
+def directions(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale rows to unit length in float64, so that equal directions become equal rows.
 
     Rows are divided by their largest coordinate first. Division is correctly rounded, so rows that differ by a positive
     factor give the same bits there, and hence the same unit row.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        `(n_points, n_dims)`, finite.
+
+    Returns
+    -------
+    units : torch.Tensor
+        `(n_nonzero, n_dims)` float64.
+    nonzero : torch.Tensor
+        `(n_points,)` bool: rows that have a direction.
+
+    Examples
+    --------
+    >>> directions(torch.tensor([[0.0, 0.0], [0.0, 4.0]]))[0].tolist()
+    [[0.0, 1.0]]
     """
-    values, rows = clean.values, clean.rows
     largest = torch.empty(values.shape[0], dtype=torch.float64, device=values.device)
     for chunk in chunks_of(values):
         largest[chunk] = values[chunk].abs().amax(dim=1).to(torch.float64)
     nonzero = largest > 0
     if not bool(nonzero.all()):
-        values, largest, rows = values[nonzero], largest[nonzero], rows[nonzero.cpu().numpy()]
-    if len(rows) == 0:
-        raise PointsError("All rows are zero: a zero row has no direction, so there are no angles to measure.")
+        values, largest = values[nonzero], largest[nonzero]
     shapes = torch.empty(values.shape, dtype=torch.float64, device=values.device)
     for chunk in chunks_of(values):
         shape = torch.div(values[chunk], largest[chunk, None], out=shapes[chunk])
         shape /= shape.square().sum(dim=1, keepdim=True).sqrt()
+    return shapes, nonzero
+
+
+def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
+    """Drop zero rows, scale the others to unit length, and look for duplicates again."""
+    shapes, nonzero = directions(clean.values)
+    rows = clean.rows[nonzero.cpu().numpy()]
+    if len(rows) == 0:
+        raise PointsError("All rows are zero: a zero row has no direction, so there are no angles to measure.")
     n_duplicates = clean.n_duplicates
     if duplicates == "collapse":  # zero rows are counted as such, not as duplicates of each other
         n_duplicates -= max(0, clean.n_zero - 1)
@@ -133,34 +205,27 @@ def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
     if duplicates == "collapse" and n_distinct < len(rows):
         n_duplicates += len(rows) - n_distinct
         shapes, rows = shapes[first], rows[first.cpu().numpy()]
-    return CleanPoints(
-        values=shapes,
-        rows=rows,
-        n_given=clean.n_given,
-        n_nonfinite=clean.n_nonfinite,
-        n_duplicates=n_duplicates,
-        n_zero=clean.n_zero,
-    )
+    return replace(clean, values=shapes, rows=rows, n_duplicates=n_duplicates)
+
+
+def safe_exponent(values: torch.Tensor) -> int:
+    """Find the power of two to scale float64 points down by, so that squares neither overflow nor underflow.
+
+    It is 0 where nothing needs to be done, which is nearly always.
+    """
+    if values.dtype != torch.float64:
+        return 0
+    largest = max((float(values[chunk].abs().max()) for chunk in chunks_of(values)), default=0.0)
+    exponent = int(np.frexp(largest)[1])
+    return exponent if abs(exponent) > _SAFE_EXPONENT else 0
+
+
+def scaled_down(values: torch.Tensor, exponent: int) -> torch.Tensor:
+    """Multiply by `2**-exponent`."""
+    return torch.ldexp(values, torch.tensor(-exponent, device=values.device)) if exponent else values
 
 
 def _safe_scale(clean: CleanPoints) -> tuple[CleanPoints, int]:
     """Scale float64 points by a power of two if their squares would overflow or underflow; usually do nothing."""
-    values = clean.values
-    if values.dtype != torch.float64:
-        return clean, 0
-    largest = max((float(values[chunk].abs().max()) for chunk in chunks_of(values)), default=0.0)
-    exponent = int(np.frexp(largest)[1])
-    if abs(exponent) <= _SAFE_EXPONENT:
-        return clean, 0
-    scaled = torch.ldexp(values, torch.tensor(-exponent, device=values.device))
-    return (
-        CleanPoints(
-            values=scaled,
-            rows=clean.rows,
-            n_given=clean.n_given,
-            n_nonfinite=clean.n_nonfinite,
-            n_duplicates=clean.n_duplicates,
-            n_zero=clean.n_zero,
-        ),
-        exponent,
-    )
+    exponent = safe_exponent(clean.values)
+    return replace(clean, values=scaled_down(clean.values, exponent)), exponent

@@ -43,11 +43,11 @@ def redo(
     indices : numpy.ndarray
         `(m, k)` int64.
     distances : numpy.ndarray
-        `(m, k)` float64, in the units of `prepared.clean.values`.
+        `(m, k)` float64, in the units of `prepared.values`.
     """
-    values = prepared.clean.values
+    values = prepared.values
     n_dims = values.shape[1]
-    n_points = prepared.clean.n_points if prepared.n_reference is None else prepared.n_reference
+    n_points = prepared.clean.n_points
     arithmetic = floating(n_dims, unit=FLOAT64_UNIT, smallest=_SMALLEST)
     relative_error = 4.0 * FLOAT64_UNIT
     indices = np.empty((len(points), k), dtype=np.int64)

@@ -8,6 +8,7 @@ import torch
 
 Indices = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
+Tables = tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]  # that of the candidates, that of the points
 
 _NUMBERS_PER_PIECE = 1 << 15  # on a CPU: 256 KiB of float64, which stays in the second-level cache
 _POINTS_PER_THREAD = 64
@@ -15,7 +16,12 @@ _NUMBERS_PER_PIECE_GPU = 1 << 26
 
 
 def distances_between(
-    values: torch.Tensor, points: Indices, others: Indices, counts: Indices | None = None
+    values: torch.Tensor,
+    points: Indices,
+    others: Indices,
+    counts: Indices | None = None,
+    *,
+    origins: torch.Tensor | None = None,
 ) -> Distances:
     """Measure the distance from each point to each of its candidates.
 
@@ -29,6 +35,8 @@ def distances_between(
         `(m, n_candidates)` int64.
     counts : numpy.ndarray, optional
         `(m,)` int64: how many of the candidates are to be measured, the first ones; by default all.
+    origins : torch.Tensor, optional
+        `(n_origins, n_dims)` on the same device: the table that `points` are rows of, where it is another one.
 
     Returns
     -------
@@ -43,39 +51,64 @@ def distances_between(
     >>> distances_between(values, np.array([0]), np.array([[1, 0]])).tolist()
     [[5.0, 0.0]]
     """
+    origins = values if origins is None else origins
     if values.device.type != "cpu":
-        on_device = _distances_on_device(values, points, others)
+        on_device = _distances_on_device(values, origins, points, others)
         if counts is not None:
             on_device[np.arange(others.shape[1]) >= counts[:, None]] = np.inf
         return on_device
     squares = np.full(others.shape, np.inf)
-    if counts is None:
-        counts = np.full(len(points), others.shape[1])
+    tables = values.numpy(), origins.numpy()
+
+    def measure(some: slice) -> None:
+        if counts is None:
+            _measure_all(tables, points[some], others[some], squares[some])
+        else:
+            _measure_first(tables, points[some], others[some], counts[some], squares[some])
+
     n_threads = min(torch.get_num_threads(), len(points) // _POINTS_PER_THREAD)
     if n_threads > 1:
-        pieces = [slice(part[0], part[-1] + 1) for part in np.array_split(np.arange(len(points)), n_threads)]
+        bounds = np.arange(n_threads + 1) * len(points) // n_threads
         with ThreadPoolExecutor(n_threads) as threads:  # numpy lets other threads run while it computes
-            for _ in threads.map(
-                lambda piece: _measure(values.numpy(), points[piece], others[piece], counts[piece], squares[piece]),
-                pieces,
-            ):
+            for _ in threads.map(measure, map(slice, bounds[:-1], bounds[1:])):
                 pass
     else:
-        _measure(values.numpy(), points, others, counts, squares)
-    distances: Distances = np.sqrt(squares)
+        measure(slice(None))
+    distances: Distances = np.sqrt(squares, out=squares)
     return distances
 
 
-def _measure(
-    table: npt.NDArray[np.floating], points: Indices, others: Indices, counts: Indices, squares: Distances
-) -> None:
-    """Write squared distances of some points to their candidates, gathered in pieces that stay in cache."""
+def _measure_all(tables: Tables, points: Indices, others: Indices, squares: Distances) -> None:
+    """Write squared distances of points to all their candidates, several points at once where those are few."""
+    table, origins = tables
+    n_points, n_candidates = others.shape
+    n_dims = table.shape[1]
+    height = max(1, _NUMBERS_PER_PIECE // max(1, n_candidates * n_dims))
+    if height == 1:
+        _measure_first(tables, points, others, np.full(n_points, n_candidates), squares)
+        return
+    gathered = np.empty((height * n_candidates, n_dims), dtype=table.dtype)
+    difference = np.empty((height, n_candidates, n_dims), dtype=np.float64)
+    for start in range(0, n_points, height):
+        piece = slice(start, min(start + height, n_points))
+        apart = difference[: piece.stop - start]
+        near = gathered[: apart.shape[0] * n_candidates]
+        table.take(others[piece].ravel(), 0, near, "clip")
+        np.copyto(apart, near.reshape(apart.shape))
+        apart -= origins[points[piece], None].astype(np.float64)
+        np.vecdot(apart, apart, out=squares[piece])
+
+
+def _measure_first(tables: Tables, points: Indices, others: Indices, counts: Indices, squares: Distances) -> None:
+    """Write squared distances of points to their first candidates, gathered in pieces that stay in cache."""
+    table, origins = tables
     n_dims = table.shape[1]
     step = max(1, _NUMBERS_PER_PIECE // n_dims)
     gathered = np.empty((step, n_dims), dtype=table.dtype)
     difference = np.empty((step, n_dims), dtype=np.float64)
-    for row, (point, count) in enumerate(zip(points.tolist(), counts.tolist(), strict=True)):
-        origin = table[point].astype(np.float64)
+    asking = np.flatnonzero(counts)
+    for row, point, count in zip(asking.tolist(), points[asking].tolist(), counts[asking].tolist(), strict=True):
+        origin = origins[point].astype(np.float64)
         for start in range(0, count, step):
             stop = min(start + step, count)
             near = gathered[: stop - start]
@@ -107,7 +140,7 @@ def distances_of_pairs(values: torch.Tensor, points: Indices, others: Indices) -
     [5.0, 0.0]
     """
     if values.device.type != "cpu":
-        return _distances_on_device(values, points, others[:, None])[:, 0]
+        return _distances_on_device(values, values, points, others[:, None])[:, 0]
     table = values.numpy()
     step = max(1, _NUMBERS_PER_PIECE // table.shape[1])
     squares = np.empty(len(points))
@@ -120,17 +153,17 @@ def distances_of_pairs(values: torch.Tensor, points: Indices, others: Indices) -
     return distances
 
 
-def _distances_on_device(values: torch.Tensor, points: Indices, others: Indices) -> Distances:
+def _distances_on_device(values: torch.Tensor, origins: torch.Tensor, points: Indices, others: Indices) -> Distances:
     """Do the same on a GPU, in pieces of points."""
     n_dims = values.shape[1]
     chosen = torch.from_numpy(others).to(values.device)
-    origin = torch.from_numpy(points).to(values.device)
+    asking = torch.from_numpy(points).to(values.device)
     squares = torch.empty(others.shape, dtype=torch.float64, device=values.device)
     step = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * max(1, others.shape[1])))
     for start in range(0, len(points), step):
         piece = slice(start, start + step)
         apart = values[chosen[piece]].to(torch.float64)
-        apart -= values[origin[piece]].to(torch.float64)[:, None, :]
+        apart -= origins[asking[piece]].to(torch.float64)[:, None, :]
         squares[piece] = apart.square_().sum(dim=2)
     distances: Distances = squares.sqrt_().cpu().numpy()
     return distances

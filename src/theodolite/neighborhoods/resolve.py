@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from theodolite.neighborhoods.certificate import difference_error
+from theodolite.neighborhoods.direct import Direct, Limit, Offered
+from theodolite.neighborhoods.pool import extremes
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.products import product_candidates
 from theodolite.neighborhoods.redo import redo
@@ -54,32 +57,56 @@ class Resolver:
     def __init__(self, prepared: Prepared, k: int) -> None:
         self.prepared = prepared
         self.k = k
-        # a distance computed in float64 as d is at most d * widen, in the scaled units of the certificate
-        self.widen = 2.0**-prepared.exponent * (1.0 + 4.0 * difference_error(prepared.clean.n_dims))
+        self.slack = 1.0 + 4.0 * difference_error(prepared.n_dims)
+
+    @property
+    def widen(self) -> float:
+        """A distance computed in float64 as d is at most d * widen, in the scaled units of the certificate."""
+        return float(2.0**-self.prepared.exponent * self.slack)
+
+    def measured(self, points: Indices, others: Indices, counts: Indices | None = None) -> Distances:
+        """Measure the distances of graph points to candidates, as `distances_between` does."""
+        values, asking = self.prepared.clean.values, self.prepared.asking
+        if asking is None:
+            return distances_between(values, points, others, counts)
+        return distances_between(values, points - len(values), others, counts, origins=asking)
 
     def from_pool(self, found: Finished, judge: Judge) -> Resolved:
-        """Measure the k candidates of lowest score, and all others that may be as near as the farthest of those."""
-        values, k, order = self.prepared.clean.values, self.k, judge.rounded.order
-        points = order[found.points]
+        """Resolve the candidates of a pool."""
+        order = judge.rounded.order
         scores, others = found.pool.contents(found.rows)
+        offered = Offered(
+            points=order[found.points], others=order[others], scores=scores, cut=found.pool.cut[found.rows]
+        )
+        return self._resolved(offered, partial(judge.limit, found.points), self.widen)
+
+    def from_product(self, direct: Direct, points: Indices) -> Iterator[Resolved]:
+        """Search some graph points by one product with rows as they are."""
+        for offered, limit in direct.candidates(points, self.prepared.asking):
+            yield self._resolved(offered, limit, self.slack)
+
+    def _resolved(self, offered: Offered, limit_of: Limit, widen: float) -> Resolved:
+        """Measure the k candidates of lowest score, and all others that may be as near as the farthest of those."""
+        k, points, scores, others = self.k, offered.points, offered.scores, offered.others
+        highest = extremes(scores.dtype)[0]
         if scores.shape[1] < k:
             missing = (0, 0), (0, k - scores.shape[1])
-            scores = np.pad(scores, missing, constant_values=found.pool.highest)
+            scores = np.pad(scores, missing, constant_values=highest)
             others = np.pad(others, missing)
         ranking = np.argsort(scores, axis=1)
         scores = np.take_along_axis(scores, ranking, axis=1)
-        others = order[np.take_along_axis(others, ranking, axis=1)]
-        counts = (scores < found.pool.highest).sum(axis=1)
+        others = np.take_along_axis(others, ranking, axis=1)
+        counts = (scores < highest).sum(axis=1)
         enough = counts >= k
         distances = np.full(scores.shape, np.inf)
-        distances[:, :k] = distances_between(values, points, others[:, :k], np.where(enough, k, 0))
+        distances[enough, :k] = self.measured(points[enough], others[enough, :k])
         radius = np.where(enough, distances[:, :k].max(axis=1), 0.0)
-        limit = judge.limit(found.points, radius * self.widen)
-        certified = enough & ((limit <= found.pool.cut[found.rows]) | (counts == self.prepared.n_others))
+        limit = limit_of(radius * widen)
+        certified = enough & ((limit <= offered.cut) | (counts == self.prepared.n_others))
         more = ((scores[:, k:] <= limit[:, None]) & certified[:, None]).sum(axis=1)
         widest = k + int(more.max(initial=0))
         if widest > k:
-            distances[:, k:widest] = distances_between(values, points, others[:, k:widest], more)
+            distances[:, k:widest] = self.measured(points, others[:, k:widest], more)
         indices, kept = nearest(distances[:, :widest], others[:, :widest], k)
         return Resolved(points=points, indices=indices, distances=kept, certified=certified)
 
@@ -89,7 +116,7 @@ class Resolver:
         n_others = self.prepared.n_others
         n_wanted = min(n_others, self.k + max(16, self.k // 4))
         for found in product_candidates(rounded, points, n_wanted, max_memory=max_memory):
-            measured = distances_between(self.prepared.clean.values, found.points, found.others)
+            measured = self.measured(found.points, found.others)
             indices, distances = nearest(measured, found.others, self.k)
             limit = judge.limit(found.points, distances[:, -1] * self.widen)
             certified = (limit < found.cut) | (n_wanted == n_others)

@@ -109,7 +109,7 @@ def rounded_to(prepared: Prepared, dtype: torch.dtype, order: npt.NDArray[np.int
     Rounded
         Rows and norms.
     """
-    values = prepared.clean.values
+    values = prepared.values
     n_points, n_dims = values.shape
     device = values.device
     step = prepared.largest / LEVELS if dtype == torch.int8 else 1.0
@@ -138,9 +138,9 @@ def rounded_to(prepared: Prepared, dtype: torch.dtype, order: npt.NDArray[np.int
         half_squares = (squares / 2.0).to(dtype)
         unit = FLOAT64_UNIT if dtype == torch.float64 else FLOAT32_UNIT
         arithmetic = floating(n_dims, unit=unit, smallest=smallest)
-    if prepared.n_reference is not None:  # points that only ask have the worst of all scores
+    if prepared.asking is not None:  # points that only ask have the worst of all scores
         asking = np.arange(n_points) if order is None else order
-        half_squares[torch.from_numpy(asking >= prepared.n_reference).to(device)] = torch.inf
+        half_squares[torch.from_numpy(asking >= prepared.clean.n_points).to(device)] = torch.inf
     return Rounded(
         rows=rows,
         half_squares=half_squares,

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from theodolite.core.progress import Progress
 from theodolite.core.seeds import generator_from
-from theodolite.neighborhoods.kernel import Method, plan_search
+from theodolite.neighborhoods.direct import Direct
+from theodolite.neighborhoods.kernel import Method, plan_search, usual_candidates
 from theodolite.neighborhoods.pool import capacity_for
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.refine import Distances, Indices
 from theodolite.neighborhoods.resolve import Resolved, Resolver
-from theodolite.neighborhoods.rounding import Judge, rounded_to
+from theodolite.neighborhoods.rounding import Judge, Rounded, rounded_to
 from theodolite.neighborhoods.tiles import one_sided_pass, symmetric_pass
+
+_SMALL_TABLE = 4096  # points of a table whose products need not be computed once for both sides
+_FEW_SCORES = 1 << 27
+_ROWS = 64  # fewer at once, and every pass over the table is for too little
+_FEW_UNCERTAIN = 1 / 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,7 @@ class Found:
     indices : numpy.ndarray
         `(n_asked, k)` int64 graph points.
     distances : numpy.ndarray
-        `(n_asked, k)` float64, in the units of `prepared.clean.values`.
+        `(n_asked, k)` float64, in the units of `prepared.values`.
     n_redone : int
         Points that low precision could not certify and that were searched again.
     """
@@ -36,8 +43,52 @@ class Found:
     n_redone: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """A kernel for large tables, and the rows it sees.
+
+    Attributes
+    ----------
+    method : {"int8", "float32", "float64"}
+        Its arithmetic.
+    rounded : Rounded
+        The rows, in random order where there is a judge, else in that of the points.
+    judge : Judge or None
+        Of tiles on a CPU; None for the kernel for every device.
+    place : numpy.ndarray
+        `(n_points,)` int64: the row of each point.
+    n_wanted : int
+        Candidates for each point.
+    """
+
+    method: Method
+    rounded: Rounded
+    judge: Judge | None
+    place: Indices
+    n_wanted: int
+
+    @classmethod
+    def of(cls, prepared: Prepared, k: int, method: Method) -> "Kernel":
+        """Choose a kernel and round the rows for it."""
+        n_points = prepared.n_points
+        if prepared.device.type != "cpu" or method == "float64":
+            method = "float64" if method == "float64" else "float32"
+            rounded = rounded_to(prepared, torch.float64 if method == "float64" else torch.float32)
+            wanted = usual_candidates(prepared, k)
+            return cls(method=method, rounded=rounded, judge=None, place=np.arange(n_points), n_wanted=wanted)
+        order = generator_from("neighbors", n_points).permutation(n_points)
+        plan = plan_search(prepared, k, method, order)
+        rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
+        place = np.empty_like(order)
+        place[order] = np.arange(n_points)
+        return cls(method=plan.method, rounded=rounded, judge=Judge.of(rounded), place=place, n_wanted=plan.n_wanted)
+
+
 class Searcher:
-    """Searches one table: the kernel is chosen and the rows are rounded when it is made, not at every search.
+    """Searches one table, for all of its points or some, as often as one likes.
+
+    What a search needs is made when it first does, and kept: a product of few points with rows as they are needs next
+    to nothing, a kernel for large tables needs to be chosen and rows to be rounded.
 
     Parameters
     ----------
@@ -49,31 +100,36 @@ class Searcher:
         Arithmetic that finds candidates.
     max_memory : int
         Bytes for pools of candidates and blocks of scores.
+    direct : Direct, optional
+        The product with rows as they are, where one for the same table and k has been made before.
     """
 
-    def __init__(self, prepared: Prepared, k: int, *, method: Method, max_memory: int) -> None:
+    def __init__(
+        self, prepared: Prepared, k: int, *, method: Method, max_memory: int, direct: Direct | None = None
+    ) -> None:
         self.resolver = Resolver(prepared, k)
         self.max_memory = max_memory
         self.prepared = prepared
-        self.device = prepared.clean.values.device.type
-        self.tiled = self.device == "cpu" and method != "float64"
-        if not self.tiled:
-            self.method: Method = "float64" if method == "float64" else "float32"
-            self.rounded = rounded_to(prepared, torch.float64 if method == "float64" else torch.float32)
-            return
-        n_points = prepared.clean.n_points
-        order = generator_from("neighbors", n_points).permutation(n_points)
-        plan = plan_search(prepared, k, method, order)
-        self.method, self.n_wanted = plan.method, plan.n_wanted
-        self.rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
-        self.judge = Judge.of(self.rounded)
-        self.place = np.empty_like(order)
-        self.place[order] = np.arange(n_points)
+        self.asked_for = method
+        self.kernels: dict[str, None] = {}
+        if direct is not None:
+            self.direct = direct
 
     @property
     def path(self) -> str:
-        """The kernel and the device, as `NeighborGraph.path` names them."""
-        return f"{self.method}/{self.device}"
+        """The kernels that were used and the device, as `NeighborGraph.path` names them."""
+        return f"{'+'.join(self.kernels)}/{self.prepared.device.type}"
+
+    @cached_property
+    def direct(self) -> Direct:
+        """The product with rows as they are."""
+        wanted = usual_candidates(self.prepared, self.resolver.k)
+        return Direct(self.prepared.clean.values, wanted, max_memory=self.max_memory)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The kernel for large tables, and the rows it sees."""
+        return Kernel.of(self.prepared, self.resolver.k, self.asked_for)
 
     def search(self, asked: Indices | None, tracker: Progress) -> Found:
         """Find the neighbors of some graph points.
@@ -90,18 +146,27 @@ class Searcher:
         Found
             In the order of `asked`.
         """
-        n_points, k = self.prepared.clean.n_points, self.resolver.k
+        n_points, k = self.prepared.n_points, self.resolver.k
         points = np.arange(n_points) if asked is None else asked
         place = np.full(n_points, -1, dtype=np.int64)
         place[points] = np.arange(len(points))
         indices = np.empty((len(points), k), dtype=np.int64)
-        distances = np.empty((len(points), k), dtype=np.float64)
+        distances = np.full((len(points), k), np.inf)
         certified = np.zeros(len(points), dtype=np.bool_)
-        for some in self._first_pass(points, everyone=asked is None):
-            where = place[some.points]
-            indices[where], distances[where] = some.indices, some.distances
-            certified[where] = some.certified
-            tracker.advance(int(some.certified.sum()))
+
+        def take(found: Iterator[Resolved]) -> None:
+            for some in found:
+                where = place[some.points]
+                indices[where], distances[where] = some.indices, some.distances
+                certified[where] = some.certified
+                tracker.advance(int(some.certified.sum()))
+
+        if self._few(len(points)):
+            self.kernels["float32"] = None
+            take(self.resolver.from_product(self.direct, points))
+        if np.count_nonzero(~certified) > _FEW_UNCERTAIN * len(points):
+            self.kernels[self.kernel.method] = None
+            take(self._large_pass(points[~certified], everyone=asked is None and not certified.any()))
         again = np.flatnonzero(~certified)
         for some in self.resolver.again(points[again], distances[again, -1], self.max_memory):
             where = place[some.points]
@@ -109,12 +174,22 @@ class Searcher:
             tracker.advance(len(some.points))
         return Found(indices=indices, distances=distances, n_redone=len(again))
 
-    def _first_pass(self, points: Indices, *, everyone: bool) -> Iterator[Resolved]:
+    def _few(self, n_asked: int) -> bool:
+        """Say whether a product with rows as they are is the fastest search."""
+        if self.prepared.device.type != "cpu" or self.asked_for not in ("auto", "float32"):
+            return False
+        n_points = self.prepared.clean.n_points
+        few = n_points <= _SMALL_TABLE if n_asked == n_points else n_asked * n_points <= _FEW_SCORES
+        return few and self.direct.allowed >= min(n_asked, _ROWS)
+
+    def _large_pass(self, points: Indices, *, everyone: bool) -> Iterator[Resolved]:
         """Find candidates in low precision, and measure them."""
-        if not self.tiled:
-            return self.resolver.by_product(self.rounded, points, self.max_memory)
-        if everyone and 8 * len(points) * capacity_for(self.n_wanted) <= self.max_memory:
-            passes = symmetric_pass(self.rounded, self.n_wanted)
+        kernel = self.kernel
+        if kernel.judge is None:
+            return self.resolver.by_product(kernel.rounded, points, self.max_memory)
+        if everyone and 8 * len(points) * capacity_for(kernel.n_wanted) <= self.max_memory:
+            passes = symmetric_pass(kernel.rounded, kernel.n_wanted)
         else:
-            passes = one_sided_pass(self.rounded, self.place[points], self.n_wanted)
-        return (self.resolver.from_pool(found, self.judge) for found in passes)
+            passes = one_sided_pass(kernel.rounded, kernel.place[points], kernel.n_wanted)
+        judge = kernel.judge
+        return (self.resolver.from_pool(found, judge) for found in passes)
