@@ -94,7 +94,8 @@ def find(frame: pl.DataFrame, *, scale: int = HEADLINE_SCALE) -> list[Finding]:
     """
     found: list[Finding] = []
     said = frame.lazy().filter(pl.col("measure").is_in(_MEASURES)).select(*MODEL, *_PLACE, "value", "n_used")
-    for model in frame.select(MODEL).unique(maintain_order=True).iter_rows():
+    models = frame.lazy().select(MODEL).unique(maintain_order=True).collect()
+    for model in models.iter_rows():
         own = (pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(MODEL, model, strict=True))
         rows = said.filter(*own).collect()
         dimensions = headline(rows, scale=scale)
