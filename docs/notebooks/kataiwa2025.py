@@ -13,7 +13,7 @@ from theodolite.report import figures
 from theodolite.report.chapters.rank.figures import perplexity_against_rank
 from theodolite.studies import resolve
 
-MODELS = ["bundled:pocket-64", "bundled:pocket-128", "bundled:pocket-256"]
+MODELS = ["bundled:pocket-64", "bundled:pocket-128", "bundled:pocket-128-b", "bundled:pocket-256"]
 
 
 def verdicts(study, table, *ids):
@@ -44,7 +44,8 @@ figures.local_dimension_histogram(tables)
 # %% [markdown]
 # ## Dimension and redundancy grow with the size of the model
 #
-# Redundancy is 1 - dimension / columns. Random tables grow too, so growth counts only as far as it is slower than theirs.
+# Redundancy is 1 - dimension / columns. Random tables grow too, so growth counts only as far as it is slower than theirs. The
+# verdict looks at the interval of the slope; three models would leave it undecided.
 
 # %%
 verdicts("dimension", tables, "dimension-grows", "redundancy-grows")
