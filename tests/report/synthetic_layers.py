@@ -39,7 +39,22 @@ def make_frame():
             facts = {"loss": 2.0 * easy, "entropy": 1.8 * easy, "n_tokens": 64.0, "n_types": 40.0 + prompt}
             for measure, value in facts.items():
                 add(**own, measure=measure, method="model" if measure == "entropy" else None, value=value)
+            add(**own, measure="repetition", value=0.375 - prompt / 64)
+            add(**own, measure="box_length", value=2.0 - 0.2 * prompt)
+            for k, mass in ((1, 0.2), (32, 0.6), (None, 0.4)):
+                add(**own, measure="logit_mass", method="probability", scale=k, value=mass)
+                add(**own, measure="logit_mass", method="entropy", scale=k, value=mass / 2)
+            for layer in range(N_LAYERS + 1):
+                entropy = 5.0 - 0.3 * layer + easy
+                add(**own, measure="entropy", method="logit_lens", layer=layer, value=entropy, n_used=64)
+                for positions, reached in (("all", 40.0), ("first", 20.0)) if layer else ():
+                    check = {**own, "positions": positions, "layer": layer, "n_used": 60, "scale": 63}
+                    add(**check, measure="constant_density", method="mean", value=reached + prompt)
+                    add(**check, measure="constant_density", method="at_limit", value=0.25)
             for control, level in (("structured", None), ("block_shuffle", 2.0), ("full_shuffle", None)):
+                if control != "structured":
+                    left = {"block_shuffle": 0.8, "full_shuffle": 0.1}[control]
+                    add(**{**own, "control": control, "level": level}, measure="bleu", value=left + 0.01 * prompt)
                 here = {**own, "control": control, "level": level, "positions": "all", "n_used": 60}
                 lift = {"structured": 1.0, "block_shuffle": 1.2, "full_shuffle": 1.5}[control]
                 for layer in range(N_LAYERS + 1):

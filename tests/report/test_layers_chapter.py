@@ -9,8 +9,11 @@ import pytest
 
 from theodolite import report
 from theodolite.report.chapters import chapter_of
+from theodolite.report.chapters.layers.check_figures import density_data
 from theodolite.report.chapters.layers.dimension_figures import scales_data
+from theodolite.report.chapters.layers.lens_figures import entropy_data, lag_data
 from theodolite.report.chapters.layers.prompts_view import prompt_sections
+from theodolite.report.chapters.layers.tables import tables
 from theodolite.report.drawings import drawings
 from theodolite.report.page_figures import page_figures
 from theodolite.studies import layer_findings, layer_summary
@@ -36,11 +39,40 @@ def test_every_family_is_drawn_and_the_public_functions_draw_the_same(frame, dra
     assert [one.family.name for one in drawn] == [
         family.name for family in CHAPTER.families if family.draw(frame) is not None
     ]
-    assert len(drawn) >= 7
+    assert len(drawn) == len(CHAPTER.families) - 1  # one estimator, so none beside others
     for one in drawn:
         assert one.caption == one.family.caption(frame)
         assert one.data.equals(one.family.data(frame))
         assert set(one.figures) == {"wide", "narrow"}
+
+
+def test_curves_of_lens_and_density_are_what_was_planted(frame):
+    entropy = entropy_data(frame).filter(pl.col("layer") == 2)
+    assert entropy["value"].to_list() == pytest.approx([5.0 - 0.6 + 1.25] * 2)
+    density = density_data(frame).filter(pl.col("layer") == 3)
+    assert dict(density.select("tokens", "value").unique().rows()) == pytest.approx(
+        {"all tokens": 42.5, "first of each token type": 22.5}
+    )
+    assert set(density["limit"]) == {63}
+    lags = lag_data(frame)
+    assert lags.group_by("lag").agg(pl.col("layer").n_unique()).sort("lag").rows() == [(0, 6), (1, 6)]
+    assert lags["value"].min() > 0.5  # dimension and entropy both rise with the prompt
+
+
+def test_tables_say_what_the_summary_holds(frame):
+    sections = {section.id: section for section in tables(layer_summary.summarize(frame))}
+    assert list(sections) == ["correlations", "logit-box", "severity"]
+    box = sections["logit-box"].data
+    assert box["largest logits"].to_list()[:3] == ["1", "32", "D, the logit dimension"]
+    assert box["of the probability"].to_list()[:3] == pytest.approx([0.2, 0.6, 0.4])
+    assert float(box["length of the box (nats)"][2]) == pytest.approx(1.5)
+    severity = sections["severity"].data
+    assert severity["prompts"].to_list()[:3] == ["as written", "blocks permuted, S = 2", "all tokens permuted"]
+    assert [float(value) for value in severity["BLEU"][1:3]] == pytest.approx([0.825, 0.125])
+    correlated = sections["correlations"].data
+    assert set(correlated["with"]) == {"loss", "entropy"}
+    assert correlated["layers"].to_list() == [6] * correlated.height
+    assert tables(layer_summary.summarize(frame.filter(pl.col("measure") == "overlap"))) == []
 
 
 def test_points_of_a_figure_are_the_data(frame, drawn):

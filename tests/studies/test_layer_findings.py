@@ -132,7 +132,7 @@ def test_a_wider_logit_box_goes_with_less_entropy_where_it_was_planted():
     rows = [*clouds([5, 8, 7]), *facts(), *boxes]
     assert (verdict(rows, "box-entropy"), verdict(rows, "box-loss")) == ("supported", "supported")
     (said,) = [one.evidence for one in find(frame(rows)) if one.id == "box-loss"]
-    assert said.startswith(f"Spearman correlation over {N_PROMPTS} prompts -1.00")
+    assert said.startswith(f"Spearman correlation over {N_PROMPTS} prompts \N{MINUS SIGN}1.00")
     turned = [{**row, "value": 5 - row["value"]} for row in boxes]
     assert verdict([*clouds([5, 8, 7]), *facts(), *turned], "box-entropy") == "not supported"
     found = correlations(frame(rows)).filter(pl.col("measure") == "box_length")

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_value
+from theodolite.core.number_format import format_decimals, format_value
 from theodolite.statistics import correlation
 from theodolite.studies.finding import Verdict
 from theodolite.studies.layers_config import STRUCTURED
@@ -67,8 +67,8 @@ def _box(rows: pl.DataFrame) -> Iterator[Said]:
             id,
             f"The farther a prompt's largest logits spread (length of the logit box), the lower its {what}.",
             verdict,
-            f"Spearman correlation over {one.n} prompts {one.value:.2f}, 95 % interval {one.low:.2f} to "
-            f"{one.high:.2f}; mean length {format_value(float(joined['length'].to_numpy().mean()))}.",
+            f"Spearman correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
+            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean length {format_value(float(joined['length'].to_numpy().mean()))}.",
         )
 
 

@@ -181,7 +181,8 @@ def _correlated(table: pl.DataFrame, columns: list[str], target: pl.DataFrame) -
     if joined.height < 3:
         return
     x, y = joined.select(columns).to_numpy(), joined["target"].to_numpy()
-    fixed = joined.select(name for name in _GIVEN if name in joined.columns).to_numpy()
+    given = [name for name in _GIVEN if name in joined.columns]
+    fixed = joined.select(given).to_numpy() if given else None
     for statistic in get_args(Method):
         plain = correlate(x, y, method=statistic, n_bootstrap=_N_BOOTSTRAP)
         partial = partial_correlations(x, y, fixed, method=statistic, n_bootstrap=_FEWEST)

@@ -5,13 +5,20 @@ from collections.abc import Sequence
 import polars as pl
 
 from theodolite.report.chapter import Chapter, Section, Summary
-from theodolite.report.chapters.layers import dimension_figures, loss_figures, similarity_figures
+from theodolite.report.chapters.layers import (
+    check_figures,
+    dimension_figures,
+    lens_figures,
+    loss_figures,
+    similarity_figures,
+)
 from theodolite.report.chapters.layers.headline import headline, opening
 from theodolite.report.chapters.layers.prompts_view import prompt_sections
+from theodolite.report.chapters.layers.tables import tables
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    return prompt_sections(frame)
+    return [*tables(summary), *prompt_sections(frame)]
 
 
 CHAPTER = Chapter(
@@ -25,7 +32,13 @@ CHAPTER = Chapter(
     "next, range over layers. Mean cosine: over all pairs, the diagonal included.",
     headline=headline,
     opening=opening,
-    families=(*dimension_figures.FAMILIES, *similarity_figures.FAMILIES, *loss_figures.FAMILIES),
+    families=(
+        *dimension_figures.FAMILIES,
+        *similarity_figures.FAMILIES,
+        *loss_figures.FAMILIES,
+        *lens_figures.FAMILIES,
+        *check_figures.FAMILIES,
+    ),
     sections=_sections,
     terminal=("n_prompts", "first", "peak", "peak_layer", "last", "correlation", "cosine", "overlap", "loss"),
     essential=("first", "peak", "last"),

@@ -67,6 +67,50 @@ def over_layers(
     return figure
 
 
+def correlations_over_layers(
+    data: pl.DataFrame, *, series: str, names: Sequence[str], ylabel: str, layout: canvas.Layout
+) -> Figure:
+    """Draw correlations over layers, a panel for each model, with a band of their intervals.
+
+    Parameters
+    ----------
+    data : polars.DataFrame
+        Columns `name`, `layer`, `value`, `low`, `high` and the one called `series`.
+    series : str
+        Column that tells curves apart.
+    names : sequence of str
+        Its values in the order of the legend.
+    ylabel : str
+        What is correlated.
+    layout : {"wide", "narrow"}
+        Panels side by side or stacked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        From -1 to 1, with a legend below.
+    """
+    looks = canvas.Look.of(list(names))
+    labels = data["name"].unique(maintain_order=True).to_list()
+    with canvas.house_style():
+        figure, panels = canvas.panels(layout, len(labels))
+        for axes, label in zip(panels, labels, strict=True):
+            axes.axhline(0.0, color=canvas.QUIET, linewidth=0.8)
+            for name in names:
+                curve = data.filter((pl.col("name") == label) & (pl.col(series) == name))
+                look, x = looks[name], curve["layer"].to_numpy()
+                axes.fill_between(x, curve["low"], curve["high"], color=look.color, alpha=canvas.BAND / 2, linewidth=0)
+                axes.plot(x, curve["value"], color=look.color, marker=look.marker, linestyle=look.dashes)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_ylim(-1, 1)
+            axes.set_title(label)
+            axes.set_xlabel("layer")
+        for axes in panels if layout == "narrow" else panels[::2]:
+            axes.set_ylabel(ylabel)
+        canvas.legend_below(figure, canvas.series_handles(looks), layout)
+    return figure
+
+
 def _curve(axes: Axes, curve: pl.DataFrame, look: canvas.Look) -> None:
     x, y = curve["layer"].to_numpy(), curve["value"].to_numpy()
     spread = curve["sd"].fill_null(0.0).fill_nan(0.0).to_numpy()

@@ -72,7 +72,8 @@ def opening(table: HeadlineTable) -> list[str]:
     peak = own[0].cells["peak"].text if len(own) == 1 else format_range(min(peaks), max(peaks))
     where = f" in layer {own[0].cells['peak_layer'].text}" if len(own) == 1 else ""
     count = own[0].cells["n_prompts"].text
-    found = [f"The token clouds of {count} prompts in {models} reach a mean dimension of {peak}{where}."]
+    prompts = "1 prompt" if count == "1" else f"{count} prompts"
+    found = [f"The token clouds of {prompts} in {models} reach a mean dimension of {peak}{where}."]
     permuted = [row for row in table.rows if row.which == control_label(FULL_SHUFFLE, None)]
     if permuted:
         peaks = [row.cells["peak"].value or 0.0 for row in permuted]

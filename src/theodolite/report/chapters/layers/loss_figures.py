@@ -2,8 +2,8 @@
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from theodolite.report.chapters.layers.curves import correlations_over_layers
 from theodolite.report.chapters.layers.rows import finite, main_positions, named, prepared, structured
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
@@ -25,9 +25,10 @@ def correlation_data(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        With its bootstrap interval and p value, and the partial correlation given tokens and distinct tokens.
+        With its bootstrap interval and p value, and the partial correlation given length, distinct tokens and
+        repetition.
     """
-    rows = structured(finite(frame, "dimension", "loss", "n_types", "n_tokens"))
+    rows = structured(finite(frame, "dimension", "loss", "n_types", "n_tokens", "repetition"))
     dimensions = main_positions(rows.filter(pl.col("measure") == "dimension")).filter(
         (pl.col("method") == "gride") & (pl.col("layer") > 0) & pl.col("scale").is_in(list(_SCALES))
     )
@@ -78,39 +79,22 @@ def _plot_correlation_over_layers(data: pl.DataFrame, *, layout: canvas.Layout =
     if data.is_empty():
         return None
     names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
-    looks = canvas.Look.of(names)
-    labels = data["name"].unique(maintain_order=True).to_list()
-    with canvas.house_style():
-        figure, panels = canvas.panels(layout, len(labels))
-        for axes, label in zip(panels, labels, strict=True):
-            axes.axhline(0.0, color=canvas.QUIET, linewidth=0.8)
-            for name in names:
-                curve = data.filter((pl.col("name") == label) & (pl.col("neighbors") == name))
-                look, x = looks[name], curve["layer"].to_numpy()
-                axes.fill_between(x, curve["low"], curve["high"], color=look.color, alpha=canvas.BAND / 2, linewidth=0)
-                axes.plot(x, curve["value"], color=look.color, marker=look.marker, linestyle=look.dashes)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_ylim(-1, 1)
-            axes.set_title(label)
-            axes.set_xlabel("layer")
-        for axes in panels if layout == "narrow" else panels[::2]:
-            axes.set_ylabel("correlation of ln dimension and loss")
-        canvas.legend_below(figure, canvas.series_handles(looks), layout)
-    return figure
+    ylabel = "correlation of ln dimension and loss"
+    return correlations_over_layers(data, series="neighbors", names=names, ylabel=ylabel, layout=layout)
 
 
 def _correlation_caption(data: pl.DataFrame) -> str:
     return joined(
         "Pearson correlation over prompts between the logarithm of the dimension after a layer and the prompt's mean "
-        f"loss. n\u00a0=\u00a0{data['n_prompts'].max()} prompts.",
+        f"loss. n\u00a0=\u00a0{max(data['n_prompts'].to_list())} prompts.",
         "Bands: 95 % intervals, bootstrap over prompts.",
-        "The data beside the figure hold the partial correlation as well, given the numbers of tokens and of distinct "
-        "tokens: repetitive prompts have a low loss and, by repetition alone, a low dimension.",
+        "The data beside the figure hold the partial correlation as well, given length, distinct tokens and "
+        "repetition: repetitive prompts have a low loss and, by repetition alone, a low dimension.",
     )
 
 
 def scatter_data(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return loss, contextual entropy and dimension of the logits of each prompt as it is.
+    """Return loss, contextual entropy, dimension of the logits and length of the logit box of each prompt as it is.
 
     Parameters
     ----------
@@ -120,24 +104,27 @@ def scatter_data(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row for each prompt and model; `dimension` is GRIDE of the logits at neighbors 2 and 4, else null.
+        One row for each prompt and model; `dimension` is GRIDE of the logits at neighbors 2 and 4, else null, as
+        `length` is where the box was not measured.
     """
-    rows = structured(prepared(frame, "loss", "entropy", "logit_dimension"))
+    rows = structured(prepared(frame, "loss", "entropy", "logit_dimension", "box_length"))
     keys = ["name", "prompt", "prompt_row"]
     loss = rows.filter(pl.col("measure") == "loss").select(*keys, pl.col("value").alias("loss"))
     entropy = rows.filter((pl.col("measure") == "entropy") & (pl.col("method") == "model"))
     logits = main_positions(rows.filter(pl.col("measure") == "logit_dimension")).filter(
         (pl.col("method") == "gride") & (pl.col("scale") == _SCALES[1])
     )
+    length = rows.filter(pl.col("measure") == "box_length")
     return (
         loss.join(entropy.select(*keys, pl.col("value").alias("entropy")), on=keys)
         .join(logits.select(*keys, pl.col("value").alias("dimension")), on=keys, how="left")
+        .join(length.select(*keys, pl.col("value").alias("length")), on=keys, how="left")
         .sort("name", "prompt_row")
     )
 
 
 def loss_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw each prompt's contextual entropy against its loss, and the dimension of its logits against its entropy.
+    """Draw each prompt's contextual entropy against its loss, and the shape of its logits against its entropy.
 
     Parameters
     ----------
@@ -159,8 +146,14 @@ def _plot_loss_scatter(data: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
         return None
     labels = data["name"].unique(maintain_order=True).to_list()
     looks = canvas.Look.of(labels)
-    pairs = [("loss", "entropy")] + ([("entropy", "dimension")] if data["dimension"].count() else [])
-    words = {"loss": "loss (nats per token)", "entropy": "contextual entropy (nats)", "dimension": "logit dimension"}
+    shapes = [("entropy", shape) for shape in ("dimension", "length") if data[shape].count()]
+    pairs = [("loss", "entropy"), *shapes]
+    words = {
+        "loss": "loss (nats per token)",
+        "entropy": "contextual entropy (nats)",
+        "dimension": "logit dimension",
+        "length": "length of the logit box (nats)",
+    }
     with canvas.house_style():
         figure, panels = canvas.panels(layout, len(pairs), shared=False)
         for axes, (x, y) in zip(panels, pairs, strict=True):
@@ -178,7 +171,10 @@ def _scatter_caption(data: pl.DataFrame) -> str:
     return joined(
         f"One mark for each prompt and model (n\u00a0=\u00a0{n_prompts} prompts).",
         "Contextual entropy: mean entropy of the model's predictions. Logit dimension: GRIDE (2 and 4) of the cloud of "
-        "logits.",
+        "logits, D.",
+        "Length of the logit box: the largest logit of a token less the D-th, mean over the tokens of a prompt."
+        if data["length"].count()
+        else "",
     )
 
 
@@ -195,7 +191,7 @@ FAMILIES = (
         name="loss_scatter",
         data=scatter_data,
         plot=_plot_loss_scatter,
-        title=always("Loss, entropy and the dimension of the logits"),
+        title=always("Loss, entropy and the shape of the logits"),
         describe=_scatter_caption,
         sources=("viswanathan2025",),
     ),

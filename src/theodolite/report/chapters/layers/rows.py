@@ -160,8 +160,8 @@ def prompts_behind(rows: pl.DataFrame) -> str:
     """Say how many prompts and tokens the means rest on; empty without rows."""
     if rows.is_empty():
         return ""
-    low, high = rows["n_prompts"].min(), rows["n_prompts"].max()
-    tokens = rows["n_used"].drop_nulls()
+    counts, tokens = rows["n_prompts"].to_list(), rows["n_used"].drop_nulls().to_list()
+    low, high = min(counts), max(counts)
     count = f"{low}" if low == high else f"{low} to {high}"
-    of = f" of {tokens.min():.0f} to {tokens.max():.0f} tokens" if len(tokens) else ""  # type: ignore[str-format]
+    of = f" of {min(tokens):.0f} to {max(tokens):.0f} tokens" if tokens else ""
     return f"n\u00a0=\u00a0{count} prompts{of}."
