@@ -7,6 +7,7 @@ import polars as pl
 from theodolite.core.number_format import format_count, format_percent
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.reading import HUB_CHANGE, SURE, Reading
+from theodolite.studies.revisions import model_name
 from theodolite.studies.table_config import MEASURED, WITHOUT_SHORTEST
 
 ID = "hub-of-short-rows"
@@ -14,7 +15,6 @@ ID = "hub-of-short-rows"
 _WIDE = {"mle": ("MLE", "k"), "gride": ("GRIDE", "n2")}
 _TENTH = 0.1005
 """Share of the rows that may be removed: a tenth, rounded to a whole row."""
-_MAIN = "main"
 
 
 def wide_hubs(dimensions: pl.DataFrame) -> Iterator[Finding]:
@@ -67,5 +67,5 @@ def wide_hubs(dimensions: pl.DataFrame) -> Iterator[Finding]:
             verdict=verdict,
             evidence=f"{name} ({symbol} = {scale}) reads {measured}, and {remaining} without the "
             f"{format_count(removed)} shortest rows ({format_percent(removed / n_rows)}).",
-            subject=f"{model} {which}" if revision == _MAIN else f"{model}@{revision} {which}",
+            subject=f"{model_name(model, revision)} {which}",
         )

@@ -19,6 +19,7 @@ from theodolite.studies.layer_check_findings import check_findings
 from theodolite.studies.layer_summary import MODEL, correlations
 from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.reading import SURE
+from theodolite.studies.revisions import model_name
 
 Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
 
@@ -120,7 +121,7 @@ def _span(low: float, high: float) -> str:
 
 def _finding(rows: pl.DataFrame, id: str, claim: str, verdict: Verdict, evidence: str) -> Finding:
     model, revision = rows.select("model", "revision").row(0)
-    subject = model if revision == "main" else f"{model}@{revision}"
+    subject = model_name(model, revision)
     n_prompts = rows.filter(pl.col("control") == STRUCTURED)["prompt_row"].n_unique()
     if n_prompts < _FEW_PROMPTS and verdict != "not applicable":
         verdict, evidence = "undecided", f"{n_prompts} prompts are too few to tell. {evidence}"

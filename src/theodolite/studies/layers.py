@@ -42,8 +42,9 @@ from theodolite.studies.layer_homogeneity import measure_homogeneity
 from theodolite.studies.layer_summary import read, summarize, summary_frame
 from theodolite.studies.layers_columns import COLUMNS
 from theodolite.studies.layers_config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
+from theodolite.studies.revisions import model_and_revision
 from theodolite.studies.rows import Row, RowMaker
-from theodolite.tables import Reference, display_token, expand
+from theodolite.tables import display_token, expand
 from theodolite.tables.vocabulary import read_vocabulary
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "read", "run", "summarize", "summary_frame"]
@@ -172,11 +173,12 @@ def run(unit: Unit) -> UnitResult:
 
 
 def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
-    reference, control = Reference.parse(unit.params["reference"]), unit.params["control"]
+    name, revision = model_and_revision(unit.params["reference"])
+    control = unit.params["control"]
     return RowMaker.of(
         COLUMNS,
-        model=str(replace(reference, revision=None, selector=None)),
-        revision=reference.revision or "main",
+        model=name,
+        revision=revision,
         prompts=Path(config.prompts).name,
         prompt=prompt.name,
         prompt_row=prompt.row,

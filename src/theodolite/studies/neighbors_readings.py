@@ -14,6 +14,7 @@ from theodolite.dimension import DimensionEstimate, gride, mle, twonn
 from theodolite.neighborhoods import Hubness, NeighborGraph, hubness
 from theodolite.studies.neighbor_graphs import Account, graph_of_table, is_complete
 from theodolite.studies.neighbors_config import NEIGHBORHOOD
+from theodolite.studies.revisions import model_name
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MLE_K = (2, 3, 5, 10, 20, 50)
@@ -57,7 +58,7 @@ class GraphReadings:
     @property
     def subject(self) -> str:
         """Reference and table, as findings name them."""
-        model = self.model if self.revision == "main" else f"{self.model}@{self.revision}"
+        model = model_name(self.model, self.revision)
         return f"{model} {self.which}".rstrip()
 
 

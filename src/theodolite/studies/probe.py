@@ -4,7 +4,6 @@ A unit is a model and a block of prompts. It keeps numbers of each prompt; probe
 finished table, which says itself how (`studies.probe_evaluation`).
 """
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +21,8 @@ from theodolite.studies.probe_findings import find
 from theodolite.studies.probe_measure import judged, measure_prompts
 from theodolite.studies.probe_prompts import balanced, distinct, dropped_note, read_labeled
 from theodolite.studies.probe_summary import summarize, summary_frame
-from theodolite.tables import Reference, expand
+from theodolite.studies.revisions import model_and_revision
+from theodolite.tables import expand
 
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
@@ -113,7 +113,7 @@ def run(unit: Unit) -> UnitResult:
     changed = model.provenance["content"] != params["content"] or contents != params["guards"]
     if changed or _fingerprint(block) != params["tokens"]:
         raise FormatError(f"{params['reference']} or its prompts changed after the run was planned. Run it again.")
-    model_name, revision = named(params["reference"])
+    model_name, revision = model_and_revision(params["reference"])
     protocol = canonical_json({name: getattr(config, name) for name in _PROTOCOL})
     warnings = list(notes)
     inputs = {**model.provenance, "n_dims": model.n_dims, "n_layers": model.n_layers}
@@ -136,12 +136,6 @@ def run(unit: Unit) -> UnitResult:
         ]
     read = [inputs, *(guard.model.provenance for guard in guards.values())]
     return UnitResult(rows=rows, inputs=read, warnings=warnings)
-
-
-def named(reference: str) -> tuple[str, str]:
-    """Return the model of a reference without its revision, and the revision."""
-    parsed = Reference.parse(reference)
-    return str(replace(parsed, revision=None, selector=None)), parsed.revision or "main"
 
 
 def kept_tokens(config: Config, model: LanguageModel) -> int:

@@ -13,11 +13,11 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError, P
 from theodolite.core.hashing import canonical_json
 from theodolite.runs import Run, config_from_mapping, config_to_mapping
 from theodolite.runs.atomic import write_atomically
-from theodolite.studies.probe import named
 from theodolite.studies.probe_config import Config
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
 from theodolite.studies.probe_features import FeatureSet, ProbeData, read_features
 from theodolite.studies.probe_fit import LinearProbe, fit_probe
+from theodolite.studies.revisions import model_and_revision
 
 FILE = "probe.json"
 _FORMAT = 1
@@ -94,7 +94,11 @@ def fit_saved(run: Run) -> list[SavedProbe]:
 
 def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> SavedProbe:
     chosen = _chosen(data.sets, config)
-    model = next(one for one in run.manifest["inputs"] if named(str(one["reference"])) == (data.model, data.revision))
+    model = next(
+        one
+        for one in run.manifest["inputs"]
+        if model_and_revision(str(one["reference"])) == (data.model, data.revision)
+    )
     probe = fit_probe(
         chosen.values, data.positive, standardize=data.protocol["standardize"], seed=data.protocol["seed"]
     )

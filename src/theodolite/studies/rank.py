@@ -25,6 +25,7 @@ from theodolite.studies.rank_config import Config
 from theodolite.studies.rank_findings import find
 from theodolite.studies.rank_summary import summarize, summary_frame
 from theodolite.studies.rank_text import TextWindows, text_windows
+from theodolite.studies.revisions import model_and_revision
 from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Reference, load_table
 
@@ -162,11 +163,11 @@ class _Measured:
     def __init__(self, model: LanguageModel, text: TextWindows, params: Mapping[str, Any]) -> None:
         self.model, self.text, self.params = model, text, params
         self.table = embedding_table(model)
-        reference = Reference.parse(params["reference"])
+        name, revision = model_and_revision(params["reference"])
         self.make = RowMaker.of(
             COLUMNS,
-            model=str(replace(reference, revision=None)),
-            revision=reference.revision or "main",
+            model=name,
+            revision=revision,
             condition=params["condition"],
             method=params.get("method"),
             seed=params.get("seed"),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from theodolite.statistics import Knee, knee
+from theodolite.studies.revisions import model_name
 
 Floats = npt.NDArray[np.float64]
 
@@ -141,7 +142,7 @@ class ModelRanks:
     @property
     def name(self) -> str:
         """The reference."""
-        return self.model if self.revision == "main" else f"{self.model}@{self.revision}"
+        return model_name(self.model, self.revision)
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ import polars as pl
 from theodolite.core.number_format import format_value
 from theodolite.statistics import Trend, trend
 from theodolite.studies.finding import Finding, Verdict
+from theodolite.studies.revisions import MAIN
 from theodolite.studies.table_config import GAUSSIAN, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
 
 REDUNDANCY = "redundancy"
@@ -18,7 +19,6 @@ _NAMES = {MEASURED: "dimension", UNIT_NORM: UNIT_NORM, WITHOUT_SHORTEST: WITHOUT
 _TENTH = 0.1005
 _SIZES = 3
 """Distinct sizes that a trend needs."""
-_MAIN = "main"
 _QUEMY = "Quemy 2026 (arXiv 2608.29702)"
 
 
@@ -60,7 +60,7 @@ def size_data(frame: pl.DataFrame) -> pl.DataFrame:
         `stderr`, `n_used`. Of the removal sweep, the reading nearest to a tenth of the rows. Empty unless a kind of
         table has three sizes.
     """
-    main = frame.filter((pl.col("revision") == _MAIN) & pl.col("which").is_in(["input", "output"]))
+    main = frame.filter((pl.col("revision") == MAIN) & pl.col("which").is_in(["input", "output"]))
     twonn = main.filter((pl.col("measure") == "dimension") & (pl.col("method") == "twonn"))
     n_rows = twonn.filter(pl.col("condition") == MEASURED).select(
         "model", "which", (pl.col("n_used") + pl.col("n_dropped").fill_null(0)).alias("n_rows")

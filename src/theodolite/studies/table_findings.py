@@ -16,6 +16,7 @@ from theodolite.core.number_format import format_percent, format_value
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.hub_findings import wide_hubs
 from theodolite.studies.reading import HUB_CHANGE, SURE, Reading, one_number
+from theodolite.studies.revisions import MAIN, model_name
 from theodolite.studies.size_trends import REDUNDANCY, SHARE, SizeTrend, size_trends, trend_sentence, without_hub
 from theodolite.studies.table_config import (
     COVARIANCE,
@@ -39,7 +40,6 @@ _FAR = 0.5
 """A dimension is far below its null if it is below this share of it."""
 _ALIKE = 0.9
 """A dimension above this share of that of its covariance is explained by it."""
-_MAIN = "main"
 _SERIES = 3
 """Widths that a series needs."""
 
@@ -83,7 +83,7 @@ def _tables(dimensions: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the tables that were measured in full; checkpoints, which only make a curve, were not."""
     for (model, revision, which), rows in dimensions.group_by("model", "revision", "which", maintain_order=True):
         if UNIT_NORM in rows["condition"]:
-            yield f"{model} {which}" if revision == _MAIN else f"{model}@{revision} {which}", rows
+            yield f"{model_name(model, revision)} {which}", rows
 
 
 def _hub(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
@@ -238,7 +238,7 @@ def _by_frequency(dimensions: pl.DataFrame) -> Iterator[Finding]:
 
 def _growth(frame: pl.DataFrame, headline: pl.DataFrame) -> Iterator[Finding]:
     """Test whether dimension and redundancy grow with width beyond what the estimator makes of random tables."""
-    comparable = headline.filter((pl.col("revision") == _MAIN) & pl.col("which").is_in(["input", "output"]))
+    comparable = headline.filter((pl.col("revision") == MAIN) & pl.col("which").is_in(["input", "output"]))
     for (which,), rows in comparable.group_by("which", maintain_order=True):
         widths = sorted(rows["extrinsic"].unique().to_list())
         readings = [_mean_reading(rows.filter(pl.col("extrinsic") == width), MEASURED) for width in widths]

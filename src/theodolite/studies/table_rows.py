@@ -1,12 +1,12 @@
 """Rows of a table study: where they come from, and how an estimate is written down."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from theodolite.core.errors import PointsError
 from theodolite.dimension import DimensionEstimate
+from theodolite.studies.revisions import model_and_revision
 from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.table_columns import COLUMNS
 from theodolite.tables import Reference, Table, training_step
@@ -15,10 +15,11 @@ from theodolite.tables import Reference, Table, training_step
 def maker_of(table: Table, *, condition: str) -> RowMaker:
     """Return the maker of rows of one table under one condition."""
     reference = Reference.parse(table.provenance["reference"])
+    model, revision = model_and_revision(reference)
     return RowMaker.of(
         COLUMNS,
-        model=str(replace(reference, revision=None, selector=None)),
-        revision=reference.revision or "main",
+        model=model,
+        revision=revision,
         step=training_step(reference, Path(table.provenance["folder"])),
         which=table.which,
         rows=table.rows,

@@ -11,6 +11,7 @@ from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE
 from theodolite.studies.probe_features import NAMES, TEXT, TRIVIAL, name_of
+from theodolite.studies.revisions import model_name
 
 _HEADINGS = {
     "cross_validation": "cross-validated accuracy",
@@ -129,4 +130,4 @@ def _accuracy(row: HeadlineRow) -> float:
 
 
 def _reference(row: Row) -> str:
-    return str(row["model"]) if row["revision"] in (None, "main") else f"{row['model']}@{row['revision']}"
+    return model_name(row["model"], row["revision"])

@@ -5,6 +5,7 @@ import polars as pl
 from theodolite.report.selection import short_names
 from theodolite.studies.probe_evaluation import evaluate
 from theodolite.studies.probe_features import LAYERED, name_of
+from theodolite.studies.revisions import model_name
 
 
 def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy") -> pl.DataFrame:
@@ -28,7 +29,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
         pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == statistic) & pl.col("value").is_finite()
     )
     models = {
-        (model, revision): model if revision == "main" else f"{model}@{revision}"
+        (model, revision): model_name(model, revision)
         for model, revision in found.select("model", "revision").unique().iter_rows()
     }
     names = short_names(models.values())

@@ -9,6 +9,7 @@ from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.rank_curves import FLAT, TOLERANCE
+from theodolite.studies.revisions import model_name
 
 CURVES = {
     ("truncated", "svd", "input"): "cut",
@@ -101,7 +102,7 @@ def _enough(rows: Sequence[HeadlineRow]) -> str:
 
 
 def _reference(row: Mapping[str, Any]) -> str:
-    return str(row["model"]) if row["revision"] in (None, "main") else f"{row['model']}@{row['revision']}"
+    return model_name(row["model"], row["revision"])
 
 
 def _row(

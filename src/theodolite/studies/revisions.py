@@ -1,0 +1,41 @@
+"""A model and its revision, as rows hold them and as people read them."""
+
+from dataclasses import replace
+
+from theodolite.tables import Reference
+
+MAIN = "main"
+"""The revision of what has only one."""
+
+
+def model_and_revision(reference: Reference | str) -> tuple[str, str]:
+    """Return a reference without revision and tensor, and its revision.
+
+    Parameters
+    ----------
+    reference : Reference or str
+        Of a model or table.
+
+    Returns
+    -------
+    tuple of (str, str)
+        The columns `model` and `revision` of a row.
+
+    Examples
+    --------
+    >>> model_and_revision("bundled:pocket-128@step0#wte.weight"), model_and_revision("./model")
+    (('bundled:pocket-128', 'step0'), ('./model', 'main'))
+    """
+    parsed = Reference.parse(reference) if isinstance(reference, str) else reference
+    return str(replace(parsed, revision=None, selector=None)), parsed.revision or MAIN
+
+
+def model_name(model: object, revision: object) -> str:
+    """Return what a sentence calls a model: with its revision, unless that is the main one.
+
+    Examples
+    --------
+    >>> model_name("bundled:pocket-128", "main"), model_name("bundled:pocket-128", "step0")
+    ('bundled:pocket-128', 'bundled:pocket-128@step0')
+    """
+    return str(model) if revision in (None, MAIN) else f"{model}@{revision}"
