@@ -60,6 +60,7 @@ def layers(config: Config) -> Planned:
                 prompts=config.prompts,
                 limit=config.most_prompts,
                 full_shuffles=1,
+                box=False,
                 seed=config.seed,
             )
             try:
