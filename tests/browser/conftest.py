@@ -1,21 +1,15 @@
 """A real browser, and the pages it opens."""
 
 import importlib.util
-import os
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from theodolite import report
 from theodolite.studies import layer_findings, layer_summary
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic")
-_PATIENCE = 120_000
 
 
 @dataclass
@@ -29,18 +23,7 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(_NAMES)} is on PATH and CHROMIUM is not set")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS), timeout=_PATIENCE)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def visit(chromium):
+def visit(chromium, browser_patience):
     """Return a context manager that opens a file: everything it logs, asks for or throws is written down."""
 
     @contextmanager
@@ -51,7 +34,7 @@ def visit(chromium):
             java_script_enabled=script,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(_PATIENCE)
+        context.set_default_timeout(browser_patience)
         page = context.new_page()
         found = Visit(page=page)
         page.on("console", lambda message: found.complaints.append(message.text))

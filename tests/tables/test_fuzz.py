@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +21,7 @@ from safetensors.torch import save
 from theodolite.core.errors import TheodoliteError
 from theodolite.tables import Table, describe, load_table
 
-QUICK = settings(
-    max_examples=int(os.environ.get("THEODOLITE_FUZZ", "60")),
-    deadline=5000,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+QUICK = settings(max_examples=int(os.environ.get("THEODOLITE_FUZZ", "60")))
 HEADER = {
     "a": {"dtype": "F32", "shape": [4, 3], "data_offsets": [0, 48]},
     "b": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [48, 56]},
@@ -150,8 +147,8 @@ def read(name: str, content: bytes) -> Table | None:
 
 
 def read_place(place: Path, reference: str) -> Table | None:
-    """Describe and load: a table that is in order, or an error of one paragraph."""
-    table = None
+    """Describe and load: a table that is in order, or an error of one paragraph, after little work."""
+    table, began = None, time.process_time()
     for act in (describe, load_table):
         message = ""
         try:
@@ -160,6 +157,7 @@ def read_place(place: Path, reference: str) -> Table | None:
             message = str(error)
         else:
             table = found if isinstance(found, Table) else None
+        assert time.process_time() - began < 20
         assert len(message) < 2000
         assert "\n" not in message
     if table is not None:
