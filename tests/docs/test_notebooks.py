@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
+import theodolite
+
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "docs" / "notebooks").glob("*.py"))
 LARGEST = 1_000_000
+LESS = {
+    "dimension": {"limit": 1000},
+    "training": {"limit": 1000, "points": 5},
+    "rank": {"windows": 6},
+    "similarity": {"tokens": 800},
+    "layers": {"limit": 6},
+}
 _COMMAND = re.compile(r"^%.*\n", re.MULTILINE)
 _MODELS = re.compile(r"^MODELS = .*$", re.MULTILINE)
 
@@ -45,7 +54,9 @@ def test_it_was_executed_without_an_error_and_shows_figures(source, tool):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_its_code_runs(source, tool, tmp_path, monkeypatch):
-    """On the smaller models, to save time; each figure that ends a cell is drawn."""
+    """On the smaller models and on less of them, to save time; each figure that ends a cell is drawn."""
+    run = theodolite.run
+    monkeypatch.setattr(theodolite, "run", lambda study, **settings: run(study, **settings | LESS[study]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     names = {}
