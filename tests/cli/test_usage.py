@@ -31,7 +31,13 @@ def test_usage_errors_are_one_json_object(theodolite, arguments, command, messag
     assert done.json["command"] == command
     assert message in done.json["error"]["message"]
     assert done.json["error"]["type"]
-    assert done.err, "and people are told too"
+    assert done.err.startswith("error: "), "and people are told too"
+    assert message in done.err
+
+
+def test_mistakes_in_options_say_where_the_options_are(theodolite):
+    done = theodolite("cache", "clear", "--all")
+    assert done.err == "error: Unknown option: --all.\n`theodolite cache clear --help` says what can be given.\n"
 
 
 def commands():

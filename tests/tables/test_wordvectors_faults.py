@@ -116,7 +116,6 @@ def test_text_cut_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
         b"hello world\nand so on\n",
         b"chapter 1\nchapter 2\n",
         b"\xff\xfe" + "the 0.1 0.2\n".encode("utf-16-le"),
@@ -210,3 +209,8 @@ def test_memory_is_the_matrix_and_the_words(kind: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
     grown = int(done.stdout)
     assert 0.9 * values.nbytes < grown < 1.8 * values.nbytes
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"x\.txt is empty\. Copy or download it again"):
+        load_table(put(tmp_path / "x.txt", b""))

@@ -98,8 +98,10 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        return app(arguments, exit_on_error=False) or 0
-    except CycloptsError as error:  # said already, with what might have been meant
+        return app(arguments, exit_on_error=False, print_error=False) or 0
+    except CycloptsError as error:
+        named = " ".join(app.parse_commands(arguments)[0])
+        _say(f"error: {error}\n`{' '.join(filter(None, ('theodolite', named)))} --help` says what can be given.")
         _print_error(arguments, error)
         return _USAGE
     except TheodoliteError as error:

@@ -9,6 +9,7 @@ from theodolite import report, studies
 from theodolite.cli.options import Running
 from theodolite.cli.output import Output, print_json
 from theodolite.cli.spoken import show_findings
+from theodolite.core import errors
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapters import chapter_of
 from theodolite.report.figure_files import Format
@@ -17,6 +18,7 @@ from theodolite.runs import Run, open_run, status
 from theodolite.runs.location import Location
 from theodolite.runs.runners import make_runner
 from theodolite.runs.shard import Shard
+from theodolite.runs.store import FailureRecord
 from theodolite.studies.finding import Finding
 from theodolite.studies.reported import rows_of
 from theodolite.tables import reporting_to
@@ -64,14 +66,14 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
         return _say_how_far(name, run, running, output)
     if run.status == "failed":
         raise TheodoliteError(
-            f"{failures[0].message} (No unit of {run.path} could be done: {len(failures)} failed, listed in its "
+            f"{_reason(failures[0])} (No unit of {run.path} could be done: {len(failures)} failed, listed in its "
             "failures.jsonl.)"
         )
     summary, findings, page = write_report(run)
     for warning in run.warnings:
         output.say(f"warning: {warning}")
     for failure in failures:
-        output.say(f"failed: {failure.label}: {failure.message}")
+        output.say(f"failed: {failure.label}: {_reason(failure)}")
     if output.json:
         print_json(
             {
@@ -93,13 +95,18 @@ def has_table(folder: Path) -> bool:
     return open_run(folder).manifest["table"] is not None
 
 
+def _reason(failure: FailureRecord) -> str:
+    """Return why a unit failed; what is none of our own errors says little without its name."""
+    return failure.message if hasattr(errors, failure.exception) else f"{failure.exception}: {failure.message}"
+
+
 def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:
     """Print what was done of a run that has no table yet, and return the exit code."""
     shard = str(Shard.parse(running.shard)) if running.shard is not None else None
     session = [one for one in run.manifest["sessions"] if one["shard"] == shard][-1]
     far = status(run)
     for failure in run.failures():
-        output.say(f"failed: {failure.label}: {failure.message}")
+        output.say(f"failed: {failure.label}: {_reason(failure)}")
     if output.json:
         counts = {"planned": far.planned, "done": far.done, "failed": far.failed, "remaining": far.remaining}
         print_json({"command": name, "run": str(run.path), "status": run.status, "rows": [], "findings": [], **counts})

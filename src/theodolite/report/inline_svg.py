@@ -35,7 +35,7 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Drawn with the colours of `canvas`.
+        Drawn with the colors of `canvas`.
     prefix : str
         Put before every id in it; must differ between the figures of a page.
     label : str
@@ -69,7 +69,7 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
 
 
 def _clean(element: ET.Element) -> None:
-    """Drop namespaces, styles and metadata; let the page choose colours and letters."""
+    """Drop namespaces, styles and metadata; let the page choose colors and letters."""
     element.tag = element.tag.removeprefix(_SVG)
     for child in list(element):
         if child.tag.removeprefix(_SVG) in _DROPPED:

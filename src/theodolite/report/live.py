@@ -33,7 +33,7 @@ class Live:
         Artists of series and panels with the id that their group gets.
     content : dict
         `panels`: each with its id, title, labels of the axes, `box` in the units of the SVG and `series`, which have a
-        name, a colour, ids and `points` (place in the SVG, then the numbers).
+        name, a color, ids and `points` (place in the SVG, then the numbers).
     """
 
     marked: list[tuple[Artist, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ def live(figure: Figure) -> Live:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Its legend names the series: what is drawn belongs to the entry of its colour and dashes.
+        Its legend names the series: what is drawn belongs to the entry of its color and dashes.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def identified(found: Live) -> Iterator[None]:
 
 
 def _entries(figure: Figure) -> list[tuple[str, str, Any]]:
-    """Return name, colour and dashes of each entry of the figure's legends."""
+    """Return name, color and dashes of each entry of the figure's legends."""
     found = []
     for legend in [*figure.legends, *(one for axes in figure.axes if (one := axes.get_legend()) is not None)]:
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
@@ -99,14 +99,14 @@ def _entries(figure: Figure) -> list[tuple[str, str, Any]]:
 
 
 def _name(entries: list[tuple[str, str, Any]], color: str, dashes: Any) -> str:
-    """Return the entry that a series belongs to: the one of its colour, and of its dashes where several share it."""
+    """Return the entry that a series belongs to: the one of its color, and of its dashes where several share it."""
     same = [(name, other) for name, own, other in entries if own == color]
     exact = [name for name, other in same if other == dashes]
     return exact[0] if exact else same[0][0] if same else ""
 
 
 def _drawn(axes: Axes) -> Iterator[tuple[Artist, str, Any, Points]]:
-    """Yield what stands for numbers, with its colour, dashes and points in the data's units."""
+    """Yield what stands for numbers, with its color, dashes and points in the data's units."""
     none = np.empty((0, 2))
     for line in axes.lines:
         across = line.get_transform().contains_branch_seperately(axes.transData)
@@ -128,7 +128,7 @@ def _drawn(axes: Axes) -> Iterator[tuple[Artist, str, Any, Points]]:
 
 
 def _color(artist: Artist) -> str:
-    """Return the colour of a series without its transparency."""
+    """Return the color of a series without its transparency."""
     if isinstance(artist, Line2D):
         return to_hex(artist.get_color())
     filled = not hasattr(artist, "get_fill") or artist.get_fill()

@@ -60,7 +60,7 @@ def list_runs(folder: Location | str) -> list[RunEntry]:
     """
     root = locate(folder)
     if not root.is_dir():
-        raise NotFoundError(f"There is no folder {folder}.")
+        raise NotFoundError(f"There is no folder {folder}. Runs are kept in `runs` where no other folder was named.")
     inside: Iterable[Location] = root.iterdir()
     return [_entry(one) for one in (root, *sorted(inside, key=str)) if Store(one).exists()]
 

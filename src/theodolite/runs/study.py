@@ -175,7 +175,10 @@ def read_study_file(path: Path) -> tuple[str, int | None, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise NotFoundError(f"Cannot read the study file {path}: {error.strerror}.") from error
+        raise NotFoundError(
+            f"Cannot read the study file {path}: {error.strerror}. Give a YAML file with `study` and `config`, "
+            "such as the study.yaml in the folder of a run."
+        ) from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not a text file in UTF-8.") from error
     try:

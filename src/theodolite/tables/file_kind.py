@@ -52,6 +52,8 @@ def open_by_content(path: Path, *, is_torch: bool) -> TensorFile:
         return WordVectorFile(path, layout)
     if is_torch:
         return TorchFile(path)
+    if not start:
+        raise FormatError(f"{path} is empty. Copy or download it again.")
     raise FormatError(
         f"{path} is none of the formats that are read: it begins with {start!r}. Give a model folder; a .safetensors, "
         ".bin, .pt, .npy, .npz or .gguf file; or word vectors of word2vec, GloVe or fastText."

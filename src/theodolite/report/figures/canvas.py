@@ -1,7 +1,7 @@
-"""What all figures share: sizes, colours, panels and legends.
+"""What all figures share: sizes, colors, panels and legends.
 
 A figure is drawn from a frame alone, without pyplot and without any setting of the caller's matplotlib. Colours are
-those of Okabe and Ito, told apart by colour-blind readers; each series has its own marker and dashes as well.
+those of Okabe and Ito, told apart by color-blind readers; each series has its own marker and dashes as well.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ QUIET = "#6e7781"
 RULE = "#d5dae0"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SEQUENCE = ("#46307e", "#2f6c8e", "#1f9d87", "#6db52f", "#c7a600")
-"""From low to high; each step lighter than the one before, so that it can be told without seeing colours."""
+"""From low to high; each step lighter than the one before, so that it can be told without seeing colors."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 NULL_DASHES: dict[str, Any] = {
     "gaussian": (0, (5, 2.5)),
@@ -104,7 +104,7 @@ class Look:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> dict[str, "Look"]:
-        """Return the look of each series by name; colours return with other dashes when there are no more."""
+        """Return the look of each series by name; colors return with other dashes when there are no more."""
         rounds = len(SERIES)
         return {
             name: cls(
@@ -250,7 +250,7 @@ def cells(axes: Axes, values: npt.NDArray[np.float64], *, colors: str, low: floa
     values : numpy.ndarray
         `(n_rows, n_columns)`.
     colors : str
-        Name of a colour map.
+        Name of a color map.
     low, high : float
         Values of its ends.
     """

@@ -119,7 +119,7 @@ def _caption(frame: pl.DataFrame) -> str:
         "the line joins the mean at each width.",
         points_behind(data),
         "Error bars: ± 1 standard error.",
-        against_nulls(data, colour="grey"),
+        against_nulls(data, color="gray"),
         "Random tables grow more redundant with width as well, because the estimate saturates;",
         "only the distance to them is about the model.",
     )

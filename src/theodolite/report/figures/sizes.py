@@ -153,7 +153,7 @@ def _caption(frame: pl.DataFrame) -> str:
         "Error bars: ± 1 standard error.",
         f"Lines: weighted least squares on the logarithm of the {data['size_name'][0]}; slope per doubling,",
         f"{'; '.join(said)}. Shaded: ± 1 standard error of the slope.",
-        against_nulls(data, colour="grey"),
+        against_nulls(data, color="gray"),
     )
 
 

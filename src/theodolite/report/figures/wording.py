@@ -48,7 +48,7 @@ def points_behind(data: pl.DataFrame) -> str:
     return f"n\u00a0=\u00a0{format_range(*used, whole=True)} distinct rows per table." if used else ""
 
 
-def against_nulls(data: pl.DataFrame, *, colour: str = "in the colour of the table") -> str:
+def against_nulls(data: pl.DataFrame, *, color: str = "in the color of the table") -> str:
     """Say what the null curves are; empty where there are none."""
     kinds = [kind for kind in NULLS if kind in data["condition"].to_list()]
     if not kinds:
@@ -59,4 +59,4 @@ def against_nulls(data: pl.DataFrame, *, colour: str = "in the colour of the tab
         "covariance": "Gaussian entries with the covariance of the table",
     }
     parts = [f"{CONDITION_LABELS[kind]} ({meaning[kind]})" for kind in kinds]
-    return f"Dashed, {colour}: the same estimate on random tables of the same size, {listed(parts)}."
+    return f"Dashed, {color}: the same estimate on random tables of the same size, {listed(parts)}."

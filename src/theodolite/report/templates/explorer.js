@@ -194,7 +194,7 @@ function explorer(section) {
     }));
   }
 
-  /* The map: a circle for each token, coloured by the fifth its local dimension is in. */
+  /* The map: a circle for each token, colored by the fifth its local dimension is in. */
   function chart() {
     var ranked = table.rows.map(function (_, index) { return index; }).filter(function (index) {
       return table.map[index] && table.dimension[index] !== null;

@@ -35,7 +35,7 @@ def over_layers(
     layout : {"wide", "narrow"}
         Panels side by side or stacked.
     reference : polars.DataFrame, optional
-        Same columns: drawn thin and dotted in the colour of its series, as a chance level is.
+        Same columns: drawn thin and dotted in the color of its series, as a chance level is.
     from_zero : bool
         Whether the vertical axis begins at zero.
 

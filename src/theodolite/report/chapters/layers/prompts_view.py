@@ -1,4 +1,4 @@
-"""The prompt view: what each prompt is like, and the tokens of a few of them coloured by surprisal."""
+"""The prompt view: what each prompt is like, and the tokens of a few of them colored by surprisal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -256,7 +256,7 @@ def _caption(frame: pl.DataFrame) -> str:
     ]
     return joined(
         _windows(frame),
-        f"Grey: the dimension with its 95 % interval ({listed(dimensions)})." if dimensions else "",
+        f"Gray: the dimension with its 95 % interval ({listed(dimensions)})." if dimensions else "",
         "Bars at the foot: the knee of a curve with its bootstrap interval, where a bend was found at all.",
         "Adapters of every rank were trained on the same text in the same order for the same number of steps.",
     )

@@ -1,4 +1,4 @@
-"""Tokens of each table in the plane of most variance, coloured by local dimension."""
+"""Tokens of each table in the plane of most variance, colored by local dimension."""
 
 import json
 
