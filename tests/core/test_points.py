@@ -153,6 +153,17 @@ def test_a_clean_table_is_a_view():
     assert clean_points(table).values.data_ptr() == table.data_ptr()
 
 
+def test_sparse_tables_are_refused():
+    with pytest.raises(PointsError, match=r"dense table, but this tensor is torch.sparse_coo. Pass .to_dense\(\)"):
+        as_points(torch.eye(4).to_sparse())
+
+
+def test_a_device_without_float64_is_left(monkeypatch):
+    monkeypatch.setattr(module, "_WITHOUT_FLOAT64", ("meta",))
+    with pytest.raises(NotImplementedError, match="copy out of meta tensor"):  # it is asked for its numbers
+        as_points(torch.empty(3, 3, device="meta"))
+
+
 def test_rows_whose_squares_overflow_or_vanish_are_finite_and_not_zero():
     table = np.array([[3e30, 1.0], [1e-30, 0.0], [0.0, 0.0], [2.0, 1.0]], dtype=np.float32)
     clean = clean_points(table)

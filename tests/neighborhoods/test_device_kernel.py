@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from theodolite.neighborhoods import refine
+from theodolite.neighborhoods import neighbors, refine
 from theodolite.neighborhoods.prepare import prepare
 from theodolite.neighborhoods.products import full_precision, product_candidates
 from theodolite.neighborhoods.resolve import Resolver
@@ -57,13 +57,64 @@ def test_distances_of_the_device_kernel(prepared):
     )
 
 
-@pytest.mark.parametrize("before", ["highest", "high"])
+@pytest.fixture
+def precision_restored():
+    yield
+    torch.backends.cuda.matmul.fp32_precision = "none"
+    torch.backends.mkldnn.matmul.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.usefixtures("precision_restored")
+@pytest.mark.parametrize("before", ["highest", "high", "medium"])
 def test_precision_of_products_is_restored(before):
-    old = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(before)
+    with full_precision():
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+    assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.usefixtures("precision_restored")
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="this torch has no such settings")
+def test_precision_set_for_one_library_is_restored():
+    """Where these are used, the older setting cannot even be asked for."""
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    with full_precision():
+        assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+
+
+@pytest.mark.usefixtures("precision_restored")
+@pytest.mark.parametrize("size", [700, 5000])
+def test_no_setting_of_the_caller_reaches_a_product(size, monkeypatch):
+    """Every product of a search, on whatever path, is made in full precision."""
+    seen = []
+
+    def noting(product):
+        def call(*args, **kwargs):
+            seen.append((torch.is_autocast_enabled("cpu"), torch.get_float32_matmul_precision()))
+            return product(*args, **kwargs)
+
+        return call
+
+    for name in ("mm", "addmm"):
+        monkeypatch.setattr(torch, name, noting(getattr(torch, name)))
+    torch.set_float32_matmul_precision("medium")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        neighbors(np.random.default_rng(0).normal(size=(size, 8)).astype(np.float32), k=5, method="float32")
+        assert torch.is_autocast_enabled("cpu")
+    assert set(seen) == {(False, "highest")}
+
+
+def test_a_default_device_of_the_caller_is_not_ours(brute_force):
+    torch.set_default_device("meta")
     try:
-        with full_precision():
-            assert torch.get_float32_matmul_precision() == "highest"
-        assert torch.get_float32_matmul_precision() == before
+        graphs = [neighbors(POINTS, k=5, duplicates="keep", method=m) for m in ("auto", "int8", "float64")]
     finally:
-        torch.set_float32_matmul_precision(old)
+        torch.set_default_device(None)
+    for graph in graphs:
+        assert_array_equal(graph.indices, brute_force(POINTS, 5)[0])

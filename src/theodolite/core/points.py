@@ -27,6 +27,7 @@ Duplicates = Literal["collapse", "keep"]
 _VALUES_PER_CHUNK = 1 << 16  # 256 KiB of float32: the passes below stay in cache
 _ROWS_NAMED = 5
 _KEY_COLUMNS = 8
+_WITHOUT_FLOAT64 = ("mps",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,13 @@ def as_points(points: Points) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        float64 for float64 and integer input, float32 for every narrower floating type. Detached from autograd.
+        float64 for float64 and integer input, float32 for every narrower floating type. Detached from autograd; on the
+        CPU where the device has no float64 (mps).
 
     Raises
     ------
     PointsError
-        If the array is not two-dimensional, has no columns, or is not real.
+        If the array is not two-dimensional, has no columns, is sparse, or is not real.
 
     Examples
     --------
@@ -93,6 +95,10 @@ def as_points(points: Points) -> torch.Tensor:
     """
     if isinstance(points, torch.Tensor):
         tensor = points.detach()
+        if tensor.layout != torch.strided:
+            raise PointsError(f"Points must be a dense table, but this tensor is {tensor.layout}. Pass .to_dense().")
+        if tensor.device.type in _WITHOUT_FLOAT64:
+            tensor = tensor.cpu()
     else:
         array = np.asarray(points)
         if array.dtype.kind not in "fiub":
@@ -232,7 +238,10 @@ def first_occurrences(values: torch.Tensor) -> torch.Tensor:
     leader = torch.full((len(alike),), n_points, device=values.device).scatter_reduce_(0, group, alike, "amin")[group]
     followers, leaders = alike[leader != alike], leader[leader != alike]
     first[followers] = False
-    collided = followers[(values[followers] != values[leaders]).any(dim=1)]
+    unlike = torch.zeros(len(followers), dtype=torch.bool, device=values.device)
+    for chunk in _chunks(values, len(followers)):
+        unlike[chunk] = (values[followers[chunk]] != values[leaders[chunk]]).any(dim=1)
+    collided = followers[unlike]
     if len(collided):  # equal hashes, other coordinates: decide these few by sorting the rows themselves
         _, kept = np.unique((values[collided] + 0.0).cpu().numpy(), axis=0, return_index=True)
         first[collided[torch.from_numpy(kept).to(collided.device)]] = True

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points, clean_points
@@ -76,7 +77,10 @@ def twonn_decimation(
     order = generator_from("twonn_decimation", seed).permutation(n_points)
     curve = []
     for n_parts in parts:
-        graphs = [neighbors(values[np.sort(part).tolist()], k=2) for part in np.array_split(order, n_parts)]
+        graphs = [
+            neighbors(values[torch.from_numpy(np.sort(part)).to(values.device)], k=2)
+            for part in np.array_split(order, n_parts)
+        ]
         readings = [twonn(graph, discard=discard, method=method) for graph in graphs]
         single = np.array([one.value for one in readings])
         curve.append(

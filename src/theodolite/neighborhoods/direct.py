@@ -89,8 +89,8 @@ class Direct:
     @cached_property
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         """All centered rows and their half squares, for tables that are passed more than once."""
-        rows = torch.empty((self.n_points, self.n_dims), dtype=torch.float32)
-        half = torch.empty(self.n_points, dtype=torch.float32)
+        rows = torch.empty((self.n_points, self.n_dims), dtype=torch.float32, device=self.values.device)
+        half = torch.empty(self.n_points, dtype=torch.float32, device=self.values.device)
         for chunk in self._chunks():
             self._center(self.values[chunk], rows[chunk], half[chunk])
         return rows, half
@@ -164,8 +164,8 @@ class Direct:
         into = torch.from_numpy(scores)
         keep = again or self.n_passes > 1
         step = next(self._chunks()).stop
-        buffer = torch.empty((0 if keep else step, self.n_dims), dtype=torch.float32)
-        squares = torch.empty(step, dtype=torch.float32)
+        buffer = torch.empty((0 if keep else step, self.n_dims), dtype=torch.float32, device=self.values.device)
+        squares = torch.empty(step, dtype=torch.float32, device=self.values.device)
         highest = 0.0
         for chunk in self._chunks():
             if keep:

@@ -77,11 +77,11 @@ def _candidates_wanted(prepared: Prepared, k: int, sample: npt.NDArray[np.int64]
     values = prepared.values
     n_points, n_dims = values.shape
     x = prepared.seen(torch.from_numpy(sample))
-    scores = torch.empty((len(sample), n_points), dtype=torch.float64)
+    scores = torch.empty((len(sample), n_points), dtype=torch.float64, device=values.device)
     for chunk in prepared.chunks():
         y = prepared.seen(chunk)
         torch.addmm(y.square().sum(dim=1).mul_(0.5), x, y.T, alpha=-1.0, out=scores[:, chunk])
-    scores[torch.arange(len(sample)), torch.from_numpy(sample)] = torch.inf
+    scores.numpy()[np.arange(len(sample)), sample] = np.inf
     norms: Vector = x.square().sum(dim=1).sqrt().numpy()
     low = scores.numpy()
     kth = np.partition(low, k - 1, axis=1)[:, k - 1]
@@ -113,7 +113,7 @@ def int8_pays(n_dims: int) -> bool:
     if not hasattr(torch, "_int_mm"):
         return False
     n_dims = max(16, n_dims // 16 * 16)
-    x = torch.full((512, n_dims), LEVELS, dtype=torch.int8)
+    x = torch.full((512, n_dims), LEVELS, dtype=torch.int8, device="cpu")
     x[1::2] = -LEVELS
     x[::3, ::2] = -LEVELS
     try:

@@ -222,7 +222,7 @@ def safe_exponent(values: torch.Tensor) -> int:
 
 def scaled_down(values: torch.Tensor, exponent: int) -> torch.Tensor:
     """Multiply by `2**-exponent`."""
-    return torch.ldexp(values, torch.tensor(-exponent, device=values.device)) if exponent else values
+    return torch.ldexp(values, torch.full((), -exponent, device=values.device)) if exponent else values
 
 
 def _safe_scale(clean: CleanPoints) -> tuple[CleanPoints, int]:

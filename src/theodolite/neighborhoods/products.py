@@ -1,8 +1,9 @@
 """Candidates from float32 or float64 products with torch: the kernel that runs on every device."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class Candidates:
 def product_candidates(
     rounded: Rounded, points: Indices, n_candidates: int, *, max_memory: int
 ) -> Iterator[Candidates]:
-    """Find the points of lowest score |y|^2 / 2 - x.y for some points, block by block.
+    """Find the points of lowest score |y|^2 / 2 - x.y for some points, block by block, in `full_precision`.
 
     Parameters
     ----------
@@ -66,8 +67,7 @@ def product_candidates(
         whom = chosen
         for left in range(0, n_points, width):
             right = min(left + width, n_points)
-            with full_precision():
-                scores = torch.addmm(half_squares[left:right], x, rows[left:right].T, alpha=-1.0)
+            scores = torch.addmm(half_squares[left:right], x, rows[left:right].T, alpha=-1.0)
             own = (some >= left) & (some < right)
             scores[np.flatnonzero(own), some[own] - left] = torch.inf
             lowest, where = scores.topk(min(n_candidates, right - left), dim=1, largest=False, sorted=False)
@@ -87,13 +87,26 @@ def product_candidates(
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Switch TF32 and reduced-precision products off inside, and restore the setting of the caller."""
-    before = torch.get_float32_matmul_precision()
-    if before == "highest":
+    """Switch TF32, bfloat16 products and autocast off inside, and restore the settings of the caller.
+
+    A proof with the rounding of float32 is void if a setting lets products round as they like: on a GPU
+    `torch.set_float32_matmul_precision("high")`, on some processors `"medium"`, in a training step autocast.
+    """
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        try:
+            before = torch.get_float32_matmul_precision()
+        except RuntimeError:  # the caller has used the newer settings, one for each library
+            before = "highest"
+        if before != "highest":
+            torch.set_float32_matmul_precision("highest")
+            stack.callback(torch.set_float32_matmul_precision, before)
+        for backend in (torch.backends.cuda, torch.backends.mkldnn) if before == "highest" else ():
+            library: Any = getattr(backend, "matmul", None)
+            chosen = getattr(library, "fp32_precision", "ieee")
+            if chosen not in ("ieee", "none"):
+                library.fp32_precision = "ieee"
+                stack.callback(setattr, library, "fp32_precision", chosen)
         yield
-        return
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

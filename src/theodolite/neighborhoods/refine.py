@@ -154,17 +154,21 @@ def distances_of_pairs(values: torch.Tensor, points: Indices, others: Indices) -
 
 
 def _distances_on_device(values: torch.Tensor, origins: torch.Tensor, points: Indices, others: Indices) -> Distances:
-    """Do the same on a GPU, in pieces of points."""
+    """Do the same on a GPU, in pieces of pairs."""
     n_dims = values.shape[1]
     chosen = torch.from_numpy(others).to(values.device)
     asking = torch.from_numpy(points).to(values.device)
     squares = torch.empty(others.shape, dtype=torch.float64, device=values.device)
-    step = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * max(1, others.shape[1])))
-    for start in range(0, len(points), step):
-        piece = slice(start, start + step)
-        apart = values[chosen[piece]].to(torch.float64)
-        apart -= origins[asking[piece]].to(torch.float64)[:, None, :]
-        squares[piece] = apart.square_().sum(dim=2)
+    wide = max(1, min(others.shape[1], _NUMBERS_PER_PIECE_GPU // n_dims))
+    tall = max(1, _NUMBERS_PER_PIECE_GPU // (n_dims * wide))
+    for start in range(0, len(points), tall):
+        some = slice(start, start + tall)
+        origin = origins[asking[some]].to(torch.float64)[:, None, :]
+        for left in range(0, others.shape[1], wide):
+            piece = slice(left, left + wide)
+            apart = values[chosen[some, piece]].to(torch.float64)
+            apart -= origin
+            squares[some, piece] = apart.square_().sum(dim=2)
     distances: Distances = squares.sqrt_().cpu().numpy()
     return distances
 

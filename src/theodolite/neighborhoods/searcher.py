@@ -13,6 +13,7 @@ from theodolite.neighborhoods.direct import Direct
 from theodolite.neighborhoods.kernel import Method, plan_search, usual_candidates
 from theodolite.neighborhoods.pool import capacity_for
 from theodolite.neighborhoods.prepare import Prepared
+from theodolite.neighborhoods.products import full_precision
 from theodolite.neighborhoods.refine import Distances, Indices
 from theodolite.neighborhoods.resolve import Resolved, Resolver
 from theodolite.neighborhoods.rounding import Judge, Rounded, rounded_to
@@ -146,6 +147,10 @@ class Searcher:
         Found
             In the order of `asked`.
         """
+        with full_precision():
+            return self._search(asked, tracker)
+
+    def _search(self, asked: Indices | None, tracker: Progress) -> Found:
         n_points, k = self.prepared.n_points, self.resolver.k
         points = np.arange(n_points) if asked is None else asked
         place = np.full(n_points, -1, dtype=np.int64)

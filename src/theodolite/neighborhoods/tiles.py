@@ -132,7 +132,8 @@ class _Tiles:
         self.half: Scores = rounded.half_squares.numpy()
         self.lowest = extremes(self.half.dtype)[1]
         self.trusted: dict[tuple[int, int], bool] = {}
-        self.products = torch.empty((PANEL + GROUP) * max(WIDTH, PANEL, SEED), dtype=rounded.half_squares.dtype)
+        n_products = (PANEL + GROUP) * max(WIDTH, PANEL, SEED)
+        self.products = torch.empty(n_products, dtype=rounded.half_squares.dtype, device=rounded.rows.device)
 
     def panel(self, points: Numbers, pool_rows: Numbers) -> _Panel:
         """Group points by norm."""
