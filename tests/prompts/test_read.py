@@ -65,6 +65,12 @@ def test_folder_text_file_json_parquet_and_list_agree(tmp_path):
     assert from_parquet.texts == tuple(texts)
     assert from_parquet.labels == ("True", "False", "?")
     assert read_prompts(texts).texts == tuple(texts)
+    chosen = read_prompts(tmp_path / "all.parquet", where=("other", "2"))
+    assert (chosen.texts, chosen.items[0].row, chosen.origin["where"]) == ((texts[1],), 1, "other=2")
+    with pytest.raises(FormatError, match="has no 'kind' to choose by"):
+        read_prompts(tmp_path / "all.parquet", where=("kind", "2"))
+    with pytest.raises(FormatError, match="holds no text with other=9"):
+        read_prompts(tmp_path / "all.parquet", where=("other", "9"))
     again = read_prompts([Prompt(text="a", name="kept", row=9, source="s")], label="x")
     assert again.items == (Prompt(text="a", name="kept", row=0, label="x", source="s"),)
 
@@ -156,6 +162,15 @@ def test_published_index_files(shared_data):
     prompts = read_prompts(texts, rows=chosen)
     assert prompts.items[686].text == "text 3218"
     assert prompts.select(subset).items[14].row == 3218
+    assert read_rows("viswanathan2025-50").tolist() == subset.tolist()
+
+
+def test_rows_of_a_paper_go_by_name():
+    rows = read_rows("viswanathan2025-50")
+    assert (len(rows), rows[14]) == (50, 3218)
+    assert (np.diff(rows) > 0).all()
+    with pytest.raises(NotFoundError, match="Known by name: viswanathan2025-50"):
+        read_rows("viswanathan2025-51")
 
 
 def test_examples_are_long_many_and_of_several_kinds():

@@ -287,5 +287,5 @@ def test_accuracy_counts_both_sides():
 
 def test_the_preset_is_the_authors():
     config = Config(("bundled:pocket-64",), positive=("a",), negative=("b",), preset="viswanathan2025-probe", seed=1)
-    assert (config.scale, config.minimum, config.n_tokens, config.seed) == (8, 501, 1000, 42)
+    assert (config.scale, config.minimum, config.maximum, config.n_tokens, config.seed) == (8, 501, 999, 1000, 42)
     assert (config.standardize, config.shuffle_folds, config.special_tokens) == (False, False, "inside")

@@ -348,6 +348,32 @@ def test_sources_and_fields_are_read_from_the_name(tmp_path):
     assert read_source(str(file), "text").items[0].source == "some=odd#name"
 
 
+def test_records_are_chosen_by_a_column(tmp_path):
+    file = tmp_path / "mixed.jsonl"
+    kinds = ["jailbreak", "benign", "prompt_injection", "benign"]
+    file.write_text("".join(json.dumps({"prompt": f"text {i}", "type": kind}) + "\n" for i, kind in enumerate(kinds)))
+    chosen = read_source(f"jb={file}#prompt?type=benign", "text")
+    assert [(one.text, one.source, one.row) for one in chosen.items] == [("text 1", "jb", 1), ("text 3", "jb", 3)]
+    assert [one.text for one in read_source(f"{file}#prompt?type=jailbreak", "text").items] == ["text 0"]
+    positive = tuple(f"jb={file}#prompt?type={kind}" for kind in ("jailbreak", "prompt_injection"))
+    found = read_labeled(Config((MODEL,), positive=positive, negative=(f"jb={file}#prompt?type=benign",)))
+    assert [one.label for one in found.prompts] == ["harmful", "harmful", "benign", "benign"]
+    with pytest.raises(FormatError, match=r"has no 'kind' to choose by\. It has prompt, type"):
+        read_source(f"{file}#prompt?kind=benign", "text")
+
+
+def test_long_prompts_are_left_out_and_the_first_usable_ones_are_taken(tmp_path):
+    lengths = [10, 45, 100, 50, 55, 60]
+    files = [
+        write(tmp_path / f"{name}.jsonl", [sentences(words, 1, length=n, seed=n)[0] for n in lengths])
+        for name, words in (("bad", HOSTILE), ("good", BENIGN))
+    ]
+    settings = {"minimum": 40, "maximum": 90, "k": 16, "folds": 2, "limit": 2, "positive": (str(files[0]),)}
+    prompts, notes = probe._prompts(Config((MODEL,), negative=(str(files[1]),), **settings), MODEL)
+    assert [prompt.name for prompt, _ in prompts] == ["bad-1", "bad-3", "good-1", "good-3"]
+    assert any("2 prompts were left out because they have more than maximum=90 tokens" in note for note in notes)
+
+
 def test_labels_of_records(tmp_path):
     file = tmp_path / "all.jsonl"
     records = [{"text": f"t{i}", "label": "bad" if i % 2 else "good", "source": "s"} for i in range(4)]
@@ -387,6 +413,7 @@ def test_prompts_that_change_after_the_plan_are_noticed(files):
     ("settings", "message"),
     [
         ({"references": ()}, "name at least one model"),
+        ({"maximum": 100}, "maximum=100 lies below minimum=128"),
         ({"guard": ("a", "a")}, "A guard is named twice"),
         ({"negative": ()}, "give --positive FILE and --negative FILE"),
         ({"negative_label": "harmful"}, "Both kinds of prompts are called 'harmful'"),

@@ -25,6 +25,7 @@ def read_prompts(
     field: str = "text",
     label: str | None = None,
     rows: str | Path | Iterable[int] | None = None,
+    where: tuple[str, str] | None = None,
 ) -> Prompts:
     """Read prompts.
 
@@ -40,6 +41,8 @@ def read_prompts(
         Label of prompts that name none.
     rows : str, pathlib.Path, iterable of int or None
         Which rows to keep: numbers from 0, or an index file for `read_rows`. None keeps all.
+    where : tuple of str or None
+        A column and the value, as text, of the records to keep, such as `("type", "jailbreak")`. None keeps all.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def read_prompts(
     >>> prompts.texts, prompts.empty, prompts.items[1].name
     (('One', 'Two'), (1,), 'prompt-2')
     """
-    origin: dict[str, Any] = {"field": field}
+    origin: dict[str, Any] = {"field": field} if where is None else {"field": field, "where": "=".join(where)}
     if isinstance(source, str | Path):
         place = _EXAMPLES if source == "examples" else Path(source).expanduser()
         if not place.exists():
@@ -72,20 +75,22 @@ def read_prompts(
                 "files, or "
                 'the word "examples".'
             )
-        records, kind, stem = _records(place, field)
+        records, kind, stem = _records(place, field, where)
         origin |= {"kind": kind, "path": "examples" if place == _EXAMPLES else str(place)}
         origin["sha256"] = hash_file(place) if place.is_file() else hash_json([text for _, text in records])
     else:
         records, stem = [(f"item {i}", item) for i, item in enumerate(source)], "prompt"
         origin |= {"kind": "list", "path": None}
-    found = list(_prompts(records, field=field, label=label, stem=stem))
+    found = list(_prompts(records, field=field, label=label, stem=stem, where=where))
     found = [prompt if prompt.source or stem == "prompt" else replace(prompt, source=stem) for prompt in found]
     if "sha256" not in origin:
         origin["sha256"] = hash_json([prompt.text for prompt in found])
     held = _with_own_names([prompt for prompt in found if prompt.text.strip()])
     if not held:
+        chosen = f" with {'='.join(where)}" if where else ""
         raise FormatError(
-            f"{origin['path'] or 'The list'} holds no text: {len(found)} rows, all without. Give at least one prompt."
+            f"{origin['path'] or 'The list'} holds no text{chosen}: {len(found)} rows, all without. Give at least one "
+            "prompt."
         )
     prompts = Prompts(
         items=tuple(held), origin=origin, empty=tuple(prompt.row for prompt in found if not prompt.text.strip())
@@ -95,7 +100,7 @@ def read_prompts(
     return prompts.select(read_rows(rows).tolist() if isinstance(rows, str | Path) else rows)
 
 
-def _records(place: Path, field: str) -> tuple[list[Record], str, str]:
+def _records(place: Path, field: str, where: tuple[str, str] | None) -> tuple[list[Record], str, str]:
     """Return the records of a file or folder, what kind it is, and what to call its prompts."""
     if place.is_dir():
         files = sorted(path for path in place.iterdir() if path.suffix == ".txt" and path.is_file())
@@ -108,7 +113,7 @@ def _records(place: Path, field: str) -> tuple[list[Record], str, str]:
     if place.suffix == ".json":
         return _list(place), "json", place.stem
     if place.suffix == ".parquet":
-        return _parquet(place, field), "parquet", place.stem
+        return _parquet(place, field, where), "parquet", place.stem
     return [(str(place), {field: read_text(place), "name": place.stem})], "text", place.stem
 
 
@@ -157,40 +162,48 @@ def _list(place: Path) -> list[Record]:
     return [(f"{place}, item {i}", value) for i, value in enumerate(values)]
 
 
-def _parquet(place: Path, field: str) -> list[Record]:
+def _parquet(place: Path, field: str, where: tuple[str, str] | None) -> list[Record]:
     import polars  # noqa: PLC0415 (only for this format)
 
     try:
         columns = polars.read_parquet_schema(place)
         if field not in columns:
             raise FormatError(f"{place} has no column {field!r}. It has {', '.join(columns)}. Name one with field=.")
-        wanted = [name for name in dict.fromkeys((field, *_NAMES, "label", "source")) if name in columns]
+        wanted = [
+            name for name in dict.fromkeys((field, *_NAMES, "label", "source", *(where or ())[:1])) if name in columns
+        ]
         table = polars.read_parquet(place, columns=wanted)
     except (polars.exceptions.PolarsError, OSError) as error:
         raise FormatError(f"{place} cannot be read as parquet: {str(error)[:200]}. Download it again.") from error
     return [(f"{place}, row {i}", row) for i, row in enumerate(table.iter_rows(named=True))]
 
 
-def _prompts(records: Iterable[Record], *, field: str, label: str | None, stem: str) -> Iterator[Prompt]:
+def _prompts(
+    records: Iterable[Record], *, field: str, label: str | None, stem: str, where: tuple[str, str] | None
+) -> Iterator[Prompt]:
     """Turn records into prompts, those without text included."""
-    for row, (where, record) in enumerate(records):
+    for row, (place, record) in enumerate(records):
         if isinstance(record, Prompt):
             yield replace(record, row=row, label=record.label if record.label is not None else label)
             continue
         values = {field: record} if isinstance(record, str) else record
         if not isinstance(values, dict):
             raise FormatError(
-                f"{where} is a {type(record).__name__}. A prompt is a string, or an object with {field!r}."
+                f"{place} is a {type(record).__name__}. A prompt is a string, or an object with {field!r}."
             )
+        if where is not None and where[0] not in values:
+            raise FormatError(f"{place} has no {where[0]!r} to choose by. It has {', '.join(map(str, values))}.")
+        if where is not None and str(values[where[0]]) != where[1]:
+            continue
         if field not in values:
             raise FormatError(
-                f"{where} has no {field!r}. It has {', '.join(map(str, values)) or 'nothing'}; see field=."
+                f"{place} has no {field!r}. It has {', '.join(map(str, values)) or 'nothing'}; see field=."
             )
         text = values[field]
         if not isinstance(text, str) and text is not None:
-            raise FormatError(f"{where} holds a {type(text).__name__} in {field!r}, where a text is needed.")
+            raise FormatError(f"{place} holds a {type(text).__name__} in {field!r}, where a text is needed.")
         if text and any("\ud800" <= character <= "\udfff" for character in text):
-            raise FormatError(f"{where} holds half of a surrogate pair, which is no character. Save it as UTF-8 again.")
+            raise FormatError(f"{place} holds half of a surrogate pair, which is no character. Save it as UTF-8 again.")
         name = next((values[key] for key in _NAMES if values.get(key) is not None), f"{stem}-{row}")
         own = values.get("label")
         origin = values.get("source")

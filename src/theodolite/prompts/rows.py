@@ -8,14 +8,26 @@ import numpy.typing as npt
 
 from theodolite.core.errors import FormatError, NotFoundError
 
+KNOWN = {
+    "viswanathan2025-50": (
+        *(587, 718, 1110, 1218, 1257, 1387, 1475, 1553, 2015, 2259),
+        *(2341, 2570, 2941, 3135, 3218, 3392, 3688, 3848, 3946, 4027),
+        *(4338, 4770, 5190, 5359, 5486, 5740, 6565, 6893, 7015, 7048),
+        *(7130, 7265, 7387, 7447, 7505, 8014, 8025, 8087, 8438, 8820),
+        *(8971, 9064, 9083, 9113, 9187, 9330, 9690, 9755, 9953, 9966),
+    ),
+}
+"""Rows that a paper used, by name: of Pile-10k, the 50 prompts that viswanathan2025 shuffles."""
+
 
 def read_rows(path: str | Path) -> npt.NDArray[np.int64]:
-    r"""Read row numbers from a file.
+    r"""Read row numbers from a file, or those that a paper used.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        `.npy` (a flat array of whole numbers), `.json` (a list), or a text file with one number on each line.
+        `.npy` (a flat array of whole numbers), `.json` (a list), or a text file with one number on each line; or a name
+        of `KNOWN`, such as viswanathan2025-50.
 
     Returns
     -------
@@ -39,7 +51,11 @@ def read_rows(path: str | Path) -> npt.NDArray[np.int64]:
     """
     file = Path(path)
     if not file.is_file():
-        raise NotFoundError(f"There is no file {file} with row numbers. Check the path.")
+        if str(path) in KNOWN:
+            return np.array(KNOWN[str(path)], dtype=np.int64)
+        raise NotFoundError(
+            f"There is no file {file} with row numbers. Check the path. Known by name: {', '.join(KNOWN)}."
+        )
     try:
         if file.suffix == ".npy":
             found = np.load(file, allow_pickle=False)

@@ -19,7 +19,7 @@ from theodolite.studies.probe_columns import COLUMNS
 from theodolite.studies.probe_config import TRUSTED_TOKENS, Config
 from theodolite.studies.probe_findings import find
 from theodolite.studies.probe_measure import judged, measure_prompts
-from theodolite.studies.probe_prompts import balanced, distinct, dropped_note, read_labeled
+from theodolite.studies.probe_prompts import balanced, distinct, dropped_note, limited, read_labeled
 from theodolite.studies.probe_summary import summarize, summary_frame
 from theodolite.studies.revisions import model_and_revision
 from theodolite.tables import expand
@@ -177,6 +177,16 @@ def _prompts(config: Config, reference: str) -> tuple[list[tuple[Prompt, Ids]], 
     tokenized = tokenize(found.prompts, model.tokenizer, n_tokens=kept_tokens(config, model), minimum=config.minimum)
     prompts, copies = distinct(tokenized)
     notes = [*found.notes, *dropped_note(tokenized, config.minimum), *copies]
+    if config.maximum is not None:
+        long = {prompt.row for prompt, n in zip(tokenized.prompts, tokenized.n_full, strict=True) if n > config.maximum}
+        n_before, prompts = len(prompts), [pair for pair in prompts if pair[0].row not in long]
+        if len(prompts) < n_before:
+            notes.append(
+                f"{n_before - len(prompts)} prompts were left out because they have more than maximum={config.maximum} "
+                "tokens."
+            )
+    if config.limit is not None:
+        prompts = list(limited(prompts, config.limit))
     if config.balance:
         n_before = len(prompts)
         prompts = balanced(prompts, seed=config.seed)
@@ -188,8 +198,9 @@ def _prompts(config: Config, reference: str) -> tuple[list[tuple[Prompt, Ids]], 
         n_prompts = sum(prompt.label == label for prompt, _ in prompts)
         if n_prompts < config.folds:
             raise FormatError(
-                f"{n_prompts} {label} prompts have at least minimum={config.minimum} tokens, which is fewer than the "
-                f"folds={config.folds}. Give longer texts, join several (--join), or lower the minimum."
+                f"{n_prompts} {label} prompts have at least minimum={config.minimum} tokens"
+                f"{'' if config.maximum is None else f' and at most maximum={config.maximum}'}, which is fewer than "
+                f"the folds={config.folds}. Give longer texts, join several (--join), or lower the minimum."
             )
     short = sum(len(ids) < TRUSTED_TOKENS for _, ids in prompts)
     if short:

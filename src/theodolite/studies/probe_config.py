@@ -14,6 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "viswanathan2025-probe": {
         "n_tokens": 1000,
         "minimum": 501,
+        "maximum": 999,
         "special_tokens": "inside",
         "estimator": "gride",
         "scale": 8,
@@ -41,9 +42,10 @@ class Config:
     references : tuple of str
         Models whose layers to measure; a probe is fitted for each.
     positive : tuple of str
-        Hostile prompts, each as `[SOURCE=]FILE[#FIELD]`: where they come from (by default the name of the file, unless
-        its records say so), the file, and the field of a record that holds the text. Give hostile and benign prompts
-        of one origin the same source: whole sources are left out to see whether a probe holds elsewhere.
+        Hostile prompts, each as `[SOURCE=]FILE[#FIELD][?COLUMN=VALUE]`: where they come from (by default the name of
+        the file, unless its records say so), the file, the field of a record that holds the text, and which records.
+        Give hostile and benign prompts of one origin the same source: whole sources are left out to see whether a probe
+        holds elsewhere.
     negative : tuple of str
         Benign prompts, likewise.
     prompts : tuple of str
@@ -58,7 +60,7 @@ class Config:
         Join so many texts of the same label and source into one prompt, drawn at random: an instruction of 20 tokens
         has no dimension of its own. What is classified then is a set of texts, which is easier than one.
     limit : int or None
-        Most prompts of a label in a source.
+        Most prompts of a label in a source: the first that are neither too short nor too long.
     balance : bool
         Leave out prompts, at random, until both kinds are equally many in every source that has both (and over the
         others together), so that one half is chance everywhere.
@@ -67,6 +69,8 @@ class Config:
     minimum : int
         Leave out prompts with fewer tokens than this; what was left out is listed. The authors take 500: a dimension
         of fewer points is not to be trusted.
+    maximum : int or None
+        Leave out prompts with more tokens than this, rather than cut them; None for none.
     special_tokens : {"none", "outside", "inside"}
         The model's own marks around a prompt: none; given to the model but left out of the cloud; in the cloud.
     last_layer : {"post_norm", "pre_norm"}
@@ -133,6 +137,7 @@ class Config:
     balance: bool = True
     n_tokens: int | None = None
     minimum: int = 128
+    maximum: int | None = None
     special_tokens: SpecialTokens = "none"
     last_layer: LastLayer = "post_norm"
     dtype: DType = "float32"
@@ -169,12 +174,7 @@ class Config:
             )
         if self.positive_label == self.negative_label:
             raise ParameterError(f"Both kinds of prompts are called {self.positive_label!r}. Give them two names.")
-        if self.minimum <= self.k:
-            raise ParameterError(f"minimum={self.minimum} tokens cannot have k={self.k} neighbors each. Lower k.")
-        if self.n_tokens is not None and self.n_tokens < self.minimum:
-            raise ParameterError(
-                f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
-            )
+        self._refuse_lengths()
         self._refuse_scale()
         if len(set(self.guard)) < len(self.guard):
             raise ParameterError("A guard is named twice. Name each once.")
@@ -188,6 +188,16 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")
+
+    def _refuse_lengths(self) -> None:
+        if self.minimum <= self.k:
+            raise ParameterError(f"minimum={self.minimum} tokens cannot have k={self.k} neighbors each. Lower k.")
+        if self.n_tokens is not None and self.n_tokens < self.minimum:
+            raise ParameterError(
+                f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
+            )
+        if self.maximum is not None and self.maximum < self.minimum:
+            raise ParameterError(f"maximum={self.maximum} lies below minimum={self.minimum}: no prompt would be left.")
 
     def _refuse_scale(self) -> None:
         doubling = self.scale >= 2 and self.scale & (self.scale - 1) == 0

@@ -158,7 +158,8 @@ def fitted_scores(
     if features == "majority":
         return np.full(len(test), labels.mean())
     if features.startswith(GUARD):
-        return data.sets[features].values[test, 0]
+        verdicts: Floats = data.sets[features].values[test, 0]
+        return verdicts
     if features == TEXT:
         return _text_scores(data, train, test, data.protocol)
     chosen = data.sets[features]

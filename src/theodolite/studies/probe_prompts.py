@@ -63,8 +63,6 @@ def read_labeled(config: Config) -> LabeledPrompts:
     joined, remainder = _joined(texts, config)
     if remainder:
         notes.append(f"{remainder} texts were left over when {config.join} each were joined into a prompt.")
-    if config.limit is not None:
-        joined = list(_limited(joined, config.limit))
     _refuse_one_kind(joined, config)
     return LabeledPrompts(
         prompts=tuple(replace(prompt, row=row) for row, prompt in enumerate(joined)), notes=tuple(notes)
@@ -175,12 +173,13 @@ def dropped_note(found: TokenizedPrompts, minimum: int) -> list[str]:
 
 
 def read_source(name: str, field: str) -> Prompts:
-    """Read `[SOURCE=]FILE[#FIELD]`.
+    """Read `[SOURCE=]FILE[#FIELD][?COLUMN=VALUE]`.
 
     Parameters
     ----------
     name : str
-        As on the command line. A file that exists under the whole name is that file.
+        As on the command line: the records whose COLUMN holds VALUE, all where none is named. A file that exists under
+        the whole name is that file.
     field : str
         Where no FIELD is given.
 
@@ -189,14 +188,18 @@ def read_source(name: str, field: str) -> Prompts:
     Prompts
         The source, where given, in place of what the records say.
     """
-    source, path = None, name
+    source, path, where = None, name, None
     if not Path(name).expanduser().exists():
+        head, question, condition = name.rpartition("?")
+        column, equals, value = condition.partition("=")
+        if question and equals:
+            name, path, where = head, head, (column, value)
         head, equals, rest = name.partition("=")
         if equals and "/" not in head:
             source, path = head, rest
         if not Path(path).expanduser().exists() and "#" in path:
             path, _, field = path.rpartition("#")
-    found = read_prompts(path, field=field)
+    found = read_prompts(path, field=field, where=where)
     if source is None:
         return found
     return replace(found, items=tuple(replace(prompt, source=source) for prompt in found.items))
@@ -241,13 +244,14 @@ def _joined(prompts: list[Prompt], config: Config) -> tuple[list[Prompt], int]:
     return joined, len(prompts) - config.join * len(joined)
 
 
-def _limited(prompts: Iterable[Prompt], most: int) -> Iterator[Prompt]:
+def limited(pairs: Iterable[tuple[Prompt, Ids]], most: int) -> Iterator[tuple[Prompt, Ids]]:
+    """Yield the first prompts of each label in each source."""
     counts: dict[tuple[str | None, str | None], int] = {}
-    for prompt in prompts:
+    for prompt, ids in pairs:
         place = (prompt.label, prompt.source)
         counts[place] = counts.get(place, 0) + 1
         if counts[place] <= most:
-            yield prompt
+            yield prompt, ids
 
 
 def _refuse_one_kind(prompts: Sequence[Prompt], config: Config) -> None:

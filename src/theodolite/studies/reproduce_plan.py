@@ -20,6 +20,7 @@ from theodolite.tables import Reference
 _FOLLOWED = "bundled:pocket-128"
 _PROMPTED = ("bundled:pocket-256", "bundled:pocket-128")
 _AUTHORS_TOKENS = 1024
+_AUTHORS_LIMIT = 3000
 _QUICK_ROWS = 600
 
 
@@ -175,6 +176,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
             positive=config.positive,
             negative=config.negative,
             field=config.field,
+            limit=_AUTHORS_LIMIT,
             device=config.device,
             preset="viswanathan2025-probe",
         )
