@@ -29,8 +29,9 @@ def test_every_number_of_the_summary_is_the_estimators_own(table_file, manifold)
         row = rows[estimate.method, estimate.n2]
         assert (row["value"], row["stderr"], row["n_used"]) == (estimate.value, estimate.stderr, estimate.n_used)
         assert row["redundancy"] == pytest.approx(1 - estimate.value / 48)
-        assert set(row["null"]) == {"gaussian", "permuted", "covariance"}
+        assert set(row["null"]) == set(row["null_stderr"]) == {"gaussian", "permuted", "covariance"}
     assert rows["twonn", 2]["null"]["gaussian"] > 2.5 * rows["twonn", 2]["value"]
+    assert 0 < rows["twonn", 2]["null_stderr"]["gaussian"] < 0.1 * rows["twonn", 2]["null"]["gaussian"]
     assert 5 < rows["twonn", 2]["value"] < 8, "the manifold has 6 dimensions"
 
 

@@ -10,6 +10,7 @@ from theodolite.studies.size_trends import trend_rows
 from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM
 
 _IDENTITY = ("model", "revision", "which", "measure", "method", "params", "scale")
+_UNREAD = (None, None)
 _SUMMARISED = ("dimension", "participation_ratio", "low_cosine_share", "hubness", "count")
 
 
@@ -25,8 +26,9 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
     -------
     list of dict
         The trends over the sizes of the models (`size_trends.trend_rows`) where there are three; then one for each
-        measured dimension, participation ratio, share and count. `null` maps each null to its value,
-        `unit_norm` is the same estimate on rows of unit length, `redundancy` is 1 - value / extrinsic.
+        measured dimension, participation ratio, share and count. `null` maps each null to its value and `null_stderr`
+        to its standard error: it is one draw, read as the table is. `unit_norm` is the same estimate on rows of unit
+        length, `redundancy` is 1 - value / extrinsic.
     """
     beside = {condition: _values(frame.filter(pl.col("condition") == condition)) for condition in (*NULLS, UNIT_NORM)}
     summary = trend_rows(frame)
@@ -54,15 +56,17 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
         }
         if row["measure"] == "dimension":
             entry["redundancy"] = 1 - row["value"] / row["extrinsic"]
-            entry["unit_norm"] = beside[UNIT_NORM].get(key)
+            entry["unit_norm"] = beside[UNIT_NORM].get(key, _UNREAD)[0]
         if row["measure"] in ("dimension", "participation_ratio", "hubness"):
-            entry["null"] = {kind: beside[kind][key] for kind in NULLS if key in beside[kind]}
+            nulls = {kind: beside[kind][key] for kind in NULLS if key in beside[kind]}
+            entry["null"] = {kind: value for kind, (value, _) in nulls.items()}
+            entry["null_stderr"] = {kind: stderr for kind, (_, stderr) in nulls.items()}
         summary.append(entry)
     return summary
 
 
 def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the summary as a flat frame, for `summary.csv`: one column for each null, parameters as JSON.
+    """Return the summary as a flat frame, for `summary.csv`: two columns for each null, parameters as JSON.
 
     Parameters
     ----------
@@ -76,11 +80,15 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """
     flat = []
     for row in summarize(frame):
-        nulls, params = row.pop("null", {}), row.pop("params")
+        nulls, errors, params = row.pop("null", {}), row.pop("null_stderr", {}), row.pop("params")
         beside = {f"null_{kind}": nulls.get(kind) for kind in NULLS}
+        beside |= {f"null_{kind}_stderr": errors.get(kind) for kind in NULLS}
         flat.append({"redundancy": None, "unit_norm": None, **row, "params": params, **beside})
     return flat_summary(flat)
 
 
-def _values(frame: pl.DataFrame) -> dict[tuple[Any, ...], float]:
-    return {tuple(row[name] for name in _IDENTITY): row["value"] for row in frame.iter_rows(named=True)}
+def _values(frame: pl.DataFrame) -> dict[tuple[Any, ...], tuple[float | None, float | None]]:
+    """Return value and standard error by what was measured."""
+    return {
+        tuple(row[name] for name in _IDENTITY): (row["value"], row["stderr"]) for row in frame.iter_rows(named=True)
+    }

@@ -47,7 +47,7 @@ def readings(summary: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list
 
 
 def _line(row: Mapping[str, Any], names: Mapping[str, str], nulls: Sequence[str]) -> list[Cell]:
-    null = row.get("null") or {}
+    null, error = row.get("null") or {}, row.get("null_stderr") or {}
     method = row.get("method") if row["measure"] == "dimension" else row["measure"]
     params = {name: value for name, value in (row.get("params") or {}).items() if value is not None}
     stderr = row.get("stderr")
@@ -60,7 +60,7 @@ def _line(row: Mapping[str, Any], names: Mapping[str, str], nulls: Sequence[str]
         _count(row.get("scale")),
         Cell(format_value(row["value"], stderr).split(" ± ")[0], row["value"]),
         Cell(format_value(row["value"], stderr).partition(" ± ")[2], stderr),
-        *(Cell(format_value(null.get(kind)), null.get(kind)) for kind in nulls),
+        *(Cell(format_value(null.get(kind), error.get(kind)), null.get(kind)) for kind in nulls),
         Cell(format_value(row.get("unit_norm")), row.get("unit_norm")),
         _count(row.get("n_used")),
         _count(row.get("extrinsic")),
