@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods import cloud_neighbors, cloud_products, neighbors
 from theodolite.neighborhoods.cloud_products import Answer, rank
-from theodolite.neighborhoods.cloud_rows import Buffers, center_rows
+from theodolite.neighborhoods.cloud_rows import Buffers, center_rows, find_center
 from theodolite.neighborhoods.refine import distances_between, distances_of_pairs
 
 RNG = np.random.default_rng(0)
@@ -120,8 +120,7 @@ def test_what_a_glance_cannot_see():
 def test_squares_keep_their_bound(where, precision, monkeypatch):
     """The bound holds for every pair, and is not so loose that it would say nothing."""
     if where == "device":
-        monkeypatch.setattr(cloud_products, "_rank_narrow", on_device)
-        monkeypatch.setattr(cloud_products, "_rank_wide", on_device)
+        monkeypatch.setattr(cloud_products, "_rank_on_cpu", on_device)
     points = torch.from_numpy(states(1, 100, 300, offset=50.0)[0])
     ranked = ranks(points, 99, precision, 3)
     exact = np.square(neighbors(points, k=99).distances) / 64.0
@@ -139,15 +138,14 @@ def test_squares_keep_their_bound(where, precision, monkeypatch):
 def ranks(points, n_kept, precision, exponent=0):
     """Rank all pairs, three of them as spares."""
     buffers = Buffers()
-    shape = len(points), n_kept - 3
-    answer = Answer(indices=np.empty(shape, dtype=np.int32), distances=np.empty(shape, dtype=precision))
-    return rank(buffers, center_rows(buffers, points, precision, exponent), answer, n_kept)
+    answer = Answer.empty(len(points), n_kept - 3, dtype=precision)
+    return rank(buffers, center_rows(buffers, points, find_center(points), precision, exponent), answer, 3)
 
 
 def on_device(task, ranked, *_):
     """Rank as on a device."""
     cloud_products._rank_on_device(task, ranked)
-    return np.zeros(len(task.squares), dtype=bool)
+    return 0.0
 
 
 def test_a_routine_that_adds_term_by_term_is_bounded_by_all_columns(monkeypatch):

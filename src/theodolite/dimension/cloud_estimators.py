@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from theodolite.core.errors import ParameterError
 from theodolite.dimension.clouds import (
     CloudDimensions,
     Counts,
     Flags,
     Floats,
     cloud_ratios,
+    doubling_reach,
     mean_where,
     require_cloud_neighbors,
+    require_cloud_radii,
 )
 from theodolite.dimension.dadapy import solve_as_dadapy
 from theodolite.dimension.gride import Convention as GrideConvention
@@ -35,9 +38,10 @@ def cloud_gride(
     Parameters
     ----------
     clouds : CloudNeighbors
-        At least two neighbors for each point.
+        At least two neighbors for each point, or the distances to neighbors 2, 4, ... among its `ranks`.
     largest, convention, errors
-        As in `gride`.
+        As in `gride`. By default all scales that the clouds hold; of those beyond their `k` there are distances only,
+        so `errors` must be `"fisher"` then.
 
     Returns
     -------
@@ -48,7 +52,8 @@ def cloud_gride(
     Raises
     ------
     ParameterError
-        If `largest` is below 2 or beyond what the clouds hold, or a choice is unknown or contradicts another.
+        If `largest` is below 2 or beyond what the clouds hold, or a choice is unknown or contradicts another, or
+        `errors` needs more neighbors than are held.
 
     Notes
     -----
@@ -63,9 +68,14 @@ def cloud_gride(
     >>> cloud_gride(cloud_neighbors(clouds, k=8)).value.round(1).tolist()
     [[1.9, 2.0, 2.0], [2.1, 2.0, 2.1], [2.1, 2.2, 2.0]]
     """
-    reach = clouds.k if largest is None else largest
+    reach = max(clouds.k, doubling_reach(clouds)) if largest is None else largest
     kind, scales = gride_settings(reach, convention, errors)
-    require_cloud_neighbors(clouds, reach, method="gride")
+    require_cloud_radii(clouds, reach, method="gride")
+    if kind == "neighbors" and 2 * scales[-1] > clouds.k:
+        raise ParameterError(
+            f'errors="neighbors" looks at the lists of {2 * scales[-1]} neighbors, but the clouds hold {clouds.k} for '
+            f'each point and only distances beyond. Pass errors="fisher", or k={2 * scales[-1]} to cloud_neighbors().'
+        )
     shape = (len(clouds.lengths), len(scales))
     value, stderr, radius = np.empty(shape), np.empty(shape), np.empty(shape)
     n_used = np.empty(shape, dtype=np.int64)
@@ -99,7 +109,7 @@ def _gride(clouds: CloudNeighbors, n1: int, errors: Errors) -> tuple[Floats, Flo
 
 
 def _gride_as_dadapy(clouds: CloudNeighbors, n1: int, _: Errors) -> tuple[Floats, Floats, Floats, Counts]:
-    near, far = (clouds.distances[:, :, rank - 1].astype(np.float64) for rank in (n1, 2 * n1))
+    near, far = clouds.distances_to(n1), clouds.distances_to(2 * n1)
     value, stderr, n_used = solve_as_dadapy(near, far, clouds.lengths, n1, 2 * n1)
     present = np.arange(near.shape[1]) < clouds.lengths[:, None]
     return value, stderr, (mean_where(near, present) + mean_where(far, present)) / 2, n_used

@@ -10,9 +10,6 @@ from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points, as_points
 from theodolite.neighborhoods.clouds import CloudNeighbors
 
-_ROWS = 64  # centered at a time
-_CANCELS = 30.0  # from this ratio on, what is subtracted from a sum of products leaves too few digits
-
 
 def cloud_participation_ratio(
     clouds: Points | Sequence[Points], *, found: CloudNeighbors | None = None
@@ -25,7 +22,7 @@ def cloud_participation_ratio(
         `(n_clouds, n_points, n_dims)`, or clouds `(n_points, n_dims)` of different lengths, on any device.
 
     found : CloudNeighbors, optional
-        What `cloud_neighbors(clouds, moments=True)` found: saves the products of all clouds that needed no cleaning.
+        What `cloud_neighbors(clouds, moments=True)` found: all clouds that needed no cleaning are measured already.
 
     Returns
     -------
@@ -41,10 +38,8 @@ def cloud_participation_ratio(
     -----
     As `participation_ratio`, without its standard error, which costs twice the product: over many prompts the scatter
     of the readings says how sure their mean is. The product is taken in the precision of the points, of centered rows
-    scaled by a power of two, with sums in float64: good to about 1e-6 of itself for float32. The sums of `found` are of
-    products around another center c: with m the mean of x - c, g_i = (x_i - c).m and G the Gram matrix around c,
-
-        ||H G H||_F^2 = ||G||_F^2 - 2 n sum g_i^2 + n^2 |m|^4,    H = 1 - 11'/n.
+    scaled by a power of two, with sums in float64: good to about 1e-6 of itself for float32, and so are
+    the sums of `found` (`theodolite.neighborhoods.cloud_moments`).
 
     References
     ----------
@@ -63,31 +58,8 @@ def cloud_participation_ratio(
         return np.array([_ratio(values) for values in each])
     if len(moments.energies) != len(each):
         raise ParameterError(f"{len(moments.energies)} clouds were searched, but {len(each)} were given.")
-    ratios = [
-        _from_energy(values, *known) for values, *known in zip(each, moments.centers, moments.energies, strict=True)
-    ]
-    return np.array([_ratio(values) if one is None else one for values, one in zip(each, ratios, strict=True)])
-
-
-def _from_energy(values: torch.Tensor, center: npt.NDArray[np.float64], energy: float) -> float | None:
-    """Return the ratio from the sum of squared products around a center; None where that is unknown or far away."""
-    if not np.isfinite(energy):
-        return None
-    table = values.numpy()
-    n_points = len(table)
-    mean = table.mean(axis=0, dtype=np.float64) - center
-    total, along = 0.0, 0.0
-    for start in range(0, n_points, _ROWS):
-        rows = table[start : start + _ROWS].astype(np.float64)
-        rows -= center
-        total += float(np.vecdot(rows, rows).sum())
-        along += float(np.square(rows @ mean).sum())
-    shift = float(mean @ mean)
-    spread = energy - 2 * n_points * along + (n_points * shift) ** 2
-    trace = total - n_points * shift
-    if not energy < _CANCELS * spread:
-        return None
-    return trace**2 / spread
+    known = zip(each, moments.traces, moments.energies, strict=True)
+    return np.array([_ratio(values) if np.isnan(energy) else trace**2 / energy for values, trace, energy in known])
 
 
 def _ratio(values: torch.Tensor) -> float:

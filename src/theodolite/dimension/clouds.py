@@ -114,7 +114,7 @@ class CloudRatios:
 
 def cloud_ratios(clouds: CloudNeighbors, n1: int, n2: int) -> CloudRatios:
     """Return the log ratios of all points whose neighbor `n1` is at a positive distance."""
-    near, far = (clouds.distances[:, :, rank - 1].astype(np.float64) for rank in (n1, n2))
+    near, far = clouds.distances_to(n1), clouds.distances_to(n2)
     kept = near > 0  # false for NaN, which fills what is absent
     values = np.log(np.divide(far, near, out=np.ones_like(near), where=kept))
     return CloudRatios(values=values, kept=kept, n_used=kept.sum(axis=1), radius=mean_where(far, kept))
@@ -126,6 +126,25 @@ def mean_where(values: Floats, kept: Flags) -> Floats:
     totals = np.where(kept, values, 0.0).sum(axis=1)
     means: Floats = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return means
+
+
+def doubling_reach(clouds: CloudNeighbors) -> int:
+    """Return the farthest of the neighbors 1, 2, 4 ... up to which the clouds hold the distances to all of these."""
+    reach = 1 << (clouds.k.bit_length() - 1)
+    while 2 * reach in clouds.ranks:
+        reach *= 2
+    return reach
+
+
+def require_cloud_radii(clouds: CloudNeighbors, reach: int, *, method: str) -> None:
+    """Refuse clouds that do not hold the distances to the neighbors 1, 2, 4 ... up to `reach`."""
+    held = doubling_reach(clouds)
+    if max(clouds.k, 2 * held - 1) < reach:
+        further = f" and the distances to {', '.join(map(str, clouds.ranks))}" if clouds.ranks else ""
+        raise ParameterError(
+            f"{method} compares {reach} neighbors, but the clouds hold {clouds.k} for each point{further}. "
+            f"Pass k={reach} (or more) to cloud_neighbors(), or its ranks from {2 * held} on, doubling."
+        )
 
 
 def require_cloud_neighbors(clouds: CloudNeighbors, k: int, *, method: str) -> None:

@@ -14,7 +14,7 @@ Flags = npt.NDArray[np.bool_]
 
 _LOWEST, _HIGHEST = 0.001, 1000.0
 _PRECISION = 1e-7
-_AROUND = 1e-6
+_AROUND = 1e-10
 _MACHINE = float(np.finfo(np.float64).eps)
 
 

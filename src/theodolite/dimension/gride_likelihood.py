@@ -8,7 +8,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-_STEPS = 60  # Newton needs about 5; the bisection it falls back to needs at most 60
+_STEPS = 60  # Newton needs about 4; the bisection it falls back to needs at most 60
+_CLOSE = 1e-8  # a step as short as this was the last: Newton squares what remains
 
 
 def solve(values: Floats, kept: Flags, n1: int, n2: int) -> Floats:
@@ -61,7 +62,7 @@ def solve(values: Floats, kept: Flags, n1: int, n2: int) -> Floats:
             middle = np.where(high[active] < np.inf, (low[active] + high[active]) / 2, 2 * current)
             following = np.where(inside, following, middle)
         dimensions[active] = following
-        active = active[np.abs(following - current) > 1e-13 * current]
+        active = active[np.abs(following - current) > _CLOSE * current]
     return dimensions
 
 

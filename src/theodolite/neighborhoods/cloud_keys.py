@@ -2,8 +2,10 @@
 
 A nonnegative float64 is ordered as its bits are, and the lowest of them can hold an index: the wide key. Where a cloud
 is small and its squares are of like size, 32 bits do, and sort twice as fast: the narrow key, a whole number above an
-index. What is too large for it reads as the largest there is; a point with such a number among its nearest is to be
-ranked by wide keys. What rounding made negative reads as 0.
+index. The number costs no conversion: a float32 between 2^23 and 2^24 holds a whole number in its lowest 23 bits, so
+squares are scaled, lifted above 2^23 by the addition that completes them, and taken as they lie in memory. What is too
+large reads as the largest number; a point with such a number among its nearest is to be ranked by wide keys. What
+rounding made negative reads as 0.
 """
 
 from dataclasses import dataclass
@@ -11,15 +13,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int32]
+Keys = npt.NDArray[np.uint32]
 
 NARROW_POINTS = 2048  # more leave too few bits for the number
+NARROW_DIMS = 16  # in fewer, neighbors are so much nearer than the cloud is wide that a grid would be coarse
 
-_NUMBER_BITS = 23  # that a float32 holds exactly, and one to spare
+_LIFT = 2.0**23  # from here to twice that a float32 is a whole number, and its lowest bits count from 0
+_NUMBER_BITS = 23
 _UNEVEN = 16.0  # squares that differ by more than this deserve wide keys
 _ROOM = 1.2
+_FAR = 32  # one point in so many may reach farther than the grid
 _SMALLEST = 1e-24
 _LARGEST = 1e20  # times what matters: farther points would overflow
 
@@ -44,77 +51,109 @@ class Grid:
         """The largest number."""
         return (1 << (32 - self.shift)) - 1
 
+    @property
+    def error(self) -> float:
+        """How far a square may be from what its number says: a half for the sum, and some for rounding before."""
+        return 0.7 / self.scale
 
-def grid_for(reaches: Floats, n_points: int, largest: float) -> Grid | None:
-    """Lay a grid over squares; None if none fits.
+
+def grid_for(reaches: Floats, norms2: Floats, squares: Floats) -> Grid | None:
+    """Lay a grid over the squared distances that matter; None if none fits.
 
     Parameters
     ----------
     reaches : numpy.ndarray
-        For a few points, how large the largest square is that matters.
-    n_points : int
-        Points of the cloud.
-    largest : float
-        The largest square there may be.
+        For a few points, the largest squared distance that matters.
+    norms2 : numpy.ndarray
+        The squared norms of these points, to which those of the others are compared: longer rows reach farther.
+    squares : numpy.ndarray
+        `(n_points,)`: the squared norms of all points.
 
     Examples
     --------
-    >>> grid_for(np.array([1.0, 2.0]), 1000, 4.0).top
+    >>> grid_for(np.array([1.0, 2.0]), np.array([0.5, 1.5]), np.ones(1000)).top
     4194303
-    >>> grid_for(np.array([1.0, 200.0]), 1000, 400.0) is None
+    >>> grid_for(np.array([1.0, 200.0]), np.array([0.5, 100.0]), np.ones(1000)) is None
     True
     """
+    n_points = len(squares)
+    usual, largest = np.sort(squares)[[n_points - 1 - n_points // _FAR, -1]].tolist()
     low, high = float(reaches.min()), float(reaches.max())
-    if not (_SMALLEST < low <= high < _UNEVEN * low and largest < _LARGEST * high):
+    high *= max(_ROOM, usual / max(float(norms2.max()), _SMALLEST))
+    if not (_SMALLEST < low <= high < _UNEVEN * low and 4.0 * largest < _LARGEST * high):
         return None
     shift = max(32 - _NUMBER_BITS, (n_points - 1).bit_length())
-    _, exponent = np.frexp(((1 << (32 - shift)) - 2) / (_ROOM * high))
+    _, exponent = np.frexp(((1 << (32 - shift)) - 2) / high)
     return Grid(scale=float(np.ldexp(0.5, exponent)), shift=shift)
 
 
 class NarrowSort:
-    """Puts narrow keys in order, a few rows at a time, in memory of its own.
+    """Makes narrow keys and puts them in order, a few rows at a time, in memory of its own.
 
     Parameters
     ----------
     grid : Grid
         What the keys mean.
+    squares : numpy.ndarray
+        `(n_points,)` float64: squares of the norms.
     n_rows : int
         Rows at a time, at most.
     k, n_kept : int
-        Neighbors to find for each point, and how many to find with those that follow.
+        Neighbors to find for each point, and how many to put in order.
     """
 
-    def __init__(self, grid: Grid, n_rows: int, k: int, n_kept: int) -> None:
+    def __init__(self, grid: Grid, squares: npt.NDArray[np.float64], n_rows: int, k: int, n_kept: int) -> None:
         self.grid = grid
         self.n_kept = n_kept
+        scaled = squares * grid.scale
+        self.others = torch.from_numpy(scaled.astype(np.float32))
+        lifted = (scaled + _LIFT).astype(np.float32)
+        self.own = torch.from_numpy(lifted)
+        self.residue = (scaled - (lifted - _LIFT)).astype(np.float32)  # what the lift cut off, of a whole row
+        self.numbers = torch.arange(len(squares), dtype=torch.int32)
         self.mask = np.uint32((1 << grid.shift) - 1)
         self.nearest = np.empty((n_rows, n_kept), dtype=np.uint32)
         self.some = np.empty((n_rows, k), dtype=np.uint32)
         self.squares = np.empty((n_rows, k), dtype=np.float32)
 
-    def sort(self, keys: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """Return the lowest keys of each row in order, `(m, n_kept)`; `keys` are used up."""
+    def add(self, products: torch.Tensor, points: slice, out: torch.Tensor) -> None:
+        """Write |y|^2 - 2 x.y on the grid, given -2 x.y with some of the points y."""
+        torch.add(self.others[points], products, alpha=self.grid.scale, out=out)
+
+    def sort(self, block: torch.Tensor, first: int) -> Keys:
+        """Return the lowest keys of each row in order, `(m, n_kept)`.
+
+        `block` holds what `add` has written, for all points y, and is used up; its rows are those from `first` on.
+        """
+        block.add_(self.own[first : first + len(block), None]).clamp_(min=_LIFT, max=_LIFT + self.grid.top)
+        bits = block.view(torch.int32)
+        torch.add(self.numbers, bits, alpha=1 << self.grid.shift, out=bits)  # the exponent leaves on the left
+        keys = bits.numpy().view(np.uint32)
+        keys.reshape(-1)[first :: block.shape[1] + 1] = np.iinfo(np.uint32).max
         keys.partition(self.n_kept - 1, axis=1)
         nearest = self.nearest[: len(keys)]
         np.copyto(nearest, keys[:, : self.n_kept])
         nearest.sort(axis=1)
         return nearest
 
-    def read(self, nearest: npt.NDArray[np.uint32], indices: Indices, distances: Floats) -> None:
-        """Take the first k of each row apart, into indices and distances `(m, k)`."""
+    def read(self, nearest: Keys, first: int, indices: Indices, distances: Floats) -> None:
+        """Take the first k of each row apart, into indices and distances `(m, k)`; rows are those from `first` on."""
         some, squares = self.some[: len(nearest)], self.squares[: len(nearest)]
         np.copyto(some, nearest[:, : some.shape[1]])
         np.bitwise_and(some, self.mask, out=indices.view(np.uint32))
         some >>= self.grid.shift
         np.copyto(squares, some.view(np.int32))
+        squares += self.residue[first : first + len(nearest), None]
+        np.maximum(squares, 0.0, out=squares)
         squares *= np.float32(1.0 / self.grid.scale)
         np.sqrt(squares, out=distances)
 
-    def rest(self, nearest: npt.NDArray[np.uint32]) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """Take some more apart, into indices and squares."""
-        squares = (nearest >> self.grid.shift).astype(np.float64) / self.grid.scale
-        return (nearest & self.mask).astype(np.int32), squares
+    def rest(self, nearest: Keys) -> tuple[Indices, npt.NDArray[np.float64]]:
+        """Take some more of all rows apart, into indices and squares."""
+        squares = (nearest >> self.grid.shift).astype(np.float64)
+        squares += self.residue[:, None]
+        squares /= self.grid.scale
+        return (nearest & self.mask).astype(np.int32), np.maximum(squares, 0.0, out=squares)
 
 
 def sort_wide(

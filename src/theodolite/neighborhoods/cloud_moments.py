@@ -1,94 +1,155 @@
-"""Sums over the products of all pairs of a small cloud: what measures of spread need and a search computes anyway."""
+"""Sums over the products of all pairs of a small cloud: what measures of spread need and a search computes anyway.
 
-from dataclasses import dataclass
+With x' the centered rows, c the center, n points and G_ij = x'_i.x'_j, a search sees G strip by strip. Two measures
+need a sum of squared products around other points, and get it from that around c by terms of low rank:
+
+* around the mean, with m the mean of x' and g_i = x'_i.m: ||H G H||_F^2 = ||G||_F^2 - 2 n sum g_i^2 + n^2 |m|^4, for
+  H = 1 - 11'/n;
+* of unit rows u_i = w_i + a_i c, with a_i = 1 / |x_i| and w_i = a_i x'_i, around their mean: v_i = u_i - mean u
+  = w_i + (a_i - mean a) c - mean w, and with B = [p, r, alpha, 1], p = W c, r = W mean(w), alpha = a - mean(a),
+  VV' = WW' + B S B' for a matrix S of 4 x 4.
+
+What is subtracted must not leave too few digits; where it would, the sums are NaN.
+"""
+
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.cloud_rows import Centered, Floats
+from theodolite.neighborhoods.cloud_rows import Floats
 
 _ROWS = 64  # squared at a time
 _LOST = 1e-4
+_CANCELS = 30.0  # from this ratio on, what is subtracted leaves too few digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudMoments:
-    """Squared inner products of the rows of each cloud, summed over all pairs, a row with itself included.
+    """How the rows of each cloud spread, in length and in direction; NaN where it was not summed, or digits are lost.
 
     Attributes
     ----------
-    centers : numpy.ndarray
-        `(n_clouds, n_dims)` float64: a point near the middle of each cloud.
+    traces : numpy.ndarray
+        `(n_clouds,)` float64: the sum of |x - mean|^2 over all rows.
     energies : numpy.ndarray
-        `(n_clouds,)` float64: the sum of ((x - c).(y - c))^2 over all pairs of rows x, y of a cloud, with c its center;
-        NaN where it was not summed.
-    directed_energies : numpy.ndarray
-        `(n_clouds,)` float64: the same, each term divided by |x|^2 |y|^2; NaN if a row is zero, or close to it.
+        `(n_clouds,)` float64: the sum of ((x - mean).(y - mean))^2 over all pairs of rows, a row with itself included.
+    cosine_means, cosine_variances : numpy.ndarray
+        `(n_clouds,)` float64: of the cosines between all pairs of rows, a row with itself included.
     """
 
-    centers: Floats
+    traces: Floats
     energies: Floats
-    directed_energies: Floats
+    cosine_means: Floats
+    cosine_variances: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudMoment:
+    """The numbers of `CloudMoments` for one cloud."""
+
+    trace: float = math.nan
+    energy: float = math.nan
+    cosine_mean: float = math.nan
+    cosine_variance: float = math.nan
 
 
 class MomentSums:
-    """The sums of one cloud, collected strip by strip.
+    """The sums of one cloud, collected from blocks of its rows and then from strips of their products.
 
     Parameters
     ----------
     center : numpy.ndarray
-        `(n_dims,)`.
-    weights : numpy.ndarray
-        `(n_points, 2)` float64: one, and one over the squared norm of each row, both over their mean.
-    units : numpy.ndarray
-        `(2,)` float64: what the sums are to be multiplied with.
+        `(n_dims,)` float64: what the rows are centered on.
+    n_points : int
+        Rows to come.
     """
 
-    def __init__(self, center: Floats, weights: Floats, units: Floats) -> None:
+    def __init__(self, center: Floats, n_points: int) -> None:
         self.center = center
-        self.weights = weights
-        self.narrow = weights.astype(np.float32)
-        self.units = units
-        self.totals = np.zeros(2)
+        self.size = float(center @ center)
+        self.squares, self.along = np.empty(n_points), np.empty(n_points)  # |x'|^2 and x'.c
+        self.weights = np.ones((n_points, 2))  # of the terms of both sums: one, and a_i^2
+        self.inverse = np.ones((n_points, 2))  # one, and a_i
+        self.totals = np.zeros((2, len(center)))  # the sums of x' and a x'
+        self.energies = np.zeros(2)
+        self.lost = False
 
-    @classmethod
-    def of(cls, cloud: Centered) -> "MomentSums":
-        """Make the sums of a cloud on any device; they stay NaN where its products are not seen."""
-        center = cloud.center.to(torch.float64).cpu().numpy()
-        wide = cloud.center.to(torch.float64)
-        shifts = torch.cat([some.to(torch.float64) @ wide for some in torch.split(cloud.rows, _ROWS)]).cpu().numpy()
-        squares = cloud.squares + 2.0 * shifts + center @ center
-        # rows near the origin have lost their direction to rounding: without it no sum
-        lost = squares < _LOST * (cloud.squares + center @ center)
-        directed = np.where(lost.any(), np.nan, 1.0 / np.where(lost, 1.0, squares))
-        mean = directed.mean()
-        return cls(center, np.stack([np.ones_like(directed), directed / mean], axis=1), np.array([1.0, mean * mean]))
+    def see(self, start: int, rows: Floats, squares: Floats) -> None:
+        """Take in centered rows, those from `start` on, and the squares of their norms."""
+        some = slice(start, start + len(rows))
+        self.squares[some] = squares
+        self.along[some] = rows @ self.center
+        lengths2 = squares + 2.0 * self.along[some] + self.size
+        # rows near the origin have lost their direction to rounding: without it no cosine
+        near = ~(lengths2 > _LOST * (squares + self.size))
+        self.lost |= bool(near.any())
+        self.weights[some, 1] = 1.0 / np.where(near, 1.0, lengths2)
+        self.inverse[some, 1] = np.sqrt(self.weights[some, 1])
+        self.totals += self.inverse[some].T @ rows
 
-    def add(self, strip: npt.NDArray[Any], start: int, factor: float) -> None:
-        """Add the products of rows `start` and up with those up to the last of them, multiplied with `factor`."""
+    def add(self, strip: npt.NDArray[Any], start: int) -> None:
+        """Add -2 times the products of rows `start` and up with those up to the last of them."""
+        mean = self.weights[:, 1].mean()
+        narrow = (self.weights[: start + len(strip)] / (1.0, mean)).astype(np.float32)
         for first in range(0, len(strip), _ROWS):
             some = strip[first : first + _ROWS]
-            squares = np.square(some)
-            before = squares[:, :start] @ self.narrow[:start]
-            within = squares[:, start:] @ self.narrow[start : start + len(strip)]
-            own = self.weights[start + first : start + first + len(some)]
-            self.totals += ((2.0 * before + within) * own).sum(axis=0, dtype=np.float64) / factor**2
+            with np.errstate(over="ignore"):  # seen in the sums
+                squares = np.square(some)
+            before = squares[:, :start] @ narrow[:start]
+            within = squares[:, start:] @ narrow[start:]
+            own = self.weights[start + first : start + first + len(some)] * (1.0, mean)
+            self.energies += ((2.0 * before + within) * own).sum(axis=0, dtype=np.float64) / 4.0
 
-    @property
-    def energies(self) -> Floats:
-        """The two sums; NaN where nothing was added."""
-        found: Floats = self.totals * self.units if self.totals.any() else np.full(2, np.nan)
-        return found
+    def finish(self, rows: torch.Tensor) -> CloudMoment:
+        """Return the moments, given all centered rows once more."""
+        if not (self.energies.all() and np.isfinite(self.energies).all()):
+            return CloudMoment()
+        table, n_points = rows.numpy(), len(rows)
+        means = self.totals / n_points
+        shifted = (table @ means.T.astype(table.dtype)).astype(np.float64)
+        (total, directed), (mean, shared) = self.energies, means
+        shift = float(mean @ mean)
+        energy = total - 2.0 * n_points * float(np.square(shifted[:, 0]).sum()) + (n_points * shift) ** 2
+        found = CloudMoment(
+            trace=float(self.squares.sum()) - n_points * shift, energy=energy if total < _CANCELS * energy else math.nan
+        )
+        return found if self.lost else replace(found, **self._cosines(table, shared, shifted[:, 1], float(directed)))
+
+    def _cosines(self, table: npt.NDArray[Any], shared: Floats, along_mean: Floats, energy: float) -> dict[str, float]:
+        """Return mean and variance of the cosines of all pairs, given W mean(w) without the weights of W."""
+        n_points, scales = len(table), self.inverse[:, 1]
+        alpha = scales - scales.mean()
+        p, r = scales * self.along, scales * along_mean
+        mixed, size, apart = float(self.center @ shared), self.size, float(shared @ shared)
+        sides = np.stack([p, r, alpha, np.ones(n_points)], axis=1)
+        moved = np.empty((len(shared), 4))  # W'B
+        moved[:, :3] = table.T @ (sides[:, :3] * scales[:, None]).astype(table.dtype)
+        moved[:, 3] = n_points * shared
+        core = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [1, 0, size, -mixed], [0, -1, -mixed, apart]], dtype=np.float64)
+        cross = 2.0 * float((core * (moved.T @ moved)).sum())
+        low = core @ (sides.T @ sides)
+        added = float((low * low.T).sum())
+        products = energy + cross + added
+        if not energy + abs(cross) + added < _CANCELS * products:
+            return {}
+        lengths2 = scales**2 * self.squares + 2.0 * alpha * p + size * alpha**2 - 2.0 * mixed * alpha - apart
+        lengths2 -= 2.0 * (r - apart)  # of mean 0 but for rounding
+        return {
+            "cosine_mean": 1.0 - float(lengths2.mean()),
+            "cosine_variance": float(lengths2.var()) / 2.0 + products / n_points**2,
+        }
 
 
-def gather_moments(sums: list[MomentSums | None], n_dims: int) -> CloudMoments:
-    """Put the sums of many clouds together; NaN where there are none."""
-    energies = np.array([np.full(2, np.nan) if one is None else one.energies for one in sums])
-    absent = np.full(n_dims, np.nan)
+def gather_moments(found: list[CloudMoment | None]) -> CloudMoments:
+    """Put the moments of many clouds together; NaN where there are none."""
+    each = [one or CloudMoment() for one in found]
     return CloudMoments(
-        centers=np.array([absent if one is None else one.center for one in sums]),
-        energies=energies[:, 0],
-        directed_energies=energies[:, 1],
+        traces=np.array([one.trace for one in each]),
+        energies=np.array([one.energy for one in each]),
+        cosine_means=np.array([one.cosine_mean for one in each]),
+        cosine_variances=np.array([one.cosine_variance for one in each]),
     )

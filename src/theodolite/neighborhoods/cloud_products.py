@@ -12,7 +12,7 @@ for the grid on which narrow keys lie.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -21,20 +21,28 @@ import numpy.typing as npt
 import torch
 
 from theodolite.neighborhoods.certificate import FLOAT32_UNIT, FLOAT64_UNIT
-from theodolite.neighborhoods.cloud_keys import NARROW_POINTS, Grid, Indices, NarrowSort, grid_for, sort_wide
+from theodolite.neighborhoods.cloud_keys import (
+    NARROW_DIMS,
+    NARROW_POINTS,
+    Grid,
+    Indices,
+    NarrowSort,
+    grid_for,
+    sort_wide,
+)
 from theodolite.neighborhoods.cloud_rows import Buffers, Centered, Floats, Precision
 from theodolite.neighborhoods.products import full_precision
 
 _COLUMNS = 256  # of a chunk: narrower ones bound the error more tightly and multiply more slowly
-_STRIP = 256  # rows multiplied at a time
-_ROWS = 128  # rows sorted at a time: they stay in the second-level cache
-_PAD = 16  # columns, so that no power of two divides the stride
+_STRIP = 256  # rows multiplied, and sorted by narrow keys, at a time
 _PROBES = 16
+_ROWS = 128  # rows sorted by wide keys at a time: they stay in the second-level cache
+_PAD = 16  # columns, so that no power of two divides the stride
 _ROUNDINGS = 20  # of centering (2), squares, roots, additions and sorting, with room to spare
 
 Chunks = tuple[torch.Tensor, ...]
 Points = npt.NDArray[np.int64]
-Listener = Callable[[npt.NDArray[Any], int, float], None]
+Listener = Callable[[npt.NDArray[Any], int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +55,38 @@ class Answer:
         `(n_points, k)` int32, without the point itself.
     distances : numpy.ndarray
         `(n_points, k)` float32 or float64, ascending.
+    ranks : tuple of int
+        Neighbors of which only the distance is wanted, ascending, beyond k.
+    radii : numpy.ndarray
+        `(n_points, n_ranks)`, in the type of the distances: the distances to those.
     """
 
     indices: Indices
     distances: npt.NDArray[np.floating[Any]]
+    ranks: tuple[int, ...]
+    radii: npt.NDArray[np.floating[Any]]
+
+    @classmethod
+    def empty(
+        cls, n_points: int, k: int, ranks: tuple[int, ...] = (), *, dtype: npt.DTypeLike = np.float64
+    ) -> "Answer":
+        """Make room for the neighbors of one cloud."""
+        return cls(
+            indices=np.empty((n_points, k), dtype=np.int32),
+            distances=np.empty((n_points, k), dtype=dtype),
+            ranks=ranks,
+            radii=np.empty((n_points, len(ranks)), dtype=dtype),
+        )
+
+    @property
+    def k(self) -> int:
+        """Neighbors to find."""
+        return int(self.indices.shape[1])
+
+    @property
+    def reach(self) -> int:
+        """The farthest neighbor of which anything is wanted."""
+        return self.ranks[-1] if self.ranks else self.k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +96,9 @@ class Ranked:
     Attributes
     ----------
     answer : Answer
-        The first k of them; distances are those of the scaled rows.
+        The first k of them and some radii; distances are those of the scaled rows.
     spare_indices, spare_squares : numpy.ndarray
-        `(n_points, n_spare)` int32 and float64: those that follow.
+        `(n_points, n_spare)` int32 and float64: those that follow the first k.
     norms : numpy.ndarray
         `(n_points,)` float64, at least the norm of each centered row, in scaled units.
     unit, tiny : float
@@ -78,10 +114,15 @@ class Ranked:
 
     def place(self, n_near: int) -> Floats:
         """Return the computed squares of one rank, `(n_points,)`, counted from 0."""
-        k = self.answer.indices.shape[1]
+        k = self.answer.k
         if n_near >= k:
             return self.spare_squares[:, n_near - k]
         squares: Floats = np.square(self.answer.distances[:, n_near], dtype=np.float64)
+        return squares
+
+    def far(self, place: int) -> Floats:
+        """Return the computed squares of the radii at one of the ranks, `(n_points,)`."""
+        squares: Floats = np.square(self.answer.radii[:, place], dtype=np.float64)
         return squares
 
     def candidates(self, points: Points) -> tuple[Indices, Floats]:
@@ -93,25 +134,29 @@ class Ranked:
         )
 
     def put(self, points: Points | slice, indices: Indices, squares: npt.NDArray[Any]) -> None:
-        """Write down what was found for some points."""
-        k = self.answer.indices.shape[1]
+        """Write down what was found for some points: all that is kept, in order."""
+        k, spare = self.answer.k, slice(self.answer.k, self.answer.k + self.spare_indices.shape[1])
         self.answer.indices[points] = indices[:, :k]
         self.answer.distances[points] = np.sqrt(squares[:, :k])
-        self.spare_indices[points] = indices[:, k:]
-        self.spare_squares[points] = squares[:, k:]
+        self.answer.radii[points] = np.sqrt(squares[:, [rank - 1 for rank in self.answer.ranks]])
+        self.spare_indices[points] = indices[:, spare]
+        self.spare_squares[points] = squares[:, spare]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """What to rank: chunks of columns, the squared norms of the rows, and how many to keep for each."""
+    """What to rank: chunks of columns, the squared norms of the rows, how many to keep for each, and by which keys."""
 
     buffers: Buffers
     chunks: Chunks
     squares: Floats
     n_kept: int
+    narrow: bool
 
 
-def rank(buffers: Buffers, cloud: Centered, answer: Answer, n_kept: int, *, listener: Listener | None = None) -> Ranked:
+def rank(
+    buffers: Buffers, cloud: Centered, answer: Answer, n_spare: int, *, listener: Listener | None = None
+) -> Ranked:
     """Rank all pairs of a cloud.
 
     Parameters
@@ -121,12 +166,12 @@ def rank(buffers: Buffers, cloud: Centered, answer: Answer, n_kept: int, *, list
     cloud : Centered
         The rows.
     answer : Answer
-        Filled in with the k nearest.
-    n_kept : int
-        How many to find for each point, at least k and below the number of points.
+        Filled in with the k nearest, and the radii at its ranks.
+    n_spare : int
+        How many to find for each point beyond the k nearest; with them fewer than there are points.
     listener : callable, optional
-        Called with strips of products, the number of their first row, and the factor they were multiplied with: each
-        strip holds all products of some rows with the rows up to the last of them.
+        Called with strips of -2 x.y and the number of their first row: each holds the products of some rows with the
+        rows up to the last of them.
 
     Returns
     -------
@@ -134,98 +179,102 @@ def rank(buffers: Buffers, cloud: Centered, answer: Answer, n_kept: int, *, list
         In the order of the points.
     """
     n_points, n_dims = cloud.rows.shape
-    k = answer.indices.shape[1]
+    n_kept = max(answer.k + n_spare, answer.reach)
     chunks = torch.split(cloud.rows, n_dims if cloud.rows.dtype == torch.float64 else _COLUMNS, dim=1)
     on_cpu = cloud.rows.device.type == "cpu"
     whole = len(chunks) == 1 or not on_cpu or adds_at_the_end(max(4, n_points.bit_length()))
     split = (len(chunks), chunks[0].shape[1]) if whole else (1, n_dims)
     unit, tiny, norms = _bound(cloud, split)
-    grid = None
+    ranked = Ranked(
+        answer=answer,
+        spare_indices=np.empty((n_points, n_spare), dtype=np.int32),
+        spare_squares=np.empty((n_points, n_spare)),
+        norms=norms,
+        unit=unit,
+        tiny=tiny,
+    )
+    narrow = cloud.rows.dtype == torch.float32 and n_points <= NARROW_POINTS and n_dims >= NARROW_DIMS
+    task = _Task(buffers=buffers, chunks=chunks, squares=cloud.squares, n_kept=n_kept, narrow=narrow)
     with full_precision():
-        if on_cpu and cloud.rows.dtype == torch.float32 and n_points <= NARROW_POINTS:
-            grid = grid_for(_reaches(cloud.rows, cloud.squares, n_kept), n_points, 4.0 * float(cloud.squares.max()))
-        if grid is not None:
-            tiny += 0.7 / grid.scale
-        ranked = Ranked(
-            answer=answer,
-            spare_indices=np.empty((n_points, n_kept - k), dtype=np.int32),
-            spare_squares=np.empty((n_points, n_kept - k)),
-            norms=norms,
-            unit=unit,
-            tiny=tiny,
-        )
-        task = _Task(buffers=buffers, chunks=chunks, squares=cloud.squares, n_kept=n_kept)
-        if not on_cpu:
-            _rank_on_device(task, ranked)
-        elif grid is None:
-            _rank_wide(task, ranked, listener)
-        else:
-            beyond = _rank_narrow(task, ranked, grid, listener)
-            _rank_some(task, ranked, np.flatnonzero(beyond))
+        if on_cpu:
+            return replace(ranked, tiny=tiny + _rank_on_cpu(task, ranked, listener))
+        _rank_on_device(task, ranked)
     return ranked
 
 
-def _rank_narrow(task: _Task, ranked: Ranked, grid: Grid, listener: Listener | None) -> npt.NDArray[np.bool_]:
-    """Rank all points by narrow keys; mark those that need wide ones."""
-    buffers, chunks, squares, n_kept = task.buffers, task.chunks, task.squares, task.n_kept
-    n_points = len(squares)
-    scaled = (squares * grid.scale).astype(np.float32)
-    offsets = (squares * grid.scale + 0.5).astype(np.float32)  # a half, because fractions are cut off
-    numbers = np.arange(n_points, dtype=np.uint32)
-    lower = buffers.take("lower", (n_points, n_points + _PAD), torch.float32)
-    table = lower.numpy()
-    room = buffers.take("keys", (min(_ROWS, n_points), n_points), torch.int32).numpy()
-    answer = ranked.answer
-    sort = NarrowSort(grid, len(room), answer.indices.shape[1], n_kept)
-    last = np.empty((n_points, n_kept - answer.indices.shape[1] + 1), dtype=np.uint32)
-    factor = -2.0 * grid.scale
+def _rank_on_cpu(task: _Task, ranked: Ranked, listener: Listener | None) -> float:
+    """Rank all points, by narrow keys if the first strip shows that they fit; return what these add to the error."""
+    chunks, n_points = task.chunks, len(task.squares)
+    lower = task.buffers.take("lower", (n_points, n_points + _PAD), chunks[0].dtype)
+    narrow = None
     for start, stop in _strips(n_points):
         strip = lower[start:stop, :stop]
-        if listener is None:
-            np.add(offsets[start:stop, None], scaled[:stop], out=table[start:stop, :stop])
-            _multiply(chunks, slice(start, stop), slice(stop), strip, factor=factor, add=True)
-        else:
-            _multiply(chunks, slice(start, stop), slice(stop), strip, factor=factor)
-            listener(table[start:stop, :stop], start, factor)
-            table[start:stop, :stop] += scaled[:stop]
-            table[start:stop, :stop] += offsets[start:stop, None]
-        strip.clamp_(min=0.0, max=float(grid.top))
-        for first in range(start, stop, _ROWS):
-            end = min(first + _ROWS, stop)
-            whole = room[: end - first]
-            np.copyto(whole[:, :stop], table[first:end, :stop], casting="unsafe")
-            np.copyto(whole[:, stop:], table[stop:, first:end].T, casting="unsafe")
-            keys = whole.view(np.uint32)
-            keys <<= grid.shift
-            keys |= numbers
-            keys.reshape(-1)[first :: n_points + 1] = np.iinfo(np.uint32).max
-            nearest = sort.sort(keys)
-            sort.read(nearest, answer.indices[first:end], answer.distances[first:end])
-            last[first:end] = nearest[:, -last.shape[1] :]
-    ranked.spare_indices[:], ranked.spare_squares[:] = sort.rest(last[:, 1:])
-    beyond: npt.NDArray[np.bool_] = last[:, -1] >> grid.shift >= grid.top
-    return beyond
-
-
-def _rank_wide(task: _Task, ranked: Ranked, listener: Listener | None) -> None:
-    """Rank all points by wide keys."""
-    buffers, chunks, squares = task.buffers, task.chunks, task.squares
-    n_points = len(squares)
-    dtype = chunks[0].dtype
-    lower = buffers.take("lower", (n_points, n_points + _PAD), dtype)
-    table = lower.numpy()
-    known = squares.astype(table.dtype)
-    for start, stop in _strips(n_points):
-        _multiply(chunks, slice(start, stop), slice(stop), lower[start:stop, :stop])
+        _multiply(chunks, slice(start, stop), slice(stop), strip)
         if listener is not None:
-            listener(table[start:stop, :stop], start, -2.0)
-        for first in range(start, stop, _ROWS):
-            rows = slice(first, min(first + _ROWS, stop))
-            block = buffers.take("block", (rows.stop - first, n_points), dtype).numpy()
-            np.add(table[rows, :stop], known[:stop], out=block[:, :stop])
-            np.add(table[stop:, rows].T, known[stop:], out=block[:, stop:])
-            block += known[rows, None]
-            _sort_and_put(task, block, np.arange(first, rows.stop), ranked)
+            listener(strip.numpy(), start)
+        if stop == n_points and task.narrow:
+            narrow = _Narrow.fit(task, ranked, strip)
+        if narrow is None:
+            _rank_wide(task, ranked, lower, start, stop)
+        else:
+            narrow.rank(lower, start, stop)
+    if narrow is None:
+        return 0.0
+    _rank_some(task, ranked, np.flatnonzero(narrow.finish()))
+    return narrow.sort.grid.error
+
+
+class _Narrow:
+    """Ranks points by narrow keys; what is found beside the k nearest is read at the end."""
+
+    def __init__(self, task: _Task, ranked: Ranked, grid: Grid) -> None:
+        n_points, answer, n_spare = len(task.squares), ranked.answer, ranked.spare_indices.shape[1]
+        self.ranked = ranked
+        self.room = task.buffers.take("block", (min(_STRIP, n_points), n_points), torch.float32)
+        self.sort = NarrowSort(grid, task.squares, len(self.room), answer.k, task.n_kept)
+        self.places = [*range(answer.k, answer.k + n_spare), *(rank - 1 for rank in answer.ranks), task.n_kept - 1]
+        self.rest = np.empty((n_points, len(self.places)), dtype=np.uint32)
+
+    @classmethod
+    def fit(cls, task: _Task, ranked: Ranked, strip: torch.Tensor) -> "_Narrow | None":
+        """Lay a grid by the products of the last points with all; None if none fits."""
+        n_rows, n_points = strip.shape
+        some = slice(0, None, max(1, n_rows // _PROBES))
+        block = strip[some].numpy() + task.squares.astype(np.float32)
+        block.partition(task.n_kept, axis=1)  # the point itself is the first
+        norms2 = task.squares[n_points - n_rows :][some]
+        grid = grid_for(norms2 + block[:, task.n_kept], norms2, task.squares)
+        return None if grid is None else cls(task, ranked, grid)
+
+    def rank(self, lower: torch.Tensor, start: int, stop: int) -> None:
+        """Rank a strip of points: their products are in their rows up to `stop`, and in their columns beyond."""
+        rows, block, answer = slice(start, stop), self.room[: stop - start], self.ranked.answer
+        self.sort.add(lower[rows, :stop], slice(stop), block[:, :stop])
+        self.sort.add(lower[stop:, rows].T, slice(stop, None), block[:, stop:])
+        nearest = self.sort.sort(block, start)
+        self.sort.read(nearest, start, answer.indices[rows], answer.distances[rows])
+        self.rest[rows] = nearest[:, self.places]
+
+    def finish(self) -> npt.NDArray[np.bool_]:
+        """Write down the rest; mark the points that reach beyond the grid."""
+        ranked, n_spare = self.ranked, self.ranked.spare_indices.shape[1]
+        indices, squares = self.sort.rest(self.rest)
+        ranked.spare_indices[:], ranked.spare_squares[:] = indices[:, :n_spare], squares[:, :n_spare]
+        np.sqrt(squares[:, n_spare:-1], out=ranked.answer.radii, casting="same_kind")
+        beyond: npt.NDArray[np.bool_] = self.rest[:, -1] >> self.sort.grid.shift >= self.sort.grid.top
+        return beyond
+
+
+def _rank_wide(task: _Task, ranked: Ranked, lower: torch.Tensor, start: int, stop: int) -> None:
+    """Rank a strip of points by wide keys."""
+    known = torch.from_numpy(task.squares).to(lower.dtype)
+    for first in range(start, stop, _ROWS):
+        rows = slice(first, min(first + _ROWS, stop))
+        block = task.buffers.take("block", (rows.stop - rows.start, len(known)), lower.dtype)
+        torch.add(lower[rows, :stop], known[:stop], out=block[:, :stop])
+        torch.add(lower[stop:, rows].T, known[stop:], out=block[:, stop:])
+        block += known[rows, None]
+        _sort_and_put(task, block.numpy(), np.arange(rows.start, rows.stop), ranked)
 
 
 def _rank_some(task: _Task, ranked: Ranked, points: Points) -> None:
@@ -266,34 +315,14 @@ def _strips(n_points: int) -> Iterator[tuple[int, int]]:
 
     What lies beyond was computed before, for the strips below.
     """
-    for start in reversed(range(0, n_points, _STRIP)):
-        yield start, min(start + _STRIP, n_points)
+    for stop in range(n_points, 0, -_STRIP):
+        yield max(0, stop - _STRIP), stop
 
 
-def _multiply(
-    chunks: Chunks,
-    rows: slice | torch.Tensor,
-    columns: slice,
-    out: torch.Tensor,
-    *,
-    factor: float = -2.0,
-    add: bool = False,
-) -> None:
-    """Write `factor` times x.y, or add it."""
+def _multiply(chunks: Chunks, rows: slice | torch.Tensor, columns: slice, out: torch.Tensor) -> None:
+    """Write -2 x.y."""
     for number, chunk in enumerate(chunks):
-        torch.addmm(out, chunk[rows], chunk[columns].T, beta=1 if add or number else 0, alpha=factor, out=out)
-
-
-def _reaches(rows: torch.Tensor, squares: Floats, n_kept: int) -> Floats:
-    """Return the farthest square that is kept, of a few points."""
-    n_points = len(squares)
-    step = max(1, n_points // _PROBES)
-    some = slice(step // 2, None, step)
-    block = torch.mm(rows[some], rows.T).mul_(-2.0).numpy()
-    block += squares.astype(block.dtype)
-    block.partition(n_kept, axis=1)
-    reaches: Floats = squares[some] + block[:, n_kept]
-    return reaches
+        torch.addmm(out, chunk[rows], chunk[columns].T, beta=1 if number else 0, alpha=-2.0, out=out)
 
 
 def _bound(cloud: Centered, split: tuple[int, int]) -> tuple[float, float, Floats]:

@@ -1,6 +1,7 @@
 """The rows of one small cloud as its products see them: centered, scaled, in the precision of the products."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,11 +11,12 @@ import torch
 
 Precision = Literal["float32", "float64"]
 Floats = npt.NDArray[np.float64]
+Listener = Callable[[int, Floats, Floats], None]
 
 SAFE = {"float32": (2.0**-30, 2.0**50), "float64": (2.0**-400, 2.0**400)}
 """Norms between which nothing over- or underflows."""
 
-_SAMPLE = 33
+_SAMPLE = 27  # a power of 3
 _CONVERTED = 64  # rows at a time
 _HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
 
@@ -46,13 +48,10 @@ class Centered:
         `(n_points, n_dims)` float32 or float64: `(values - center) * 2**-exponent`, rounded; good until the next cloud.
     squares : numpy.ndarray
         `(n_points,)` float64: the squares of their norms; not finite where a row is not.
-    center : torch.Tensor
-        `(n_dims,)`: of each column the median of a few rows, which one far row does not move.
     """
 
     rows: torch.Tensor
     squares: Floats
-    center: torch.Tensor
 
     def suit(self, precision: Precision) -> bool:
         """Say whether all is finite and of a size that products bear, and no two rows are seen to be equal."""
@@ -68,7 +67,29 @@ class Centered:
         return not bool((self.rows[order[same]] == self.rows[order[same + 1]]).all(dim=1).any())
 
 
-def center_rows(buffers: Buffers, values: torch.Tensor, precision: Precision, exponent: int) -> Centered:
+def find_center(values: torch.Tensor) -> torch.Tensor:
+    """Return a point near the middle of a cloud, `(n_dims,)`: rows far out, if they are few, do not move it.
+
+    Of each column the median of threes, of their medians, and so on, over a few rows spread evenly over the cloud.
+    """
+    places = torch.linspace(0, len(values) - 1, _SAMPLE, dtype=torch.float64).round().to(torch.int64)
+    some = values[places.to(values.device)].cpu().numpy()
+    while len(some) > 1:
+        first, second, third = np.split(some, 3)
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        some = np.maximum(low, np.minimum(high, third))
+    return torch.from_numpy(some[0]).to(values.device)
+
+
+def center_rows(
+    buffers: Buffers,
+    values: torch.Tensor,
+    center: torch.Tensor,
+    precision: Precision,
+    exponent: int,
+    *,
+    listener: Listener | None = None,
+) -> Centered:
     """Center and scale the points of a cloud.
 
     Parameters
@@ -77,10 +98,15 @@ def center_rows(buffers: Buffers, values: torch.Tensor, precision: Precision, ex
         Memory.
     values : torch.Tensor
         `(n_points, n_dims)` float32 or float64, on any device.
+    center : torch.Tensor
+        `(n_dims,)`, of the same kind.
     precision : {"float32", "float64"}
         Of the rows returned.
     exponent : int
         They are `(values - center) * 2**-exponent`.
+    listener : callable, optional
+        Called with blocks of the rows returned, in float64: the number of the first row, the rows, and the squares of
+        their norms. On a CPU only.
 
     Returns
     -------
@@ -89,16 +115,13 @@ def center_rows(buffers: Buffers, values: torch.Tensor, precision: Precision, ex
     """
     n_points, n_dims = values.shape
     dtype = torch.float32 if precision == "float32" else torch.float64
-    few = values[:: max(1, n_points // _SAMPLE)]
     if values.device.type != "cpu":
-        center = few.median(dim=0).values
-        wide = values.to(torch.float64).sub_(center.to(torch.float64)).mul_(2.0**-exponent)
+        wide = (values.to(torch.float64) - center.to(torch.float64)).mul_(2.0**-exponent)
         rows = wide.to(dtype)
-        squares = rows.to(torch.float64).square_().sum(dim=1)
-        return Centered(rows=rows, squares=squares.cpu().numpy(), center=center)
+        squares = rows.to(torch.float64).square().sum(dim=1)
+        return Centered(rows=rows, squares=squares.cpu().numpy())
     rows = buffers.take("rows", (n_points, n_dims), dtype)
-    middle = np.sort(few.numpy(), axis=0)[len(few) // 2]
-    given, seen, squares_ = values.numpy(), rows.numpy(), np.empty(n_points)
+    given, middle, seen, squares_ = values.numpy(), center.numpy(), rows.numpy(), np.empty(n_points)
     block = np.empty((min(n_points, _CONVERTED), n_dims))
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the norms
         for start in range(0, n_points, _CONVERTED):
@@ -107,7 +130,9 @@ def center_rows(buffers: Buffers, values: torch.Tensor, precision: Precision, ex
             exact = block[: some.stop - start]
             np.copyto(exact, seen[some])
             np.vecdot(exact, exact, out=squares_[some])
-    return Centered(rows=rows, squares=squares_, center=torch.from_numpy(middle))
+            if listener is not None:
+                listener(start, exact, squares_[some])
+    return Centered(rows=rows, squares=squares_)
 
 
 def _subtract(given: npt.NDArray[Any], middle: npt.NDArray[Any], exponent: int, out: npt.NDArray[Any]) -> None:

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from theodolite.core.points import CleanPoints
 from theodolite.neighborhoods.certificate import difference_error
-from theodolite.neighborhoods.cloud_moments import MomentSums
+from theodolite.neighborhoods.cloud_moments import CloudMoment, MomentSums
 from theodolite.neighborhoods.cloud_products import Answer, Ranked, rank
-from theodolite.neighborhoods.cloud_rows import Buffers, Floats, Precision, center_rows
+from theodolite.neighborhoods.cloud_rows import Buffers, Floats, Precision, center_rows, find_center
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.redo import redo
 from theodolite.neighborhoods.refine import distances_of_pairs, nearest
@@ -37,13 +37,13 @@ class Account:
         Proven bound on the relative error of the distances.
     n_redone : int
         Points of which at least one distance was measured from coordinate differences.
-    moments : MomentSums or None
+    moments : CloudMoment or None
         Sums over all products, where they were asked for and the points were searched as they are.
     """
 
     error: float
     n_redone: int
-    moments: MomentSums | None = None
+    moments: CloudMoment | None = None
 
 
 class UnsuitableError(Exception):
@@ -59,18 +59,18 @@ def search_cloud(
     precision: Precision,
     moments: bool = False,
 ) -> Account:
-    """Find the k nearest of each point of a cloud.
+    """Find the k nearest of each point of a cloud, and the distances of some that follow.
 
     Parameters
     ----------
     buffers : Buffers
         Memory.
     clean : CleanPoints
-        The points, more than k.
+        The points, more than the neighbors asked for.
     prepared : Prepared or None
         The same points with their scale, where that is known already.
     answer : Answer
-        Filled in; its width is k. Its distances are float64 where the points are prepared.
+        Filled in. Its distances are float64 where the points are prepared.
     precision : {"float32", "float64"}
         Arithmetic to begin with; float32 gives way to float64 where too much would have to be measured again.
     moments : bool
@@ -88,36 +88,58 @@ def search_cloud(
         candidates, or too near to each other for float32.
     """
     n_points, k = answer.indices.shape
-    n_kept = min(k + _BEYOND, n_points - 1)
+    n_spare = min(_BEYOND, n_points - 1 - k)
     exponent = 0 if prepared is None else prepared.exponent
-    cloud = center_rows(buffers, clean.values, precision, exponent)
+    center = find_center(clean.values)
+    sums = MomentSums(center.numpy().astype(np.float64), n_points) if moments and prepared is None else None
+    cloud = center_rows(buffers, clean.values, center, precision, exponent, listener=None if sums is None else sums.see)
     if prepared is None and not cloud.suit(precision):
         raise UnsuitableError
-    sums = MomentSums.of(cloud) if moments and prepared is None else None
-    ranked = rank(buffers, cloud, answer, n_kept, listener=None if sums is None else sums.add)
+    ranked = rank(buffers, cloud, answer, n_spare, listener=None if sums is None else sums.add)
     last = ranked.place(k - 1)
     noise = _noise(ranked, last)
+    outer = ranked.far(-1) if answer.ranks else last
+    outer_noise = _noise(ranked, outer) if answer.ranks else noise
     n_near = _count_near(ranked, noise / (1.8 * TOLERANCE[precision]))
-    crowded = n_near.sum() > _PAIRS_FOR_EACH_POINT * n_points
-    lost = (ranked.place(n_kept - 1) <= last + 2.0 * noise) & (n_kept < n_points - 1)
+    blurred, far_error = _judge_radii(ranked, outer_noise, TOLERANCE[precision])
+    crowded = n_near.sum() > _PAIRS_FOR_EACH_POINT * n_points or blurred.any()
+    lost = (ranked.place(k + n_spare - 1) <= last + 2.0 * noise) & (k + n_spare < n_points - 1)
     if precision == "float32" and (crowded or ranked.unit > _LARGEST_UNIT):
         if prepared is None:
             raise UnsuitableError
         return search_cloud(buffers, clean, prepared, answer, precision="float64")
+    lost |= blurred
     if lost.any() and prepared is None:
         raise UnsuitableError
-    error = _worst_error(ranked, noise, n_near)
+    error = max(_worst_error(ranked, noise, n_near), far_error)
     points = _doubtful(ranked, noise, n_near, skip=lost, order=precision == "float64")
     found = _measured(ranked, points, n_near, noise, clean, exponent=exponent, order=precision == "float64")
     if exponent:
         np.ldexp(answer.distances, exponent, out=answer.distances)
+        np.ldexp(answer.radii, exponent, out=answer.radii)
     for rows, indices, distances in found:
         answer.indices[rows], answer.distances[rows] = indices, distances
     if lost.any() and prepared is not None:
         rows = np.flatnonzero(lost)
-        radius = np.sqrt(last[rows] + noise[rows]) * (1.0 + 4.0 * difference_error(clean.n_dims))
-        answer.indices[rows], answer.distances[rows] = redo(prepared, rows, radius, k, max_memory=_MEMORY)
-    return Account(error=error, n_redone=len(points) + int(lost.sum()), moments=sums)
+        radius = np.sqrt(outer[rows] + outer_noise[rows]) * (1.0 + 4.0 * difference_error(clean.n_dims))
+        indices, distances = redo(prepared, rows, radius, answer.reach, max_memory=_MEMORY)
+        answer.indices[rows], answer.distances[rows] = indices[:, :k], distances[:, :k]
+        answer.radii[rows] = distances[:, [rank - 1 for rank in answer.ranks]]
+    moment = None if sums is None else sums.finish(cloud.rows)
+    return Account(error=error, n_redone=len(points) + int(lost.sum()), moments=moment)
+
+
+def _judge_radii(ranked: Ranked, noise: Floats, tolerance: float) -> tuple[Flags, float]:
+    """Say of which points a radius is not proven within the tolerance, and how far off the others may be.
+
+    The r-th of some numbers moves no farther than the number that moves most: so the square of a radius errs by the
+    bound for all within the farthest rank, whoever the neighbor there is. The nearest radius is the worst.
+    """
+    if not ranked.answer.ranks:
+        return np.zeros(len(noise), dtype=np.bool_), 0.0
+    squares = ranked.far(0)
+    blurred: Flags = squares < noise / (1.8 * tolerance)
+    return blurred, float((0.51 * noise[~blurred] / squares[~blurred]).max(initial=0.0))
 
 
 def _count_near(ranked: Ranked, limit: Floats) -> Points:

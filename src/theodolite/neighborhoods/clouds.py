@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, get_args
 
 import numpy as np
@@ -33,6 +34,10 @@ class CloudNeighbors(Displayed):
     distances : numpy.ndarray
         `(n_clouds, n_longest, k)`, ascending, in the units of the points (for cosine: chords of unit rows); float32
         after a search with `precision="float32"`, unless they do not fit, and float64 otherwise.
+    ranks : tuple of int
+        Neighbors beyond the k nearest of which only the distance was asked for, ascending.
+    radii : numpy.ndarray
+        `(n_clouds, n_longest, n_ranks)`, in the type of the distances: the distances to those.
     rows : numpy.ndarray
         `(n_clouds, n_longest)` int64: the row of its cloud that each point came from.
     lengths : numpy.ndarray
@@ -46,11 +51,13 @@ class CloudNeighbors(Displayed):
     path : str
         The kernel and the device.
     moments : CloudMoments or None
-        Sums over the products of all pairs, where they were asked for.
+        How the rows spread, from the products of all pairs, where that was asked for.
     """
 
     indices: npt.NDArray[np.int32]
     distances: npt.NDArray[np.floating[Any]]
+    ranks: tuple[int, ...]
+    radii: npt.NDArray[np.floating[Any]]
     rows: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     n_given: npt.NDArray[np.int64]
@@ -68,6 +75,34 @@ class CloudNeighbors(Displayed):
     def k(self) -> int:
         """Neighbors held for each point."""
         return int(self.indices.shape[2])
+
+    @property
+    def reach(self) -> int:
+        """The farthest neighbor to which the distance is held."""
+        return self.ranks[-1] if self.ranks else self.k
+
+    def distances_to(self, rank: int) -> npt.NDArray[np.float64]:
+        """Return the distance of each point to one of its neighbors, `(n_clouds, n_longest)` float64, padded with NaN.
+
+        Parameters
+        ----------
+        rank : int
+            Which neighbor, counted from 1.
+
+        Raises
+        ------
+        ParameterError
+            If the distance to that neighbor is not held.
+        """
+        if 1 <= rank <= self.k:
+            return self.distances[:, :, rank - 1].astype(np.float64)
+        if rank not in self.ranks:
+            beyond = f", and to neighbors {', '.join(map(str, self.ranks))}" if self.ranks else ""
+            raise ParameterError(
+                f"The distance to neighbor {rank} was asked for, but the clouds hold those to the {self.k} nearest"
+                f"{beyond}. Pass k={rank} (or ranks with {rank} among them) to cloud_neighbors()."
+            )
+        return self.radii[:, :, self.ranks.index(rank)].astype(np.float64)
 
     def graph(self, cloud: int, k: int | None = None) -> NeighborGraph:
         """Return the neighbor graph of one cloud, with int64 and float64 arrays.
@@ -101,6 +136,7 @@ def cloud_neighbors(
     clouds: Points | Sequence[Points],
     *,
     k: int = 64,
+    ranks: Sequence[int] = (),
     metric: Metric = "euclidean",
     nonfinite: Nonfinite = "error",
     duplicates: Duplicates = "collapse",
@@ -116,13 +152,16 @@ def cloud_neighbors(
         `(n_clouds, n_points, n_dims)`, or clouds `(n_points, n_dims)` of different lengths, on any device.
     k : int
         Neighbors to find; every cloud needs more points than that.
+    ranks : sequence of int
+        Farther neighbors of which only the distance is wanted, not which points they are: `k=31, ranks=(32, 64, 128)`
+        holds an eighth of what `k=256` does. Ascending, beyond k, below the number of points of every cloud.
     metric, nonfinite, duplicates
         As in `neighbors`, for each cloud by itself.
     precision : {"float32", "float64"}
         What is proven beside the set of the k nearest (see Notes). `"float64"` takes about twice as long.
     moments : bool
         Whether to sum the squares of all products as well: `cloud_participation_ratio` and `cloud_cosines`, which are
-        given the result, then need no products of their own. Done on a CPU, for clouds that need no cleaning.
+        given the result, then need no pass over the points. Done on a CPU, for clouds that need no cleaning.
     progress : Progress, optional
         Told how many clouds are done.
 
@@ -151,6 +190,8 @@ def cloud_neighbors(
       bound. Two neighbors may stand in each other's place if their distances differ by less than twice the bound;
       nothing else can happen to the order. A cloud with many near-duplicates is searched in float64 as a whole, and its
       distances are rounded to float32.
+    * `radii` are distances to the neighbor of a rank whoever it is: within `distance_error` of themselves too. Where
+      that cannot be proven (more near-duplicates than k) the cloud is searched in float64.
     * `"float64"`: every distance is within 1e-10 of itself, and the order is that of the differences, ties by index.
 
     The products of one cloud are held at once (4 or 8 bytes for each pair) beside the answer, on the device.
@@ -166,17 +207,18 @@ def cloud_neighbors(
         raise ParameterError(f"k must be at least 1, but k={k} was given.")
     if precision not in get_args(Precision):
         raise ParameterError(f'precision must be "float32" or "float64", not {precision!r}.')
+    wanted = _check_ranks(ranks, k)
     each = list(clouds)
     if not each:
         raise PointsError("There is no cloud among the clouds given.")
-    store = _Store(max(int(np.prod(np.shape(points)[:1])) for points in each), len(each), k, precision)
+    store = _Store(max(int(np.prod(np.shape(points)[:1])) for points in each), len(each), k, wanted, precision)
     buffers = Buffers()
     with tracked(progress or Silent(), len(each), f"{k} nearest in {len(each)} clouds") as tracker:
         for number, points in enumerate(each):
             try:
                 clean = _glance(points) if metric == "euclidean" else None
                 found = None
-                if clean is not None and clean.n_points > k:
+                if clean is not None and clean.n_points > store.reach:
                     found = _attempt(buffers, clean, store.answer(number, clean.n_points), precision, moments)
                 if (
                     clean is None
@@ -185,11 +227,11 @@ def cloud_neighbors(
                 ):
                     prepared = prepare(points, metric=metric, nonfinite=nonfinite, duplicates=duplicates)
                     clean = prepared.clean
-                    _check_enough(clean, k)
-                    shape = clean.n_points, k
-                    answer = Answer(indices=np.empty(shape, dtype=np.int32), distances=np.empty(shape))
+                    _check_enough(clean, k, wanted)
+                    answer = Answer.empty(clean.n_points, k, wanted)
                     found = search_cloud(buffers, clean, prepared, answer, precision=precision)
                     np.ldexp(answer.distances, prepared.units, out=answer.distances)
+                    np.ldexp(answer.radii, prepared.units, out=answer.radii)
                     store.keep(number, answer)
             except PointsError as error:
                 raise PointsError(f"Cloud {number}: {error}") from error
@@ -229,22 +271,35 @@ def _glance(points: Points) -> CleanPoints | None:
     )
 
 
-def _check_enough(clean: CleanPoints, k: int) -> None:
+def _check_ranks(ranks: Sequence[int], k: int) -> tuple[int, ...]:
+    wanted = tuple(int(rank) for rank in ranks)
+    if any(later <= earlier for earlier, later in pairwise((k, *wanted))):
+        raise ParameterError(
+            f"ranks must be ascending and beyond k={k}, but {list(wanted)} was given. The distances to the k nearest "
+            "are found anyway."
+        )
+    return wanted
+
+
+def _check_enough(clean: CleanPoints, k: int, ranks: tuple[int, ...]) -> None:
     """Refuse a cloud of too few points."""
-    if k >= clean.n_points:
+    name, reach, less = ("Rank ", ranks[-1], "Leave far ranks out") if ranks else ("k=", k, "Lower k")
+    if reach >= clean.n_points:
         raise PointsError(
-            f"k={k} needs at least {k + 1} points but only {clean.n_points} of {clean.n_given} rows remain. "
-            "Lower k, or leave the cloud out."
+            f"{name}{reach} needs at least {reach + 1} points but only {clean.n_points} of {clean.n_given} rows "
+            f"remain. {less}, or leave the cloud out."
         )
 
 
 class _Store:
     """The arrays of all clouds, filled one cloud after the other."""
 
-    def __init__(self, longest: int, n_clouds: int, k: int, precision: Precision) -> None:
+    def __init__(self, longest: int, n_clouds: int, k: int, ranks: tuple[int, ...], precision: Precision) -> None:
         self.indices = np.empty((n_clouds, longest, k), dtype=np.int32)
         dtype = np.float32 if precision == "float32" else np.float64
         self.distances: npt.NDArray[np.floating[Any]] = np.empty((n_clouds, longest, k), dtype=dtype)
+        self.ranks, self.reach = ranks, ranks[-1] if ranks else k
+        self.radii: npt.NDArray[np.floating[Any]] = np.empty((n_clouds, longest, len(ranks)), dtype=dtype)
         self.rows = np.full((n_clouds, longest), -1, dtype=np.int64)
         self.counts: list[tuple[int, ...]] = []
         self.found: list[Account] = []
@@ -252,7 +307,12 @@ class _Store:
 
     def answer(self, number: int, n_points: int) -> Answer:
         """Return the place for the neighbors of one cloud."""
-        return Answer(indices=self.indices[number, :n_points], distances=self.distances[number, :n_points])
+        return Answer(
+            indices=self.indices[number, :n_points],
+            distances=self.distances[number, :n_points],
+            ranks=self.ranks,
+            radii=self.radii[number, :n_points],
+        )
 
     def holds_zero(self, number: int, n_points: int) -> bool:
         """Say whether two points of a cloud that has just been searched are at distance 0."""
@@ -262,16 +322,18 @@ class _Store:
         """Write down neighbors that were found elsewhere, in float64 if float32 is too narrow for their distances."""
         n_points = len(answer.indices)
         self.indices[number, :n_points] = answer.indices
-        positive = answer.distances[answer.distances > 0]
+        positive = np.concatenate([some[some > 0] for some in (answer.distances, answer.radii)])
         if len(positive) and not _NARROWEST <= positive.min() <= positive.max() <= _WIDEST:
-            self.distances = self.distances.astype(np.float64)
+            self.distances, self.radii = self.distances.astype(np.float64), self.radii.astype(np.float64)
         self.distances[number, :n_points] = answer.distances
+        self.radii[number, :n_points] = answer.radii
 
     def finish(self, number: int, clean: CleanPoints, found: Account) -> None:
         """Write down the rest about one cloud."""
         n_points = clean.n_points
         self.indices[number, n_points:] = -1
         self.distances[number, n_points:] = np.nan
+        self.radii[number, n_points:] = np.nan
         self.rows[number, :n_points] = clean.rows
         self.counts.append(
             (n_points, clean.n_given, clean.n_nonfinite, clean.n_duplicates, clean.n_zero, found.n_redone, clean.n_dims)
@@ -291,6 +353,8 @@ class _Store:
         return CloudNeighbors(
             indices=self.indices[:, :longest],
             distances=self.distances[:, :longest],
+            ranks=self.ranks,
+            radii=self.radii[:, :longest],
             rows=self.rows[:, :longest],
             lengths=lengths,
             n_given=n_given,
@@ -302,5 +366,5 @@ class _Store:
             n_dims=int(n_dims[0]),
             metric=metric,
             path=f"{precision} products/{self.device}",
-            moments=gather_moments([found.moments for found in self.found], int(n_dims[0])) if moments else None,
+            moments=gather_moments([found.moments for found in self.found]) if moments else None,
         )

@@ -9,9 +9,9 @@ import torch
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.core.points import Points, as_points
+from theodolite.core.points import Points
 from theodolite.neighborhoods.clouds import CloudNeighbors
-from theodolite.similarity.directions import Floats, blocks_of, directed_rows, norms_of, on_cpu
+from theodolite.similarity.directions import blocks_of, directed_rows, norms_of, on_cpu
 
 _ROWS_PER_PRODUCT = 4096
 _ROWS = 64  # converted at a time
@@ -136,7 +136,7 @@ def cloud_cosines(clouds: Points | Sequence[Points], *, found: CloudNeighbors | 
     clouds : torch.Tensor, numpy.ndarray or sequence of them
         `(n_clouds, n_points, n_dims)`, or clouds `(n_points, n_dims)` of different lengths, on any device.
     found : CloudNeighbors, optional
-        What `cloud_neighbors(clouds, moments=True)` found: saves the products of all clouds that needed no cleaning.
+        What `cloud_neighbors(clouds, moments=True)` found: all clouds that needed no cleaning are measured already.
 
     Returns
     -------
@@ -152,9 +152,9 @@ def cloud_cosines(clouds: Points | Sequence[Points], *, found: CloudNeighbors | 
 
     Notes
     -----
-    With `found`, the sums of products are those around another center c: the unit rows are u_i = w_i + a_i c with
-    a_i = 1 / |x_i| and w_i = a_i (x_i - c), so that v_i = w_i + (a_i - mean a) c - mean w, and ||VV'||_F^2 is
-    ||WW'||_F^2 and what matrices of rank 4 add to it. Where that cancels most of it, the products are taken anew.
+    What a search has summed (`theodolite.neighborhoods.cloud_moments`) is of its centered rows, rounded to float32:
+    `mean` is good to about 1e-8 and `std` to about 1e-6 of itself. Where too few digits would be left, and for clouds
+    that were cleaned, products are taken anew.
 
     Examples
     --------
@@ -162,60 +162,26 @@ def cloud_cosines(clouds: Points | Sequence[Points], *, found: CloudNeighbors | 
     [0.0, 0.83]
     """
     moments = None if found is None else found.moments
-    if moments is not None and len(moments.energies) != len(clouds):
-        raise ParameterError(f"{len(moments.energies)} clouds were searched, but {len(clouds)} were given.")
+    if moments is not None and len(moments.cosine_means) != len(clouds):
+        raise ParameterError(f"{len(moments.cosine_means)} clouds were searched, but {len(clouds)} were given.")
     measured = []
     for number, points in enumerate(clouds):
         try:
-            if moments is not None and np.isfinite(moments.directed_energies[number]):
-                measured.append(
-                    _from_energy(as_points(points), moments.centers[number], moments.directed_energies[number])
-                )
-            else:
+            if found is None or moments is None or np.isnan(moments.cosine_means[number]):
                 measured.append(mean_cosine(points))
+                continue
+            measured.append(
+                _summary(
+                    float(moments.cosine_means[number]),
+                    float(moments.cosine_variances[number]),
+                    n_points=int(found.lengths[number]),
+                    n_zero=0,
+                    n_dims=found.n_dims,
+                )
+            )
         except PointsError as error:
             raise PointsError(f"Cloud {number}: {error}") from error
     return tuple(measured)
-
-
-def _from_energy(values: torch.Tensor, center: Floats, energy: float) -> MeanCosine:
-    """Measure a cloud from the sum of the squared products of its rows around a center, each row over its norm."""
-    table = values.numpy()
-    n_points, n_dims = table.shape
-    scales, own, along = np.empty(n_points), np.empty(n_points), np.empty(n_points)
-    total = np.zeros(n_dims)
-    blocks = [slice(start, start + _ROWS) for start in range(0, n_points, _ROWS)]
-    for block in blocks:
-        rows = table[block].astype(np.float64)
-        scales[block] = 1.0 / np.sqrt(np.vecdot(rows, rows))
-        rows -= center
-        own[block] = np.vecdot(rows, rows)
-        along[block] = rows @ center
-        total += scales[block] @ rows
-    shared = total / n_points  # mean w
-    # B = [p, r, alpha, 1] with p = Wc, r = W mean(w) and alpha = a - mean(a): VV' = WW' + B S B'
-    sides = np.ones((n_points, 4))
-    sides[:, 0] = scales * along
-    sides[:, 2] = scales - scales.mean()
-    moved = np.zeros((n_dims, 4))
-    for block in blocks:
-        rows = table[block].astype(np.float64)
-        rows -= center
-        rows *= scales[block, None]
-        sides[block, 1] = rows @ shared
-        moved += rows.T @ sides[block]
-    mixed, size, apart = float(center @ shared), float(center @ center), float(shared @ shared)
-    core = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [1, 0, size, -mixed], [0, -1, -mixed, apart]], dtype=np.float64)
-    cross = 2.0 * float((core * (moved.T @ moved)).sum())
-    low = core @ (sides.T @ sides)
-    added = float((low * low.T).sum())
-    products = energy + cross + added
-    if not energy + abs(cross) + added < _CANCELS * products:
-        return mean_cosine(values)
-    p, r, alpha = sides[:, 0], sides[:, 1], sides[:, 2]
-    lengths2 = scales**2 * own + 2.0 * (alpha * p - r) + size * alpha**2 - 2.0 * mixed * alpha + apart
-    variance = float(lengths2.var()) / 2.0 + products / n_points**2
-    return _summary(1.0 - float(lengths2.mean()), variance, n_points=n_points, n_zero=0, n_dims=n_dims)
 
 
 def _squared_products(rows: torch.Tensor) -> float:

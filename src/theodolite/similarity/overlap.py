@@ -183,7 +183,7 @@ def cloud_overlaps(
             if not all(0 <= number < n_clouds for number in pair):
                 raise ParameterError(f"Clouds are numbered 0 to {n_clouds - 1}, but the pair {pair} was asked for.")
     largest = int(_chosen(k_values, found.k)[-1])
-    graphs = {number: found.graph(number, largest) for pair in wanted for number in pair}
+    graphs = {number: found.graph(number, largest) for number in {number for pair in wanted for number in pair}}
     return {(one, other): neighborhood_overlap(graphs[one], graphs[other], k_values=k_values) for one, other in wanted}
 
 
@@ -267,10 +267,10 @@ def common_counts(first: Indices, second: Indices, *, n_ids: int) -> npt.NDArray
     counts = np.empty((n_points, largest), dtype=np.int16)
     ranks = np.arange(largest, dtype=np.int16)
     for chunk, places in positions_in(first, second, n_ids=n_ids):
-        later = np.maximum(places, ranks)
-        cells = (np.arange(len(places))[:, None] * largest + later)[later < largest]
-        arrivals = np.bincount(cells, minlength=len(places) * largest).reshape(-1, largest)
-        counts[chunk] = arrivals.cumsum(axis=1)
+        later = np.maximum(places, ranks)  # `largest` for those that are not shared
+        cells = np.arange(len(places))[:, None] * (largest + 1) + later
+        arrivals = np.bincount(cells.ravel(), minlength=len(places) * (largest + 1)).reshape(-1, largest + 1)
+        arrivals[:, :largest].cumsum(axis=1, out=counts[chunk])
     return counts
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int16]
 
+_ROWS_PER_CHUNK = 256  # places of a small cloud stay in the cache
 _PLACES_PER_CHUNK = 1 << 21  # 4 MiB of int16
 
 
@@ -39,13 +40,14 @@ def positions_in(first: Indices, second: Indices, *, n_ids: int) -> Iterator[tup
     [[[1, 2, 0]]]
     """
     n_rows, n_second = len(first), second.shape[1]
-    step = max(1, min(n_rows, _PLACES_PER_CHUNK // n_ids))
-    table = np.full((step, n_ids), n_second, dtype=np.int16)
+    step = max(1, min(n_rows, _ROWS_PER_CHUNK, _PLACES_PER_CHUNK // n_ids))
+    table = np.full(step * n_ids, n_second, dtype=np.int16)
     order = np.arange(n_second, dtype=np.int16)
     for start in range(0, n_rows, step):
         chunk = slice(start, min(start + step, n_rows))
-        each = np.arange(chunk.stop - start)[:, None]
-        table[each, second[chunk]] = order
-        places = table[each, first[chunk]]
-        table[each, second[chunk]] = n_second
+        offset = np.arange(chunk.stop - start)[:, None] * n_ids
+        held = second[chunk] + offset
+        table[held] = order
+        places = table.take(first[chunk] + offset)
+        table[held] = n_second
         yield chunk, places

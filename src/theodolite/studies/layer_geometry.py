@@ -49,7 +49,7 @@ def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list
     PointsError
         If a layer above the embedding keeps too few distinct points for the neighbors asked for.
     """
-    found = _search(states[1:], config.k, config, moments=True)
+    found = _search(states[1:], config.k, config, moments=True, listed=config.overlap_k)
     rows = []
     for layer, cosines in enumerate(cloud_cosines(states[:1]) + cloud_cosines(states[1:], found=found)):
         rows += [
@@ -147,10 +147,18 @@ def _neighborhoods(states: torch.Tensor, found: CloudNeighbors, make: RowMaker, 
     return rows
 
 
-def _search(clouds: torch.Tensor, k: int, config: Config, *, moments: bool = False) -> CloudNeighbors:
-    """Find neighbors; in the authors' convention, which compares digits, in the order of float64 differences."""
+def _search(clouds: torch.Tensor, k: int, config: Config, *, moments: bool = False, listed: int = 2) -> CloudNeighbors:
+    """Find k neighbors; in the authors' convention, which compares digits, in the order of float64 differences.
+
+    Only the nearest are listed, as many as estimators and other measures ask for by name. Of those beyond GRIDE reads
+    the distances at its doubling scales.
+    """
     precision: Precision = "float64" if config.convention == "dadapy" else "float32"
-    return cloud_neighbors(clouds, k=k, precision=precision, moments=moments)
+    wanted = {"mle": config.mle_k, "ess": config.ess_k, "tle": config.tle_k}
+    listed = min(k, max([2, listed, *(wanted[name] for name in config.estimators if name in wanted)]))
+    doubling = [2**power for power in range(1, k.bit_length()) if 2**power > listed]
+    ranks = doubling if "gride" in config.estimators else []
+    return cloud_neighbors(clouds, k=listed, ranks=ranks, precision=precision, moments=moments)
 
 
 def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> Iterator[CloudDimensions]:
