@@ -159,6 +159,9 @@ def test_verdicts_follow_planted_truths():
     few = find(planted(150, apart=4.0, sources=("a", "b")))[0]
     assert few.verdict == "undecided"
     assert "on 30 prompts" in few.evidence
+    noise = find(planted(600, apart=0.0))[0]
+    assert noise.verdict == "undecided"  # no better than the larger class, and not surely worse
+    assert "of the dimension probe 47.5\u00a0% (38.8\u00a0% to 56.4\u00a0%)" in noise.evidence
     poor = find(planted(600, sources=("a", "b"), words=True))
     assert {one.id: one.verdict for one in poor} == {
         "dimension-tells": "not supported",

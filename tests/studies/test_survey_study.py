@@ -70,7 +70,7 @@ def test_each_study_finds_its_rows_as_it_would_have_written_them(frame):
 
 def test_its_units_are_those_of_the_studies_themselves(run, prompts):
     planned = {unit.study: unit for unit in run.store.read_plan()}
-    same = layers.plan(layers_config.Config((MODELS[0],), prompts=str(prompts), limit=2, full_shuffles=1))
+    same = layers.plan(layers_config.Config((MODELS[0],), prompts=str(prompts), limit=2, full_shuffles=1, box=False))
     assert {unit.key for unit in same} <= run.store.finished_keys()
     assert set(planned) == {"dimension", "layers", "similarity", "survey"}
 

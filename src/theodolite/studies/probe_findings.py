@@ -4,15 +4,16 @@ The rules are listed in `docs/probe.md`. A probe is held against what is fitted 
 """
 
 from collections.abc import Iterator
+from math import hypot
 from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_percent
+from theodolite.core.number_format import format_decimals, format_percent
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.probe_config import TRUSTED_TOKENS
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
-from theodolite.studies.probe_features import MODEL, NAMES, TEXT, TRIVIAL
+from theodolite.studies.probe_features import MODEL, NAMES, TEXT, TRIVIAL, name_of
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 REVIEWS = "public reviews of Viswanathan et al. 2025 (arXiv 2501.10573)"
@@ -59,11 +60,11 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
     trivial = max(
         (one for name in TRIVIAL for one in _rows(results, HELD_OUT, name, "accuracy")), key=lambda one: one["value"]
     )
-    beats = probe["low"] > trivial["value"] and probe["n"] >= _FEWEST_HELD_OUT
-    fails = probe["value"] <= trivial["value"]
+    beats = _above(probe, trivial) and probe["n"] >= _FEWEST_HELD_OUT
+    fails = _above(trivial, probe)
     left_out = _rows(results, WITHOUT_SOURCE, "dimension", "auc")
     above = all(one["low"] > _CHANCE for one in left_out) and all(
-        own["low"] > max(_elsewhere_trivial(results, own["test"]), _CHANCE)
+        own["low"] > _CHANCE and _above(own, _elsewhere_trivial(results, own["test"]))
         for own in _rows(results, WITHOUT_SOURCE, "dimension", "accuracy")
     )
     lost = any(one["high"] < _USEFUL for one in left_out)
@@ -83,10 +84,18 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
     yield _finding(results, "dimension-tells", claim, VISWANATHAN, verdict=verdict, evidence=evidence)
 
 
-def _elsewhere_trivial(results: pl.DataFrame, source: str) -> float:
+def _above(one: Row, other: Row) -> bool:
+    """Say whether a share is surely above another: by more than their errors together, taken as independent."""
+    return bool(one["value"] - other["value"] > hypot(one["value"] - one["low"], other["high"] - other["value"]))
+
+
+def _elsewhere_trivial(results: pl.DataFrame, source: str) -> Row:
     """Return the best accuracy of a trivial baseline on a source that was left out."""
     there = results.filter(pl.col("test") == source)
-    return max(float(one["value"]) for name in TRIVIAL for one in _rows(there, WITHOUT_SOURCE, name, "accuracy"))
+    return max(
+        (one for name in TRIVIAL for one in _rows(there, WITHOUT_SOURCE, name, "accuracy")),
+        key=lambda one: one["value"],
+    )
 
 
 def _also(results: pl.DataFrame, evaluation: str) -> str:
@@ -144,8 +153,8 @@ def _against(results: pl.DataFrame) -> Iterator[Finding]:
             other = _only(results, CROSS_VALIDATION, name, "accuracy")
             evidence = (
                 f"Cross-validated accuracy {_interval(own)} with the dimensions and {_interval(other)} with "
-                f"{NAMES[name]}, {gain['n']} prompts; difference {100 * gain['value']:+.1f} points "
-                f"({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}; McNemar p = {gain['p_value']:.2g}); AUC "
+                f"{name_of(name)}, {gain['n']} prompts; difference {_points(gain['value'])} points "
+                f"({_points(gain['low'])} to {_points(gain['high'])}; McNemar p = {gain['p_value']:.2g}); AUC "
                 f"{area['value']:.2f} against {other_area['value']:.2f}."
             )
             yield _finding(results, id, claim, source, verdict=verdict, evidence=evidence)
@@ -160,6 +169,11 @@ def _rows(results: pl.DataFrame, evaluation: str, features: str, statistic: str)
 def _only(results: pl.DataFrame, evaluation: str, features: str, statistic: str) -> Row:
     (found,) = _rows(results, evaluation, features, statistic)
     return found
+
+
+def _points(share: float) -> str:
+    """Write a difference of two shares in points of percent."""
+    return format_decimals(100 * share, 1, signed=True)
 
 
 def _interval(row: Row) -> str:
