@@ -33,7 +33,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def browser_patience():
     """Return the milliseconds that a page may take for anything: the limit of a test ends what takes for ever."""
-    return 500_000
+    return 1_000_000
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,9 @@ def test_ls_status_report_and_run_work_on_a_finished_run(theodolite, table_file)
     theodolite("dimension", table_file, *SMALL, "--quiet", "--out", "runs/first")
     listed = theodolite("ls", "--json").json["runs"]
     assert [(one["path"], one["status"]) for one in listed] == [("runs/first", "success")]
-    assert "runs/first" in theodolite("ls").out
+    said = theodolite("ls").out
+    assert "runs/first" in said
+    assert listed[0]["created"][:16].replace("T", " ") in said
     assert "success, 3 of 3 units done" in theodolite("status", "runs/first").out
     (table_file.parent / "runs/first/report.html").unlink()
     assert theodolite("report", "runs/first", "--figures", "pdf").code == 0
@@ -214,6 +216,7 @@ from theodolite.cli.main import main
 from theodolite.studies import dimension
 
 begun, measure = [], dimension.run
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def run(unit):
     begun.append(unit)

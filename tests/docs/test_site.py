@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_it_builds_and_holds_every_page(site):
     for page in ("index.html", "tour.html", "api/dimension.html", "reference/columns.html", "notebooks/lee2025.html"):
         assert (site / page).is_file()
@@ -39,7 +39,7 @@ def test_it_builds_and_holds_every_page(site):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_it_loads_nothing_from_elsewhere(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 50
@@ -51,7 +51,7 @@ def test_it_loads_nothing_from_elsewhere(site):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_search_works_from_a_folder(site, chromium, browser_patience):
     page = chromium.new_page()
     page.set_default_timeout(browser_patience)

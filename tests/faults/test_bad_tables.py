@@ -25,7 +25,7 @@ from theodolite.core.errors import (
 )
 from theodolite.tables import describe, load_table
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

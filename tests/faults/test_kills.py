@@ -186,7 +186,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-CLI = "import sys; print('ready', flush=True); from theodolite.cli.main import main; sys.exit(main())"
+CLI = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests behind it has it ignored
+print("ready", flush=True)
+from theodolite.cli.main import main
+sys.exit(main())
+"""
 
 
 @pytest.mark.slow

@@ -62,6 +62,7 @@ if __name__ == "__main__":
     from theodolite.runs import execute
     from theodolite.runs.runners import make_runner
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests behind it has it ignored
     execute(
         sys.modules[__name__],
         Config(acts=tuple(sys.argv[3:]), log=sys.argv[2]),

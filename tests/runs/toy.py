@@ -90,6 +90,7 @@ def _eat():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests behind it has it ignored
     print("ready", flush=True)  # noqa: T201
     workers = int(os.environ.get("TOY_WORKERS", "0"))
     finished = execute(
