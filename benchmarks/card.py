@@ -108,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
         "Written by `benchmarks/card.py`.",
         "",
         f"{graph.n_points:,} x {options.dims} bfloat16, k = {graph.k}, on {name}: {graph.path}, "
-        f"{graph.n_redone} redone, {memory}; of 16 rows searched plainly in float64, {wrong_rows(points, graph, 16)} wrong.",
+        f"{graph.n_redone} redone, {memory}; of 16 rows searched plainly in float64, "
+        f"{wrong_rows(points, graph, 16)} wrong.",
         "",
         "| rate of square products in | teraflops measured | fraction of it that the search reaches |",
         "|---|---:|---:|",

@@ -17,7 +17,7 @@ def benchmark():
 
 
 def test_it_runs_on_a_processor(benchmark, tmp_path, capsys):
-    small = "--device cpu --points 600 --dims 24 --k 9 --rounds 1".split()
+    small = ["--device", "cpu", "--points", "600", "--dims", "24", "--k", "9", "--rounds", "1"]
     benchmark.main([*small, "--out", str(tmp_path / "card.md")])
     text = (tmp_path / "card.md").read_text()
     assert "600 x 24 bfloat16, k = 9" in text
