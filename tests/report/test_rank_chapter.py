@@ -1,6 +1,7 @@
 """Figures and headline of a rank study, drawn from curves with a planted knee."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from theodolite.report.chapters.rank.figures import loss_increase_against_rank, 
 from theodolite.runs.rows import frame_from_rows
 from theodolite.studies import rank_findings, rank_summary
 from theodolite.studies.rank_columns import COLUMNS
+from theodolite.studies.rank_curves import RankCurve, read_models
 
 RANKS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 N_WINDOWS, N_SEEDS, N_TOKENS, N_DIMS = 12, 2, 1000, 64
@@ -85,6 +87,20 @@ def test_curves_that_say_otherwise_do_not(settings, verdict, said):
     )
     assert said in finding.evidence
     assert finding.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("left_low", "verdict", "said"),
+    [(0.44, "not supported", "goes on falling, whether it bends or not"), (0.2, "undecided", "within its noise")],
+)
+def test_a_bend_within_the_noise_denies_nothing_unless_the_loss_goes_on_falling(monkeypatch, left_low, verdict, said):
+    frame = planted_frame(trained=False, falls_on=0.3)
+    (curve,) = read_models(frame)[0].curves
+    unsure = replace(curve.knee(), supported=False, p_value=0.16, bic_gain=3.5, left_low=left_low)
+    monkeypatch.setattr(RankCurve, "knee", lambda _: unsure)
+    finding = next(one for one in rank_findings.find(frame) if one.id == "knee-at-dimension")
+    assert finding.verdict == verdict
+    assert said in finding.evidence
 
 
 def test_a_rank_that_costs_too_much_is_said_to():

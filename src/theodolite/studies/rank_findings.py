@@ -72,9 +72,11 @@ def _judge(dimension: Interval, curve: RankCurve, found: Knee) -> tuple[Verdict,
     )
     if not found.supported:
         tests = f"bootstrap p = {found.p_value:.2g}, BIC gain {format_value(found.bic_gain)}"
-        if found.bic_gain > 0:
-            return "undecided", f"Whether the loss has a knee in the rank is within its noise ({tests}); {slopes}."
-        return "not supported", f"The loss has no knee in the rank: one line does as well ({tests}); {slopes}."
+        if not found.bic_gain > 0:
+            return "not supported", f"The loss has no knee in the rank: one line does as well ({tests}); {slopes}."
+        if found.left_low > FLAT:
+            return "not supported", f"The loss goes on falling, whether it bends or not ({tests}); {slopes}."
+        return "undecided", f"Whether the loss has a knee in the rank is within its noise ({tests}); {slopes}."
     low, high = curve.placed(found)
     where = (
         f"The knee is at rank {format_value(found.value)} (95 % interval {format_value(found.low)} to "
