@@ -75,6 +75,16 @@ def test_tables_say_what_the_summary_holds(frame):
     assert tables(layer_summary.summarize(frame.filter(pl.col("measure") == "overlap"))) == []
 
 
+def test_what_is_below_zero_has_a_true_minus_sign(frame):
+    turned = frame.with_columns(value=pl.col("value") * pl.when(pl.col("measure") == "loss").then(-1).otherwise(1))
+    summary, findings = layer_summary.summarize(turned), layer_findings.find(turned)
+    cells = [cell.text for row in CHAPTER.headline(summary, findings).rows for cell in row.cells.values()]
+    cells += [cell.text for one in tables(summary) for line in one.content["lines"] for cell in line]
+    said = [*cells, *(finding.evidence for finding in findings)]
+    assert any("\N{MINUS SIGN}" in text for text in cells)
+    assert [text for text in said if re.search(r"(?<![\w-])-\d", text)] == []
+
+
 def test_points_of_a_figure_are_the_data(frame, drawn):
     (figure,) = page_figures([one for one in drawn if one.family.name == "dimension_over_layers"])
     content = live_data(figure.wide)

@@ -90,7 +90,7 @@ def ls(
     if not entries:
         output.say(f"No run in {folder}. `theodolite survey` makes one.")
     else:
-        header = ("run", "study", "status", "done", "failed", "warnings", "begun")
+        header = ("run", "study", "status", "done", "failed", "warnings", "begun (UTC)")
         output.table(
             f"Runs in {folder}",
             header,
@@ -102,7 +102,7 @@ def ls(
                     f"{one.done}/{one.planned}",
                     str(one.failed),
                     str(one.n_warnings),
-                    one.created,
+                    one.created[:16].replace("T", " "),
                 )
                 for one in entries
             ],

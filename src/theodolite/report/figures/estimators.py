@@ -203,7 +203,7 @@ def _caption(frame: pl.DataFrame) -> str:
         f"Intrinsic dimension of {tables_named(data)} by {listed(names)}.",
         "Black bar: columns of the table.",
         f"Gray marks: what {main} reads for the {listed(nulls)}." if nulls else "",
-        f"Percentage at the right: redundancy, 1 - dimension / columns, from {main}.",
+        f"Percentage at the right: redundancy, 1 − dimension / columns, from {main}.",
         points_behind(data),
         "Error bars: ± 1 standard error, often smaller than the mark.",
         "Estimates from few rows stay below the columns even for random tables: read each against its null.",

@@ -115,7 +115,7 @@ def _caption(frame: pl.DataFrame) -> str:
     data = redundancy_data(frame)
     method = method_label(headline_method(prepared(frame)) or "")
     return joined(
-        f"Redundancy, 1 - dimension / columns, from the {method} estimate of {tables_named(data)};",
+        f"Redundancy, 1 − dimension / columns, from the {method} estimate of {tables_named(data)};",
         "the line joins the mean at each width.",
         points_behind(data),
         "Error bars: ± 1 standard error.",

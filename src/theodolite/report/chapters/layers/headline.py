@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_range, format_value
+from theodolite.core.number_format import format_count, format_decimals, format_range, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
@@ -140,4 +140,4 @@ def _range(values: Sequence[float]) -> Cell:
     finite = [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
     if not finite:
         return Cell(format_value(None))
-    return Cell(f"{min(finite):.2f} to {max(finite):.2f}", max(finite))
+    return Cell(f"{format_decimals(min(finite), 2)} to {format_decimals(max(finite), 2)}", max(finite))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import format_decimals
 from theodolite.report.chapters.similarity.rows import kind_title, kinds_in, largest, measured, names_in, tokens_used
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
@@ -94,7 +95,7 @@ def _draw(axes: Axes, values: np.ndarray[Any, np.dtype[np.float64]], names: list
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
             color = "white" if value > _DARK else canvas.INK
-            text = "1" if i == j else f"{value:.2f}"
+            text = "1" if i == j else format_decimals(value, 2)
             axes.text(j, i, text, ha="center", va="center", color=color, fontsize=8)
 
 
