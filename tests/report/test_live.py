@@ -68,6 +68,16 @@ def drawn():
     return figure
 
 
+def test_series_stand_in_the_order_of_the_legend():
+    figure = Figure()
+    axes = figure.subplots()
+    ways = {name: axes.plot([0, 1], [0, 1], color=color)[0] for name, color in (("b", "#0072b2"), ("a", "#d55e00"))}
+    axes.plot([0, 1], [1, 0], color="#009e73")
+    figure.legend(handles=[ways["a"], ways["b"]], labels=["a", "b"])
+    figure.draw_without_rendering()
+    assert [one["name"] for one in live(figure).content["panels"][0]["series"]] == ["a", "b", ""]
+
+
 def test_series_are_those_of_the_legend_and_points_those_that_are_seen():
     panels = live(drawn()).content["panels"]
     assert [(panel["title"], panel["x"], panel["y"]) for panel in panels] == [

@@ -1,6 +1,6 @@
 """What a script may do with a figure: which parts belong to which series, and the numbers behind each point."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
@@ -66,7 +66,7 @@ def live(figure: Figure) -> Live:
         if series:
             panel = f"panel{number}"
             found.marked.append((axes, panel))
-            found.content["panels"].append(_panel(figure, axes, panel, list(series.values())))
+            found.content["panels"].append(_panel(figure, axes, panel, _as_in_legend(series, entries)))
     n_points = sum(len(one["points"]) for panel in found.content["panels"] for one in panel["series"])
     if n_points > _MOST_POINTS:
         for panel in found.content["panels"]:
@@ -103,6 +103,12 @@ def _name(entries: list[tuple[str, str, Any]], color: str, dashes: Any) -> str:
     same = [(name, other) for name, own, other in entries if own == color]
     exact = [name for name, other in same if other == dashes]
     return exact[0] if exact else same[0][0] if same else ""
+
+
+def _as_in_legend(series: Mapping[str, dict[str, Any]], entries: list[tuple[str, str, Any]]) -> list[dict[str, Any]]:
+    """Return the series in the order of the figure's legends; those that no legend names come last."""
+    places = {name: place for place, (name, _, _) in reversed(list(enumerate(entries)))}
+    return sorted(series.values(), key=lambda one: places.get(one["name"], len(places)))
 
 
 def _drawn(axes: Axes) -> Iterator[tuple[Artist, str, Any, Points]]:
