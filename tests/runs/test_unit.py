@@ -1,11 +1,13 @@
 import json
 import pickle
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from theodolite.core.errors import ParameterError
+from theodolite.core.hashing import hash_json
 from theodolite.runs import Column, Unit, UnitResult, data_dictionary
 from theodolite.runs.columns import columns_hash
 from theodolite.runs.unit import is_key
@@ -53,6 +55,34 @@ def test_params_are_what_json_makes_of_them_and_cannot_change_under_the_key():
     given_params["nested"]["k"].append(2)
     assert made.params["nested"]["k"] == [1]
     assert unit(params=json.loads(json.dumps(made.params))).key == made.key
+
+
+@given(PARAMS)
+def test_the_key_is_the_hash_that_earlier_runs_were_stored_under(params):
+    whole = {"params": params, "study": "tø y", "version": 3}
+    assert unit(study="tø y", version=3, params=params).key == hash_json(whole)[:20]
+
+
+def test_params_are_made_anew_whenever_they_are_asked_for():
+    made = unit()
+    made.params["k"] = 1
+    assert made.params == {"k": 20}
+
+
+def test_a_unit_takes_little_memory():
+    """A driver holds all of a plan: 100,000 units should not be what fills its memory."""
+
+    def plan(count):
+        shared = {"reference": "hub:some/model", "settings": {"scales": [2, 4, 8], "positions": ["all"], "limit": None}}
+        return [unit(params={**shared, "row": row}, group="model", label=f"prompts {row}") for row in range(count)]
+
+    plan(10)
+    tracemalloc.start()
+    try:
+        held = plan(1000)
+        assert tracemalloc.get_traced_memory()[0] < 600 * len(held)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), b"bytes", {1, 2}, "\udc80"])

@@ -6,6 +6,7 @@ unless its rows are used again, which always checks them. Without this file ever
 """
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -74,9 +75,8 @@ def write_checked(folder: Location, checked: Checked) -> None:
     RunError
         If the system refuses.
     """
-    frame = pl.DataFrame(
-        [(key, *file) for key, file in checked.files.items()], schema=_SCHEMA, orient="row", infer_schema_length=None
-    )
+    stamps, layouts = ([file[place] for file in checked.files.values()] for place in range(2))
+    frame = pl.DataFrame({"key": list(checked.files), "stamp": stamps, "columns": layouts}, schema=_SCHEMA)
     content = {"made_of": checked.made_of, "gathered": asdict(checked.gathered) if checked.gathered else None}
     write_atomically(folder / NAME, sealed_bytes(frame, content))
 
@@ -87,7 +87,8 @@ def read_checked(folder: Location) -> Checked:
         data = read_sealed(folder / NAME)
         content = said_beside(data)
         gathered = Gathered(**content["gathered"]) if content["gathered"] else None
-        files = {key: (stamp, columns) for key, stamp, columns in pl.read_parquet(data).select(list(_SCHEMA)).rows()}
+        listed = pl.read_parquet(data).select(list(_SCHEMA)).iter_rows()
+        files = {key: (stamp, sys.intern(columns)) for key, stamp, columns in listed}
         return Checked(files=files, made_of=str(content["made_of"]), gathered=gathered)
     except (FormatError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
         return Checked(files={}, made_of="", gathered=None)

@@ -74,7 +74,6 @@ class Driver:
         self.runner = runner
         self.summarise = summarise
         self.clock = time.perf_counter()
-        self.by_key = {unit.key: unit for unit in units}
         self.layout = {
             name: columns_hash(find_study(name, resolve, study).COLUMNS) for name in {unit.study for unit in units}
         }
@@ -144,7 +143,8 @@ class Driver:
 
     def _given_up(self, keys: Sequence[str]) -> list[Unit]:
         """Delete files that proved damaged when their rows were used, and return their units, to be done again."""
-        units = [self.by_key[key] for key in keys]
+        damaged = set(keys)
+        units = [unit for unit in self.units if unit.key in damaged]
         for unit in units:
             self.store.delete_unit(unit.key)
             self.notes.append(f"The stored rows of {unit.name} were damaged: done again.")
@@ -156,20 +156,21 @@ class Driver:
         """Have the units done, and take down each outcome as it comes."""
         attempts = {key: record.attempts for key, record in self.store.read_failures().items()}
         work = Work(store=self.store, own=self.study, resolve=self.resolve, attempts=attempts)
+        by_key = {unit.key: unit for unit in pending}
         with closing(self.runner.map(work, pending)) as outcomes:
             for outcome in outcomes:
-                self._take(outcome, attempts)
-                progress.advance(1, self.by_key[outcome.key].name)
+                unit = by_key.pop(outcome.key)
+                self._take(outcome, unit, attempts)
+                progress.advance(1, unit.name)
                 if outcome.failure and on_error == "stop":
                     break
 
-    def _take(self, outcome: Outcome, attempts: dict[str, int]) -> None:
+    def _take(self, outcome: Outcome, unit: Unit, attempts: dict[str, int]) -> None:
         counts = self.manifest["units"]
         if outcome.failure is None:
             counts["done"] += 1
         else:
             counts["failed"] += 1
-            unit = self.by_key[outcome.key]
             self._note_failure(failure_record(unit, outcome.failure, attempts.get(unit.key, 0) + 1, now()))
 
     def _note_failure(self, record: FailureRecord) -> None:
@@ -177,8 +178,11 @@ class Driver:
 
     def _failures(self, units: Sequence[Unit]) -> list[FailureRecord]:
         """Return what is on record against units that are not done."""
+        records = self.store.read_failures()
+        if not records:
+            return []
         open_keys = {unit.key for unit in units} - self.store.finished_keys()
-        return [record for key, record in self.store.read_failures().items() if key in open_keys]
+        return [record for key, record in records.items() if key in open_keys]
 
     def _finish(self, *, stopped: bool) -> None:
         """Write the table, and close the session with what came of it."""

@@ -87,7 +87,7 @@ class ShardDriver(Driver):
 
     def _conclude(self) -> None:
         """Write the table and close the run, if every unit is done or was tried in vain."""
-        finished = self.store.finished_keys() & self.by_key.keys()
+        finished = self.store.finished_keys() & {unit.key for unit in self.units}
         failures = self._failures(self.units)
         if len(finished) + len(failures) < len(self.units):
             return

@@ -1,5 +1,6 @@
 """The run folder on disk: where each file lies, and how it is read and written."""
 
+import io
 import json
 import os
 import secrets
@@ -239,9 +240,10 @@ class Store:
             if isinstance(units, UrlPath):
                 listed = units.files()
             else:
-                listed = _listed(units)
-                for folder in self._spread:
+                listed = {}
+                for folder in (units, *self._spread):
                     listed |= _listed(folder)
+                return listed
         except OSError as error:
             raise RunError(f"Cannot list {units}: {error.strerror}.") from error
         found = ((name.removesuffix(_SUFFIX), note) for name, note in listed.items() if name.endswith(_SUFFIX))
@@ -323,20 +325,23 @@ def plan_hash(units: Sequence[Unit]) -> str:
 def plan_bytes(units: Sequence[Unit]) -> bytes:
     """Return the content of `plan.jsonl`."""
     names = tuple(PlannedUnit.__dataclass_fields__)
-    lines = (json.dumps({name: getattr(unit, name) for name in names}) for unit in units)
-    return "".join(f"{line}\n" for line in lines).encode()
+    content = io.BytesIO()  # line by line: a list of all lines would be as large again
+    for unit in units:
+        content.write(json.dumps({name: getattr(unit, name) for name in names}).encode() + b"\n")
+    return content.getvalue()
 
 
 def _listed(folder: Path) -> dict[str, FileNote]:
-    """Return size and time of writing of the files in a folder; nothing where there is no folder."""
+    """Return size and time of writing of the units' files in a folder, by key; nothing where there is no folder."""
     listed = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for one in entries:
-            if one.name.endswith(_SUFFIX):
+            key = one.name.removesuffix(_SUFFIX)
+            if key != one.name and is_key(key):
                 with suppress(FileNotFoundError):
                     about = one.stat()
                     stamp = f"{about.st_size}/{about.st_mtime_ns}"
-                    listed[one.name] = FileNote(stamp=stamp, written=about.st_mtime)
+                    listed[key] = FileNote(stamp=stamp, written=about.st_mtime)
     return listed
 
 

@@ -28,7 +28,7 @@ STUDY = "study"
 """Column that says which study a row is from, in a table of the rows of several."""
 _ROW_GROUP = 1 << 18
 _BATCH_ROWS = 1 << 16
-_BATCH_FILES = 1024
+_BATCH_FILES = 256
 _MOST_WARNINGS = 1000
 _CHUNK = 1 << 20
 _SUMMARY_ROWS = 1000
@@ -87,7 +87,7 @@ def compact(
         units = _Units(store, keys, columns)
         note = write_table(store.table_path, units.frames(), columns)
         gathered = units.gathered(note)
-        files = {key: (stamps[key], layout) for key, layout in units.layouts.items() if key in stamps}
+        files = {key: (stamps[key], layout) for key, layout in zip(keys, units.layouts, strict=True) if key in stamps}
         write_checked(store.path, Checked(files=files, made_of=made_of, gathered=gathered))
     with local_copy(store.table_path) as local:
         scan = pl.scan_parquet(local, glob=False)
@@ -108,7 +108,7 @@ class _Units:
         self._seconds = 0.0
         self._parts: dict[str, float] = {}
         self._rows = 0
-        self.layouts: dict[str, str] = {}
+        self.layouts: list[str] = []
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the rows, those of many small units at once.
@@ -137,7 +137,7 @@ class _Units:
                 batch, n_rows = [], 0
             batch.append(data)
             kind, n_rows = (record.study, record.columns), n_rows + record.n_rows
-            self._learn(key, record)
+            self._learn(record)
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             raise DamagedUnitsError(f"{damaged[0][1]}{more}", [key for key, _ in damaged])
@@ -147,7 +147,7 @@ class _Units:
     def _frame(self, batch: Sequence[bytes], study: str) -> pl.DataFrame:
         """Return the rows of some units of one study. What it lacks is None; a column `study` then holds its name."""
         files: list[IO[bytes]] = [io.BytesIO(data) for data in batch]
-        frame = pl.read_parquet(files)
+        frame = pl.read_parquet(files).rechunk()
         if frame.columns == list(self._schema):
             return frame
         known = {STUDY: study}
@@ -158,8 +158,8 @@ class _Units:
         ]
         return frame.with_columns(missing).select(list(self._schema))
 
-    def _learn(self, key: str, record: UnitRecord) -> None:
-        self.layouts[key] = sys.intern(record.columns)
+    def _learn(self, record: UnitRecord) -> None:
+        self.layouts.append(sys.intern(record.columns))
         self._inputs |= {canonical_json(one): dict(one) for one in record.inputs}
         self._warnings |= dict.fromkeys(record.warnings)
         self._seconds += record.seconds

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 KEY_LENGTH = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Unit:
     """A piece of work named by everything that decides its rows.
 
-    Two units are equal when their keys are. `params` is copied through JSON when the unit is made, so `run` sees the
-    same values (lists for tuples, string keys) whether the unit comes from a plan or from a file, and nothing can
-    change under the key.
+    Two units are equal when their keys are. `params` is held as JSON, which takes less memory than dicts, and made
+    anew whenever it is asked for: `run` sees the same values (lists for tuples, string keys) whether the unit comes
+    from a plan or from a file, and nothing can change under the key.
 
     Attributes
     ----------
@@ -55,33 +55,41 @@ class Unit:
 
     study: str
     version: int
-    params: Mapping[str, Any] = field(compare=False)
-    group: str = field(default="", compare=False)
-    label: str = field(default="", compare=False)
-    key: str = field(init=False)
+    group: str = field(compare=False)
+    label: str = field(compare=False)
+    key: str
+    _params: bytes = field(compare=False)
 
-    def __post_init__(self) -> None:
-        identity = {"params": self.params, "study": self.study, "version": self.version}
+    def __init__(
+        self, *, study: str, version: int, params: Mapping[str, Any], group: str = "", label: str = ""
+    ) -> None:
         try:
-            text = canonical_json(identity)
-            digest = hashlib.sha256(text.encode()).hexdigest()
+            text = canonical_json(params).encode()
+            identity = b'{"params":%b,"study":%b,"version":%b}' % (
+                text,
+                canonical_json(study).encode(),
+                canonical_json(version).encode(),
+            )
         except (TypeError, ValueError) as error:
             raise ParameterError(
-                f"The params of a unit of study {self.study!r} cannot be written as JSON ({error}). "
+                f"The params of a unit of study {study!r} cannot be written as JSON ({error}). "
                 "Use strings, finite numbers, booleans, None, lists and dicts only."
             ) from error
-        object.__setattr__(self, "params", json.loads(text, object_pairs_hook=_sharing)["params"])
-        object.__setattr__(self, "key", digest[:KEY_LENGTH])
+        key = hashlib.sha256(identity).hexdigest()[:KEY_LENGTH]
+        values = (study, version, sys.intern(group), label, key, text)
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything that decides the rows, as JSON gives it."""
+        params: dict[str, Any] = json.loads(self._params)
+        return params
 
     @property
     def name(self) -> str:
         """The label, or the key where there is none."""
         return self.label or self.key
-
-
-def _sharing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict whose names and texts are held once for all units, which mostly have the same."""
-    return {sys.intern(name): sys.intern(value) if isinstance(value, str) else value for name, value in pairs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
