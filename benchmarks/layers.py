@@ -43,7 +43,7 @@ def text_like_ids(n_tokens: int) -> np.ndarray:
 
 
 def ours_as_the_authors(states: np.ndarray) -> dict[str, np.ndarray]:
-    found = cloud_neighbors(states, k=256, moments=True)
+    found = cloud_neighbors(states, k=LARGEST, ranks=(32, 64, 128, 256), moments=True)
     cosines = np.array([(one.mean, one.std) for one in cloud_cosines(states, found=found)])
     overlaps = cloud_overlaps(found, k_values=range(1, LARGEST + 1))
     return {
