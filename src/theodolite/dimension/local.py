@@ -93,7 +93,15 @@ def neighborhoods_of(graph: NeighborGraph, points: Points, k: int) -> Iterator[t
     size = max(1, _VALUES_PER_BATCH // (k * graph.n_dims))
     for start in range(0, len(graph.indices), size):
         batch = slice(start, start + size)
-        yield batch, values[graph.rows[graph.indices[batch, :k]]].astype(np.float64)
+        rows = graph.rows[graph.indices[batch, :k]]
+        near = values[rows].astype(np.float64)
+        finite = np.isfinite(near).all(axis=2)
+        if not finite.all():
+            raise PointsError(
+                f"The graph has row {int(rows[~finite].min())} among its points, but that row is not finite here. "
+                "Pass the same points that neighbors() was given."
+            )
+        yield batch, near
 
 
 def centered_gram(neighborhood: Floats) -> Floats:

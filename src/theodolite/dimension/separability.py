@@ -76,7 +76,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
         cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -1.0
         close = np.sort(cosines[cosines >= _ALPHAS[0]])
         counts += len(close) - np.searchsorted(close, _ALPHAS, side="left")
-    share = counts / (len(kept) * (len(kept) - 1))
+    share = counts / max(1, len(kept) * (len(kept) - 1))
     usable = np.flatnonzero(share > 0)
     if len(usable) == 0:
         raise PointsError(
