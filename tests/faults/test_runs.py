@@ -106,8 +106,8 @@ def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(toy, progra
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_fifty_of_fifty_kills_are_survived(toy, program, tmp_path, log, undisturbed):
-    for seed in range(5):
+def test_forty_more_kills_are_survived(toy, program, tmp_path, log, undisturbed):
+    for seed in range(1, 5):
         current, landed = kill_at_random(tmp_path / str(seed), program, log, undisturbed, n_kills=10, seed=seed)
         assert landed == 10
         check_completion(current, log, undisturbed, toy)
