@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415 - each measurement imports what it measures
-"""What a run costs beside its work: overhead per unit, memory of the driver, resuming, a table of ten million rows.
+"""What a run costs beside its work: overhead per unit, memory of the driver, resuming, long tables, large graphs.
 
     PYTHONPATH=src python benchmarks/runs.py                       # everything
     PYTHONPATH=src python benchmarks/runs.py --parts units --sizes 1000,10000
@@ -135,6 +135,32 @@ def wide_use(what: str, folder: str, resamples: int) -> dict[str, float]:
     return {"memory": most_memory(), "wall": clock.wall, **found}
 
 
+def graph_run(n_points: int, folder: str) -> dict[str, float]:
+    """Write the table of a neighbors study with drawn neighbors."""
+    import studies_graph
+
+    from theodolite.runs import execute
+    from theodolite.runs.table import FromScan
+
+    config = studies_graph.Config(n_points=n_points)
+    summarise = FromScan(lambda scan: scan.select("value").head(1).collect())
+    execute(studies_graph, config, out=folder, summarise=summarise)
+    return {"neighbors": n_points * config.k}
+
+
+def graph_use(what: str, folder: str) -> dict[str, float]:
+    """Use that table in one way."""
+    from theodolite import load_graph
+    from theodolite.cli.results import write_report
+    from theodolite.runs import open_run
+
+    if what == "load_graph":
+        load_graph(folder)
+    else:
+        write_report(open_run(folder))
+    return {"memory": most_memory()}
+
+
 def workers(n_workers: int, folder: str, limit: int) -> dict[str, float]:
     """Run a real study of layers in processes."""
     from theodolite import studies
@@ -155,7 +181,14 @@ def workers(n_workers: int, folder: str, limit: int) -> dict[str, float]:
     return {"wall": clock.wall, "units": len(list(Path(folder, "units").glob("*.parquet")))}
 
 
-CHILDREN = {"units": units, "wide_run": wide_run, "wide_use": wide_use, "workers": workers}
+CHILDREN = {
+    "units": units,
+    "wide_run": wide_run,
+    "wide_use": wide_use,
+    "graph_run": graph_run,
+    "graph_use": graph_use,
+    "workers": workers,
+}
 
 
 def measured(part: str, **arguments: object) -> dict[str, float]:
@@ -216,6 +249,21 @@ def wide_lines(n_prompts: int, resamples: int, folder: Path) -> list[str]:
     return [*lines, "", note, ""]
 
 
+def graph_lines(sizes: list[int], folder: Path) -> list[str]:
+    uses, held, neighbors = ("load_graph", "figures and report"), [], []
+    for n_points in sizes:
+        out = str(folder / f"graph-{n_points}")
+        neighbors.append(measured("graph_run", n_points=n_points, folder=out)["neighbors"])
+        held.append([measured("graph_use", what=what, folder=out)["memory"] for what in uses])
+        shutil.rmtree(out)
+    head = " | ".join(f"{n_points:,} points, MB" for n_points in sizes)
+    lines = ["## A graph of 64 neighbors", "", f"| what | {head} | bytes for a neighbor more |", "|---|---:|---:|---:|"]
+    for what, small, large in zip(uses, *held, strict=True):
+        more = (large - small) * 2**20 / (neighbors[1] - neighbors[0])
+        lines.append(f"| {what} | {small:,.0f} | {large:,.0f} | {more:.0f} |")
+    return [*lines, "", "Neighbors and distances drawn; largest resident set of each process.", ""]
+
+
 def workers_lines(limit: int, folder: Path) -> list[str]:
     one, two = (measured("workers", n_workers=n, folder=str(folder / f"workers-{n}"), limit=limit) for n in (1, 2))
     return [
@@ -231,9 +279,10 @@ def workers_lines(limit: int, folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--child")
-    parser.add_argument("--parts", default="units,wide,workers")
+    parser.add_argument("--parts", default="units,wide,graph,workers")
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--prompts", type=int, default=5800)
+    parser.add_argument("--points", default="250000,750000", help="of the two graphs")
     parser.add_argument("--resamples", type=int, default=20)
     parser.add_argument("--limit", type=int, default=33)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -249,6 +298,8 @@ def main() -> None:
             lines += units_lines([int(one) for one in options.sizes.split(",")], Path(folder))
         if "wide" in parts:
             lines += wide_lines(options.prompts, options.resamples, Path(folder))
+        if "graph" in parts:
+            lines += graph_lines([int(one) for one in options.points.split(",")], Path(folder))
         if "workers" in parts:
             lines += workers_lines(options.limit, Path(folder))
     cpu = next(x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x)
