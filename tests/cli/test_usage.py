@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from theodolite.cli.examples import EXAMPLES, epilogue
+from theodolite.cli.help_text import PLACES
 from theodolite.cli.lists import spread
 from theodolite.cli.main import app
 
@@ -42,6 +43,14 @@ def test_mistakes_in_options_say_where_the_options_are(theodolite):
 
 def commands():
     return {name for name in app if not name.startswith("-")}
+
+
+def test_help_lists_every_command_in_a_group_and_the_main_job_first(theodolite):
+    lines = theodolite("--help").out.splitlines()
+    titles = ["Measure:", "Look:", "Runs:", "This installation:", "Options:", "Examples:"]
+    assert [line for line in lines if line.endswith(":") and not line.startswith(" ")] == titles
+    assert lines[lines.index("Measure:") + 1].startswith("  survey: ")
+    assert set(PLACES) == commands()
 
 
 def test_every_command_has_one_to_three_examples():

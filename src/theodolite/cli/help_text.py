@@ -16,6 +16,18 @@ EXPORT = Group("Export", sort_key=2)
 TOLERANCE = Group("Tolerance", sort_key=2)
 RUN = Group("Run", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
+FLAGS = Group("Options", sort_key=5)
+_GROUPS = (
+    (
+        Group("Measure", sort_key=1),
+        "survey dimension training rank layers similarity neighbors probe transfer reproduce",
+    ),
+    (Group("Look", sort_key=2), "inspect tokens align"),
+    (Group("Runs", sort_key=3), "run plan status report compare-runs ls"),
+    (Group("This installation", sort_key=4), "doctor cache schema completion"),
+)
+PLACES = {name: (group, place) for group, names in _GROUPS for place, name in enumerate(names.split())}
+"""Where each command stands in the help: in which group, and where in it."""
 _INDENT, _HANGING = "  ", "      "
 _UNSAID = ("False", "()", '""', "", None)
 """Defaults that say nothing: a flag that is not given, a list or a text that is empty."""

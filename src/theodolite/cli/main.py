@@ -12,7 +12,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, Parameter
 
 from theodolite.cli.examples import epilogue
-from theodolite.cli.help_text import HelpText
+from theodolite.cli.help_text import FLAGS, PLACES, HelpText
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
 from theodolite.core.redaction import redacted
@@ -62,9 +62,20 @@ for _name, _where, _help in (
     ("schema", "schema:schema", "Print the JSON Schema of what other programs read."),
     ("doctor", "doctor:doctor", "Check this installation; the output is fit for an issue."),
 ):
-    app.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=epilogue(_name))
+    app.command(
+        f"theodolite.cli.{_where}",
+        name=_name,
+        help=_help,
+        help_epilogue=epilogue(_name),
+        group=PLACES[_name][0],
+        sort_key=PLACES[_name][1],
+    )
 _probe = App(
-    name="probe", help="Tell hostile from benign prompts: fit, evaluate, score.", help_epilogue=epilogue("probe")
+    name="probe",
+    help="Tell hostile from benign prompts: fit, evaluate, score.",
+    help_epilogue=epilogue("probe"),
+    group=PLACES["probe"][0],
+    sort_key=PLACES["probe"][1],
 )
 for _name, _where, _help in (
     ("fit", "probe:fit", "Measure prompts, evaluate probes beside baselines, save the probe."),
@@ -73,14 +84,14 @@ for _name, _where, _help in (
 ):
     _probe.command(f"theodolite.cli.{_where}", name=_name, help=_help, help_epilogue=epilogue(f"probe {_name}"))
 app.command(_probe)
-app.command(
-    "theodolite.cli.cache:cache", name="cache", help="Show what is kept of models on the Hub; `cache clear` removes it."
-)
-app.command(
-    "theodolite.cli.transfer:transfer",
-    name="transfer",
-    help="Carry steering vectors to another model, with controls.",
-)
+for _name, _help in (
+    ("cache", "Show what is kept of models on the Hub; `cache clear` removes it."),
+    ("transfer", "Carry steering vectors to another model, with controls."),
+):
+    _group, _place = PLACES[_name]
+    app.command(f"theodolite.cli.{_name}:{_name}", name=_name, help=_help, group=_group, sort_key=_place)
+for _name in ("--help", "--version"):
+    app[_name].group = FLAGS
 
 
 def main() -> None:

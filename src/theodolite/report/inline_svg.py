@@ -44,7 +44,7 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     Returns
     -------
     Markup
-        Colours are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text. `data-live`
+        Colors are CSS variables (`--series-0` ..., `--quiet`, `--rule`, `currentColor`); text is text. `data-live`
         holds what `theodolite.report.live` found, for the page's script.
     """
     found = live(figure)

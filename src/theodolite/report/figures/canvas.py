@@ -1,6 +1,6 @@
 """What all figures share: sizes, colors, panels and legends.
 
-A figure is drawn from a frame alone, without pyplot and without any setting of the caller's matplotlib. Colours are
+A figure is drawn from a frame alone, without pyplot and without any setting of the caller's matplotlib. Colors are
 those of Okabe and Ito, told apart by color-blind readers; each series has its own marker and dashes as well.
 """
 

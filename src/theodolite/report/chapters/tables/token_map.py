@@ -112,7 +112,7 @@ def _describe(data: pl.DataFrame) -> str:
         "tokens of a table, its row scaled to length 1, in the plane of the first two principal components.",
         f"That plane holds {held} of the variance, so most of what is near is not seen here." if held else "",
         f"Trustworthiness of its neighborhoods: {trusted} (1: every neighbor it shows is one)." if trusted else "",
-        "Colours and shapes: fifths of the table's tokens by local dimension (Levina-Bickel, 20 nearest by cosine; the "
+        "Colors and shapes: fifths of the table's tokens by local dimension (Levina-Bickel, 20 nearest by cosine; the "
         "estimate for one token is uncertain by a quarter of its value).",
         "Axes have no unit that means anything across tables.",
     )
