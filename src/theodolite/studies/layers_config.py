@@ -1,7 +1,7 @@
 """Settings of the layer study, and the ways a prompt is disturbed (light: no torch, no polars)."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from theodolite.core.errors import ParameterError
 
@@ -13,7 +13,6 @@ WORD_REPLACEMENT = "word_replacement"
 
 Positions = Literal["all", "first"]
 Estimator = Literal["gride", "twonn", "mle", "ess", "tle"]
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 Convention = Literal["exact", "dadapy"]
 SpecialTokens = Literal["none", "outside", "inside"]
 DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]

@@ -5,7 +5,6 @@ The rules are listed in `docs/probe.md`. A probe is held against what is fitted 
 
 from collections.abc import Iterator
 from math import hypot
-from typing import Any
 
 import polars as pl
 
@@ -14,6 +13,7 @@ from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.probe_config import TRUSTED_TOKENS
 from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
 from theodolite.studies.probe_features import MODEL, NAMES, TEXT, TRIVIAL, name_of
+from theodolite.studies.rows import Row
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
 REVIEWS = "public reviews of Viswanathan et al. 2025 (arXiv 2501.10573)"
@@ -22,8 +22,6 @@ _CHANCE = 0.5
 _FEWEST_HELD_OUT = 40
 _USEFUL = 0.6
 """An area under the curve that is surely below this in a left-out source refutes the claim."""
-
-Row = dict[str, Any]
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_value
 from theodolite.studies.finding import Finding, Verdict
+from theodolite.studies.rows import Row
 from theodolite.studies.similarity_config import GAUSSIAN, MEASURED, PERMUTED
 
 _LEE = "Lee et al. 2025 (arXiv 2503.21073)"
@@ -22,8 +23,6 @@ _NOTEWORTHY = 0.1
 """A likeness, on a scale from 0 to 1, that must be ruled out before it is denied."""
 _LOW = 0.5
 _FEW = 1000
-
-_Row = dict[str, Any]
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:
@@ -57,13 +56,13 @@ def find(frame: pl.DataFrame) -> list[Finding]:
     return found
 
 
-def score(row: _Row) -> float:
+def score(row: Row) -> float:
     """Return by how many standard errors a number is above its null, those of both together."""
     gap, error = _gap(row)
     return _in_errors(gap, error)
 
 
-def _gap(row: _Row) -> tuple[float, float]:
+def _gap(row: Row) -> tuple[float, float]:
     """Return how far a number is above its null, and the standard error of that."""
     return float(row["value"]) - float(row["null"] or 0.0), hypot(row["stderr"] or 0.0, row["null_stderr"] or 0.0)
 
@@ -72,7 +71,7 @@ def _in_errors(gap: float, error: float) -> float:
     return gap / error if error > 0 else (float("inf") if gap > 0 else float("-inf") if gap < 0 else 0.0)
 
 
-def one_row(rows: pl.DataFrame, measure: str, **columns: Any) -> _Row | None:
+def one_row(rows: pl.DataFrame, measure: str, **columns: Any) -> Row | None:
     """Return the first row of a measure; None where there is none."""
     wanted = {"condition": MEASURED, **columns}
     found = rows.filter(
@@ -253,15 +252,15 @@ def _kinds(rows: pl.DataFrame) -> list[str]:
     return [which for which in ("output", "table", "input") if which in rows["which"]]
 
 
-def _measure_name(row: _Row) -> str:
+def _measure_name(row: Row) -> str:
     return str(row["method"]).partition(" ")[0].replace("_", " ")
 
 
-def _plain(row: _Row | None) -> str:
+def _plain(row: Row | None) -> str:
     return "–" if row is None else format_value(row["value"], row["stderr"])
 
 
-def _beside(row: _Row) -> str:
+def _beside(row: Row) -> str:
     """Write a number beside its null."""
     return (
         f"{_plain(row)} (permuted tokens {format_value(row['null'], row['null_stderr'])}, {score(row):.0f} standard "

@@ -8,20 +8,18 @@ carry.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
 from theodolite.core.number_format import format_value
 from theodolite.studies.finding import Finding, Verdict
+from theodolite.studies.rows import Row
 
 _LEE = "Lee et al. 2025 (arXiv 2503.21073)"
 _CLAIM = "A linear map between embeddings carries the steering vector."
 _LITTLE = 0.1
 """Share of the native effect below which a vector carries nothing."""
 _OVERALL = "Emb2Emb carries steering vectors from one model to the other."
-
-_Row = dict[str, Any]
 
 
 def find(frame: pl.DataFrame) -> list[Finding]:
@@ -96,7 +94,7 @@ def _contrast(subject: str, contrast: str, rows: pl.DataFrame) -> Finding:
     )
 
 
-def _verdict(carried: _Row, retained: _Row, beyond: Sequence[_Row], *, grows: bool) -> Verdict:
+def _verdict(carried: Row, retained: Row, beyond: Sequence[Row], *, grows: bool) -> Verdict:
     """Apply the rule at the head of this file."""
     if beyond and grows and _above(carried["low"]) and all(_above(row["low"]) for row in beyond):
         return "supported"
@@ -127,7 +125,7 @@ def _overall(subject: str, each: Sequence[Finding]) -> Finding:
     )
 
 
-def _rows(frame: pl.DataFrame, measure: str) -> list[_Row]:
+def _rows(frame: pl.DataFrame, measure: str) -> list[Row]:
     return frame.filter(pl.col("measure") == measure).to_dicts()
 
 
@@ -139,7 +137,7 @@ def _under(high: float | None, limit: float) -> bool:
     return high is not None and high < limit
 
 
-def _with_interval(row: _Row) -> str:
+def _with_interval(row: Row) -> str:
     """Write a number with the ends of its interval."""
     ends = [format_value(row[end]) for end in ("low", "high")]
     return f"{format_value(row['value'])} [{ends[0]}, {ends[1]}]"
