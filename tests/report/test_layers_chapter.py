@@ -85,6 +85,19 @@ def test_what_is_below_zero_has_a_true_minus_sign(frame):
     assert [text for text in said if re.search(r"(?<![\w-])-\d", text)] == []
 
 
+def test_prompts_without_a_dimension_are_shown_with_the_others(frame):
+    first, other = frame["model"].unique(maintain_order=True).to_list()
+    without = frame.filter((pl.col("model") == first) | (pl.col("measure") != "dimension"))
+    (prompts, _) = prompt_sections(without)
+    assert prompts.data["model"].unique(maintain_order=True).to_list() == [
+        one.rpartition(":")[2] for one in (first, other)
+    ]
+    assert (prompts.data["highest dimension"] == "–").sum() == 6
+    nothing = frame.filter(~pl.col("measure").is_in(["dimension", "logit_dimension"]))
+    assert prompt_sections(nothing)[0].data["highest dimension"].unique().to_list() == ["–"]
+    assert layer_findings.find(nothing)
+
+
 def test_points_of_a_figure_are_the_data(frame, drawn):
     (figure,) = page_figures([one for one in drawn if one.family.name == "dimension_over_layers"])
     content = live_data(figure.wide)

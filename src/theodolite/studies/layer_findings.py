@@ -256,6 +256,8 @@ def _logits(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
     entropy = structured.filter((pl.col("measure") == "entropy") & (pl.col("method") == "model"))
     loss = structured.filter(pl.col("measure") == "loss").select("prompt_row", pl.col("value").alias("loss"))
     dimensions = headline(structured, scale=scale)
+    if dimensions.is_empty():
+        return
     last = dimensions.filter(pl.col("layer") == dimensions["layer"].max())
     joined = (
         logits.join(entropy.select("prompt_row", pl.col("value").alias("entropy")), on="prompt_row")

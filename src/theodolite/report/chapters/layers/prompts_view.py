@@ -9,7 +9,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_value
 from theodolite.report.chapter import Section, table_section
-from theodolite.report.chapters.layers.rows import finite, main_positions, named, prepared, structured
+from theodolite.report.chapters.layers.rows import finite, main_positions, named, structured
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import Piece, token_pieces
 from theodolite.studies.layer_findings import headline
@@ -81,8 +81,9 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
     list of Section
         All prompts as a table; the shown ones with their tokens.
     """
-    facts = structured(prepared(frame, "loss", "entropy", "n_tokens", "n_types"))
-    dimensions = _dimensions(frame)
+    models = frame.select("model", "revision").unique(maintain_order=True)
+    facts = named(structured(finite(frame, "loss", "entropy", "n_tokens", "n_types")).collect(), among=models)
+    dimensions = named(_dimensions(frame), among=models).sort("name", "prompt_row", "layer")
     found = []
     prompts = facts.select("name", "prompt_row").unique(maintain_order=True)
     first = prompts.head(_MOST_PROMPTS)
@@ -104,7 +105,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
                 fold=f"{of} prompts as written, each with its loss and its highest dimension",
             )
         )
-    shown = _shown(structured(prepared(frame, "surprisal")), dimensions, facts)
+    shown = _shown(named(structured(finite(frame, "surprisal")).collect(), among=models), dimensions, facts)
     if shown:
         content = {"prompts": shown, "classes": _classes()}
         found.append(Section(id="tokens", nav="Tokens", template="prompts.html.j2", content=content))
@@ -114,7 +115,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
 def _dimensions(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the headline dimension of each prompt as written at each layer above the embedding."""
     rows = structured(finite(frame, "dimension")).filter(pl.col("layer") > 0)
-    return named(main_positions(headline(rows)).collect()).sort("name", "prompt_row", "layer")
+    return main_positions(headline(rows)).collect()
 
 
 def _of(prompts: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -67,26 +67,35 @@ def finite(frame: pl.DataFrame, *measures: str) -> pl.LazyFrame:
     return rows.filter(pl.col("value").is_finite() | (pl.col("measure") == "surprisal"))  # none of the first token
 
 
-def named(rows: pl.DataFrame) -> pl.DataFrame:
+def named(rows: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return rows with the types that the study stores, and the short name of each model.
 
     Parameters
     ----------
     rows : polars.DataFrame
         With columns `model` and `revision`.
+    among : polars.DataFrame, optional
+        The same columns of all models that names must tell apart, where these are more: names of frames that are joined
+        must be made among the same models.
 
     Returns
     -------
     polars.DataFrame
         The same rows, with the column `name`.
     """
-    rows = rows.with_columns(cs.categorical().cast(pl.String), cs.signed_integer().cast(pl.Int64))
-    model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
-    rows = rows.with_columns(model.fill_null(pl.col("model")).alias("name"))
-    names = short_names(rows["name"].unique(maintain_order=True).drop_nulls().to_list())
+    rows = _with_references(rows.with_columns(cs.signed_integer().cast(pl.Int64)))
+    known = rows if among is None else _with_references(among)
+    names = short_names(known["name"].unique(maintain_order=True).drop_nulls().to_list())
     in_order = pl.Enum(list(dict.fromkeys(names.values())))  # sorts as the study lists its models
     short = pl.col("name").replace_strict(names, default=None, return_dtype=pl.String)
     return rows.with_columns(short.cast(in_order))
+
+
+def _with_references(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with text as text, and the column `name`: the model, with its revision where that is not main."""
+    rows = rows.with_columns(cs.categorical().cast(pl.String))
+    model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
+    return rows.with_columns(model.fill_null(pl.col("model")).alias("name"))
 
 
 def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
