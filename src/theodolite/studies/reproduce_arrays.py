@@ -151,8 +151,9 @@ def compare_with_print(found: Mapping[str, AuthorsArrays]) -> Iterator[Compariso
 def _from_arrays(number: Published, found: AuthorsArrays) -> Floats | None:
     """Return the number as the arrays give it; None where they do not hold it."""
     arrays = found.arrays
-    dimension = None if number.scale is None else found.dimension(number.scale)
-    logits = None if number.scale is None else found.logit_dimension(number.scale)
+    scale = None if number.quantity.endswith("largest logits") else number.scale  # there it is a number of logits
+    dimension = None if scale is None else found.dimension(scale)
+    logits = None if scale is None else found.logit_dimension(scale)
     value: Floats | None = None
     match number.quantity:
         case "dimension" if dimension is not None:
