@@ -391,7 +391,7 @@ def test_one_kind_of_prompts_is_refused(tmp_path):
     with pytest.raises(FormatError, match="There is no benign prompt among 2: a probe needs both kinds"):
         read_labeled(Config((MODEL,), prompts=(one,)))
     other = str(write(tmp_path / "other.jsonl", ["c"]))
-    with pytest.raises(FormatError, match="Give more texts, or join fewer"):
+    with pytest.raises(FormatError, match="or join fewer; copies and texts under both labels do not count"):
         read_labeled(Config((MODEL,), positive=(one,), negative=(other,), join=2))
 
 

@@ -259,5 +259,6 @@ def _refuse_one_kind(prompts: Sequence[Prompt], config: Config) -> None:
         if not any(prompt.label == label for prompt in prompts):
             raise FormatError(
                 f"There is no {label} prompt among {len(prompts)}: a probe needs both kinds. Give more texts"
-                + (", or join fewer." if config.join > 1 else ".")
+                + (", or join fewer" if config.join > 1 else "")
+                + "; copies and texts under both labels do not count."
             )
