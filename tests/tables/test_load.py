@@ -1,5 +1,6 @@
 """Tables with their tokens, rows left out with their number, revisions, provenance."""
 
+import gc
 import hashlib
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from theodolite import bundled
+from theodolite.core.errors import FormatError
 from theodolite.tables import Reference, describe, load_table
 
 N_ROWS = 12
@@ -203,6 +205,17 @@ def test_real_tokenizers(name: str, size: int, shared_data: Path, model: Path) -
     (model / "token_counts.npy").unlink()
     table = load_table(model)
     assert table.n_vocabulary == size
+
+
+@pytest.mark.parametrize("kind", ["whole", "damaged"])
+def test_counts_that_are_a_zip_are_refused_and_closed(model: Path, kind: str) -> None:
+    """numpy takes a zip for an archive of arrays; one that is damaged stays open until it is collected."""
+    np.savez(model / "counts.npz", a=np.ones(3))
+    content = (model / "counts.npz").read_bytes()
+    (model / "token_counts.npy").write_bytes(content if kind == "whole" else content[: len(content) // 2])
+    with pytest.raises(FormatError, match=r"token_counts\.npy is damaged: "):
+        load_table(f"{model}#input")
+    gc.collect()  # a file that was left open is a warning now, and warnings are errors
 
 
 def test_minilm() -> None:

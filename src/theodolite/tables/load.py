@@ -260,7 +260,7 @@ def _read_counts(source: Source, n_rows: int) -> npt.NDArray[np.int64] | None:
         return None
     path = folder / COUNTS
     try:
-        stored = np.load(path, allow_pickle=False, mmap_mode="r")
+        stored = np.lib.format.open_memmap(path, mode="r")  # np.load takes zips too, and leaves a damaged one open
     except Exception as error:  # a damaged header makes numpy's parser fail in every way there is
         reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
         raise FormatError(f"{path} is damaged: {reason}. Remove it, or save the counts again.") from error
