@@ -143,6 +143,7 @@ def test_rows_by_index_file(tmp_path):
         ("rows.json", b"[[1]]", r"an array of shape \(1, 1\)"),
         ("rows.json", b"{", "holds no row numbers"),
         ("rows.npy", b"\x93NUMPY", "holds no row numbers"),
+        ("rows.npy", b"PK\x03\x04 a zip that is none", "holds no row numbers"),
     ],
 )
 def test_bad_index_files(name, stored, message, tmp_path):

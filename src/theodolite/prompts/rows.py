@@ -58,7 +58,8 @@ def read_rows(path: str | Path) -> npt.NDArray[np.int64]:
         )
     try:
         if file.suffix == ".npy":
-            found = np.load(file, allow_pickle=False)
+            with file.open("rb") as opened:
+                found = np.lib.format.read_array(opened, allow_pickle=False)
         elif file.suffix == ".json":
             found = np.array(json.loads(file.read_text(encoding="utf-8")))
         else:
