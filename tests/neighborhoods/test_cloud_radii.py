@@ -88,6 +88,22 @@ def test_duplicates_are_collapsed_and_ragged_clouds_padded():
         agree(found, number, neighbors(cloud, k=60))
 
 
+def test_a_cloud_beyond_the_range_of_float32_widens_what_was_found_before_it(monkeypatch):
+    """Memory that was never written to may hold anything, such as NaN that signal when they are converted."""
+    signaling = np.array([0x7FA00000], dtype=np.uint32).view(np.float32)
+
+    def empty(shape, dtype=float, **_):
+        return np.broadcast_to(signaling, shape).copy() if dtype == np.float32 else np.ones(shape, dtype=dtype)
+
+    monkeypatch.setattr("theodolite.neighborhoods.clouds.np.empty", empty)
+    usual, huge = states(60, 20), HARD["range of float64"]
+    found = cloud_neighbors([usual, huge, usual], k=5, ranks=[6, 12, 40])
+    monkeypatch.undo()
+    assert found.distances.dtype == found.radii.dtype == np.float64
+    for number, cloud in enumerate((usual, huge, usual)):
+        agree(found, number, neighbors(cloud, k=40))
+
+
 @pytest.mark.parametrize("n_points", [2, 3, 17, 255, 257, 300, 513, 1100, 2100])
 def test_numbers_of_points_around_the_strips(n_points):
     points = states(n_points, 20)

@@ -291,6 +291,13 @@ def _check_enough(clean: CleanPoints, k: int, ranks: tuple[int, ...]) -> None:
         )
 
 
+def _widened(table: npt.NDArray[np.floating[Any]], n_written: int) -> npt.NDArray[np.float64]:
+    """Return a table in float64; what was never written to is no number to convert."""
+    wide = np.empty(table.shape)
+    wide[:n_written] = table[:n_written]
+    return wide
+
+
 class _Store:
     """The arrays of all clouds, filled one cloud after the other."""
 
@@ -324,7 +331,7 @@ class _Store:
         self.indices[number, :n_points] = answer.indices
         positive = np.concatenate([some[some > 0] for some in (answer.distances, answer.radii)])
         if len(positive) and not _NARROWEST <= positive.min() <= positive.max() <= _WIDEST:
-            self.distances, self.radii = self.distances.astype(np.float64), self.radii.astype(np.float64)
+            self.distances, self.radii = _widened(self.distances, number), _widened(self.radii, number)
         self.distances[number, :n_points] = answer.distances
         self.radii[number, :n_points] = answer.radii
 
