@@ -24,8 +24,8 @@ from theodolite.dimension import cloud_gride
 from theodolite.models import LanguageModel, hidden_states, logit_cloud, logit_root, token_losses
 from theodolite.neighborhoods import cloud_neighbors
 from theodolite.similarity import cloud_cosines, cloud_overlaps
-from theodolite.studies.layer_geometry import measure_layers, measure_logits
-from theodolite.studies.layers_config import Config
+from theodolite.studies.layers.config import Config
+from theodolite.studies.layers.geometry import measure_layers, measure_logits
 from theodolite.studies.rows import RowMaker
 
 RESULTS = Path(__file__).parent / "results" / "layers.md"

@@ -97,7 +97,7 @@ def wide_run(n_prompts: int, folder: str) -> dict[str, float]:
     import studies_wide
 
     from theodolite.runs import execute
-    from theodolite.runs.table import FromScan
+    from theodolite.runs.folder.table import FromScan
 
     summarise = FromScan(lambda scan: scan.head(1).collect())
     run = execute(studies_wide, studies_wide.Config(n_prompts=n_prompts), out=folder, summarise=summarise)
@@ -113,7 +113,9 @@ def wide_use(what: str, folder: str, resamples: int) -> dict[str, float]:
     import polars as pl
 
     from theodolite.runs import open_run
-    from theodolite.studies import layer_summary, layers, reported
+    from theodolite.studies import reported
+    from theodolite.studies.layers import study as layers
+    from theodolite.studies.layers import summary as layer_summary
 
     layer_summary._N_BOOTSTRAP = resamples
     run, found = open_run(folder), {}
@@ -140,7 +142,7 @@ def graph_run(n_points: int, folder: str) -> dict[str, float]:
     import studies_graph
 
     from theodolite.runs import execute
-    from theodolite.runs.table import FromScan
+    from theodolite.runs.folder.table import FromScan
 
     config = studies_graph.Config(n_points=n_points)
     summarise = FromScan(lambda scan: scan.select("value").head(1).collect())

@@ -8,7 +8,7 @@ import polars as pl
 from theodolite.core.seeds import generator_from
 from theodolite.runs import Unit, UnitResult
 from theodolite.runs.rows import schema_of
-from theodolite.studies import neighbors
+from theodolite.studies.neighbors import study as neighbors
 
 NAME = "neighbors"
 VERSION = neighbors.VERSION

@@ -8,7 +8,7 @@ import polars as pl
 from theodolite.core.seeds import generator_from
 from theodolite.runs import Unit, UnitResult
 from theodolite.runs.rows import schema_of
-from theodolite.studies import layers
+from theodolite.studies.layers import study as layers
 
 NAME = "layers"
 VERSION = layers.VERSION

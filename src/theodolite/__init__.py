@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from theodolite.neighborhoods import NeighborGraph, hubness, neighbors, save_graph
     from theodolite.runs import open_run
     from theodolite.studies import run
-    from theodolite.studies.neighbor_graphs import load_graph
+    from theodolite.studies.neighbors.graphs import load_graph
     from theodolite.tables import Table, align, load_table
 
 __version__ = _version("theodolite")
@@ -33,7 +33,7 @@ _HOME = {
     "TheodoliteError": "theodolite.core.errors",
     "align": "theodolite.tables",
     "hubness": "theodolite.neighborhoods",
-    "load_graph": "theodolite.studies.neighbor_graphs",
+    "load_graph": "theodolite.studies.neighbors.graphs",
     "load_model": "theodolite.models",
     "load_table": "theodolite.tables",
     "neighbors": "theodolite.neighborhoods",

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page
 
 from theodolite import report
-from theodolite.studies import layer_findings, layer_summary
+from theodolite.studies.layers import findings as layer_findings
+from theodolite.studies.layers import summary as layer_summary
 
 
 @dataclass

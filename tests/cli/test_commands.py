@@ -213,7 +213,7 @@ def test_doctor_is_healthy_and_names_no_path(theodolite, tmp_path):
 INTERRUPTED = """
 import os, signal, sys
 from theodolite.cli.main import main
-from theodolite.studies import dimension
+from theodolite.studies.dimension import study as dimension
 
 begun, measure = [], dimension.run
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -65,7 +65,8 @@ def test_a_run_of_which_nothing_succeeds_names_the_first_failure_and_can_be_show
     )
     done = theodolite("run", "study.yaml", "--out", "run")
     assert done.code == 1
-    assert "error: ValueError: its numbers are broken (No unit of run could be done: 1 failed, listed in its failures.jsonl.)" in done.err
+    said = "its numbers are broken (No unit of run could be done: 1 failed, listed in its failures.jsonl.)"
+    assert f"error: ValueError: {said}" in done.err
     assert len(failures(tmp_path)) == 1
     shown = theodolite("report", "run")
     assert (shown.code, shown.err) == (0, "")

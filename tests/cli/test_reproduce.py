@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from theodolite.studies.reproduce_claims import CLAIMS
+from theodolite.studies.reproduce.claims import CLAIMS
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def test_a_run_that_stops_at_a_failure_says_so_and_exits_with_3(theodolite, tabl
     def fail(unit):
         raise MemoryError("no memory for this unit")
 
-    monkeypatch.setattr("theodolite.studies.dimension.run", fail)
+    monkeypatch.setattr("theodolite.studies.dimension.study.run", fail)
     done = theodolite("dimension", table_file, "--out", tmp_path / "run", "--on-error", "stop")
     assert done.code == 3
     assert "no memory for this unit" in done.err

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from theodolite.runs import Manifest
-from theodolite.runs.manifest import Session
+from theodolite.runs.folder.manifest import Session
 
 
 @pytest.mark.parametrize("name", ["output", "manifest"])

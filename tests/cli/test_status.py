@@ -11,8 +11,9 @@ import pytest
 
 from theodolite.cli.amounts import duration, parse_duration
 from theodolite.core.errors import ParameterError
-from theodolite.runs import execute, working
-from theodolite.runs.lock import locked
+from theodolite.runs import execute
+from theodolite.runs.folder import working
+from theodolite.runs.folder.lock import locked
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theodolite.core.errors import NotFoundError, ParameterError
-from theodolite.studies.similarity_tokens import TokenIndex, candidates, find_rows
+from theodolite.studies.similarity.tokens import TokenIndex, candidates, find_rows
 from theodolite.tables import load_table
 
 

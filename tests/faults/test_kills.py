@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from theodolite.runs import execute, open_run, status
-from theodolite.runs.processes import ProcessRunner
+from theodolite.runs.workers.processes import ProcessRunner
 
 N_UNITS = 60
 pytestmark = pytest.mark.skipif(not list(Path("/proc/self/task").glob("*/children")), reason="finds workers in /proc")
@@ -85,7 +85,7 @@ def kill_workers_and_drivers(folder, program, whole, *, kills, seed, n_drivers):
 def a_worker_of(child, draw):
     """Wait until a driver has workers and return one; None where it ended."""
     while child.poll() is None:
-        workers = [pid for pid in children_of(child.pid) if b"theodolite.runs.worker" in command_of(pid)]
+        workers = [pid for pid in children_of(child.pid) if b"theodolite.runs.workers.worker" in command_of(pid)]
         if workers:
             return draw.choice(workers)
         time.sleep(0.005)

@@ -27,8 +27,8 @@ from theodolite.runs import (
     read_study_file,
     status,
 )
+from theodolite.runs.folder.store import Store, failure_record
 from theodolite.runs.runner import Failure
-from theodolite.runs.store import Store, failure_record
 from theodolite.studies import resolve
 
 HERE = Path(theodolite.__file__).parent

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from theodolite import report
-from theodolite.studies import layer_findings, layer_summary
+from theodolite.studies.layers import findings as layer_findings
+from theodolite.studies.layers import summary as layer_summary
 
 
 def load(file):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies.layers_columns import COLUMNS
+from theodolite.studies.layers.columns import COLUMNS
 
 MODELS = ("bundled:pocket-64", "bundled:pocket-128")
 N_LAYERS = 6

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from theodolite.studies.dimension.columns import COLUMNS
+from theodolite.studies.dimension.summary import summarize
 from theodolite.studies.finding import Finding
-from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_summary import summarize
 
 HOSTILE_TOKENS = [
     "<script>document.title='pwned'</script>",

@@ -16,7 +16,8 @@ from theodolite.report.chapters.layers.prompts_view import prompt_sections
 from theodolite.report.chapters.layers.tables import tables
 from theodolite.report.drawings import drawings
 from theodolite.report.page_figures import page_figures
-from theodolite.studies import layer_findings, layer_summary
+from theodolite.studies.layers import findings as layer_findings
+from theodolite.studies.layers import summary as layer_summary
 
 CHAPTER = chapter_of("layers")
 

@@ -5,8 +5,9 @@ import pytest
 
 from theodolite.report.chapters.layers import CHAPTER, prompts_view
 from theodolite.report.chapters.layers.prompts_view import prompt_sections
-from theodolite.studies import layer_summary, layers
-from theodolite.studies.layer_summary import profiles, read
+from theodolite.studies.layers import study as layers
+from theodolite.studies.layers import summary as layer_summary
+from theodolite.studies.layers.summary import profiles, read
 from theodolite.studies.reported import summary_of
 
 

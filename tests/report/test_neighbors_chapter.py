@@ -13,9 +13,9 @@ from theodolite.report.chapters.neighbors.scales import scales_data
 from theodolite.report.figure_files import figure_bytes
 from theodolite.runs import Column
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import neighbors
-from theodolite.studies.neighbor_graphs import graph_of_table
-from theodolite.studies.neighbors_columns import COLUMNS
+from theodolite.studies.neighbors import study as neighbors
+from theodolite.studies.neighbors.columns import COLUMNS
+from theodolite.studies.neighbors.graphs import graph_of_table
 
 CHAPTER = chapter_of("neighbors")
 FAMILIES = {family.name: family for family in CHAPTER.families}

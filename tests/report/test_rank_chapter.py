@@ -10,9 +10,10 @@ import pytest
 from theodolite.report.chapters import chapter_of
 from theodolite.report.chapters.rank.figures import loss_increase_against_rank, perplexity_against_rank, rank_data
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import rank_findings, rank_summary
-from theodolite.studies.rank_columns import COLUMNS
-from theodolite.studies.rank_curves import RankCurve, read_models
+from theodolite.studies.rank import findings as rank_findings
+from theodolite.studies.rank import summary as rank_summary
+from theodolite.studies.rank.columns import COLUMNS
+from theodolite.studies.rank.curves import RankCurve, read_models
 
 RANKS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 N_WINDOWS, N_SEEDS, N_TOKENS, N_DIMS = 12, 2, 1000, 64

@@ -12,8 +12,9 @@ from theodolite.report.chapters.similarity.curves import coherence_data, layer_d
 from theodolite.report.chapters.similarity.local_figures import dimension_data, weights_data
 from theodolite.report.chapters.similarity.matrices import matrix_data
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import similarity_findings, similarity_summary
-from theodolite.studies.similarity_columns import COLUMNS
+from theodolite.studies.similarity import findings as similarity_findings
+from theodolite.studies.similarity import summary as similarity_summary
+from theodolite.studies.similarity.columns import COLUMNS
 
 HOSTILE = "<script>alert(1)</script>"
 MODELS = ("bundled:one", "bundled:two", f"/tmp/{HOSTILE}/three$x$")

@@ -8,9 +8,9 @@ from theodolite.report import figures
 from theodolite.report.chapters.tables.headline import MARK, headline_table
 from theodolite.report.chapters.tables.opening import opening_sentences
 from theodolite.report.chapters.tables.row_sections import table_sections
-from theodolite.studies import table_findings
+from theodolite.studies.dimension import findings as table_findings
+from theodolite.studies.dimension.size_trends import size_trends
 from theodolite.studies.finding import Finding
-from theodolite.studies.size_trends import size_trends
 
 
 def hub_finding(suffix, subject="bundled:pocket-64 input", verdict="supported"):

@@ -9,7 +9,7 @@ from theodolite.report.chapters import chapter_of
 from theodolite.report.chapters.training.companions import companions_data, companions_over_training
 from theodolite.report.chapters.training.estimators import estimators_over_training
 from theodolite.report.figure_files import figure_bytes
-from theodolite.studies import training
+from theodolite.studies.training import study as training
 
 CHAPTER = chapter_of("training")
 FAMILIES = {family.name: family for family in CHAPTER.families}

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from theodolite.report.chapters import chapter_of
-from theodolite.studies import transfer
-from theodolite.studies.transfer_columns import COLUMNS
+from theodolite.studies.transfer import study as transfer
+from theodolite.studies.transfer.columns import COLUMNS
 
 BLANK = dict.fromkeys(COLUMNS)
 PLACE = {"source": "bundled:pocket-256", "target": "bundled:pocket-128", "space": "output"}

@@ -8,10 +8,10 @@ import pytest
 
 from theodolite.core.errors import FormatError, RunError
 from theodolite.runs import execute
-from theodolite.runs import table as table_module
-from theodolite.runs.checked import NAME, Checked, read_checked, write_checked
-from theodolite.runs.sealed import sealed_bytes
-from theodolite.runs.store import Store
+from theodolite.runs.folder import table as table_module
+from theodolite.runs.folder.checked import NAME, Checked, read_checked, write_checked
+from theodolite.runs.folder.sealed import sealed_bytes
+from theodolite.runs.folder.store import Store
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_unit_that_stays_damaged_is_an_error(toy, tmp_path, monkeypatch):
 
 
 def test_many_units_are_spread_over_folders(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("theodolite.runs.store._MANY", 10)
+    monkeypatch.setattr("theodolite.runs.folder.store._MANY", 10)
     few = execute(toy, toy.Config(n_units=10), out=tmp_path / "few")
     many = execute(toy, toy.Config(n_units=11), out=tmp_path / "many")
     keys = [unit.key for unit in toy.plan(toy.Config(n_units=11))]
@@ -151,7 +151,7 @@ def test_folders_that_cannot_be_made_are_an_error(tmp_path):
 
 def test_a_run_keeps_the_folders_it_was_begun_with(toy, tmp_path, monkeypatch):
     run = execute(toy, toy.Config(), out=tmp_path)
-    monkeypatch.setattr("theodolite.runs.store._MANY", 0)
+    monkeypatch.setattr("theodolite.runs.folder.store._MANY", 0)
     assert execute(toy, toy.Config(), out=tmp_path).manifest["units"]["kept"] == 4
     assert all(one.is_file() for one in run.store.units_path.iterdir())
 
@@ -163,7 +163,7 @@ def test_quick_units_do_not_wait_for_the_disk_and_slow_ones_do(toy, tmp_path, mo
     quick = len(waits)
     execute(toy, toy.Config(n_units=5), out=tmp_path / "five")
     assert len(waits) == 2 * quick
-    monkeypatch.setattr("theodolite.runs.unit_file._QUICK", 0.0)
+    monkeypatch.setattr("theodolite.runs.folder.unit_file._QUICK", 0.0)
     execute(toy, toy.Config(n_units=5), out=tmp_path / "slow")
     assert len(waits) == 3 * quick + 5
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theodolite.core.errors import ParameterError, RunError
-from theodolite.runs import Column, compare_runs, execute, open_run, table_comparison
+from theodolite.runs import Column, compare_runs, execute, open_run
 from theodolite.runs.columns import is_key_column
-from theodolite.runs.table_comparison import compare_tables
+from theodolite.runs.reading import table_comparison
+from theodolite.runs.reading.table_comparison import compare_tables
 from theodolite.studies import STUDIES, resolve
 
 ROWS = [

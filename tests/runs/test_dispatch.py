@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theodolite.runs import Outcome, Unit
-from theodolite.runs.dispatch import Board
+from theodolite.runs.workers.dispatch import Board
 
 
 def units_of(groups):

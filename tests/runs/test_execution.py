@@ -9,8 +9,8 @@ import pytest
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import Column, Outcome, UnitResult, config_from_mapping, execute, open_run, read_study_file
+from theodolite.runs.folder.store import Store
 from theodolite.runs.rows import schema_of
-from theodolite.runs.store import Store
 from theodolite.runs.work import Work
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from theodolite.core.errors import FormatError
 from theodolite.runs import Unit, execute, open_run
-from theodolite.runs.forecast import PilotOverError, PilotRunner, forecast, representative
-from theodolite.runs.store import Store
+from theodolite.runs.folder.store import Store
+from theodolite.runs.reading.forecast import PilotOverError, PilotRunner, forecast, representative
 
 
 def units(n_groups=3, size=4):
@@ -46,7 +46,7 @@ def timed(monkeypatch):
             def __init__(self, unit):
                 self.seconds = seconds(unit)
 
-        monkeypatch.setattr("theodolite.runs.forecast.read_unit_record", lambda path: Said(keys[path.stem]))
+        monkeypatch.setattr("theodolite.runs.reading.forecast.read_unit_record", lambda path: Said(keys[path.stem]))
         monkeypatch.setattr(Store, "unit_files", lambda _: dict.fromkeys(unit.key for unit in done))
 
     return set_to
@@ -104,7 +104,7 @@ def test_damaged_units_are_not_timed(toy, tmp_path, monkeypatch):
     def refuse(path):
         raise FormatError("damaged")
 
-    monkeypatch.setattr("theodolite.runs.forecast.read_unit_record", refuse)
+    monkeypatch.setattr("theodolite.runs.reading.forecast.read_unit_record", refuse)
     more = toy.plan(toy.Config(n_units=8))
     assert forecast(more, run.store).seconds is None
 
@@ -132,7 +132,9 @@ def test_a_pilot_with_enough_units_for_all_ends_the_run(toy, tmp_path):
 
 def test_a_pilot_of_some_seconds_begins_no_unit_after_them(toy, tmp_path, log, monkeypatch):
     clock = iter(range(100))
-    monkeypatch.setattr("theodolite.runs.forecast.time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    monkeypatch.setattr(
+        "theodolite.runs.reading.forecast.time", SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    )
     with pytest.raises(PilotOverError):
         execute(toy, toy.Config(n_units=40), out=tmp_path / "run", runner=PilotRunner(40, seconds=2.5))
     assert len(log.read_text().split()) == 3

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 from theodolite.runs import UnitResult, execute
+from theodolite.runs.folder.unit_file import read_unit_record
 from theodolite.runs.rows import frame_from_rows
-from theodolite.runs.unit_file import read_unit_record
 
 
 def other(toy, run):

@@ -13,10 +13,11 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from theodolite.core.errors import NotFoundError, RunError
-from theodolite.runs import execute, lease, list_runs, open_run, status
-from theodolite.runs.comparison import compare_runs
-from theodolite.runs.lease import is_leased, leased, machine
-from theodolite.runs.location import UrlPath, local_copy, locate
+from theodolite.runs import execute, list_runs, open_run, status
+from theodolite.runs.folder import lease
+from theodolite.runs.folder.lease import is_leased, leased, machine
+from theodolite.runs.folder.location import UrlPath, local_copy, locate
+from theodolite.runs.reading.comparison import compare_runs
 
 
 class SlowlyWritten(LocalFileSystem):

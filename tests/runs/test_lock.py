@@ -5,9 +5,9 @@ import os
 import pytest
 
 from theodolite.core.errors import RunError
-from theodolite.runs import lock
-from theodolite.runs.lock import is_locked, locked
-from theodolite.runs.shard import Shard
+from theodolite.runs.folder import lock
+from theodolite.runs.folder.lock import is_locked, locked
+from theodolite.runs.shards.shard import Shard
 
 
 def test_a_folder_has_one_driver(tmp_path):

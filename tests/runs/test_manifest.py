@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from theodolite.core.errors import RunError
 from theodolite.runs import execute
-from theodolite.runs.manifest import Manifest, config_hash, differences, distinct, manifest_bytes, parse_manifest
+from theodolite.runs.folder.manifest import Manifest, config_hash, differences, distinct, manifest_bytes, parse_manifest
 
 SETTINGS = st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers(0, 2) | st.sampled_from(["x", "y"]))
 

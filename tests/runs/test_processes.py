@@ -10,8 +10,12 @@ import pytest
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import Outcome, execute, open_run
-from theodolite.runs import processes as processes_module
-from theodolite.runs.processes import (
+from theodolite.runs.folder.store import Store
+from theodolite.runs.runners import make_runner
+from theodolite.runs.study import load_study
+from theodolite.runs.work import Work
+from theodolite.runs.workers import processes as processes_module
+from theodolite.runs.workers.processes import (
     ProcessRunner,
     _Worker,
     default_workers,
@@ -19,11 +23,7 @@ from theodolite.runs.processes import (
     visible_gpus,
     worker_environment,
 )
-from theodolite.runs.recipe import address_of, parcel_of, recipe_of
-from theodolite.runs.runners import make_runner
-from theodolite.runs.store import Store
-from theodolite.runs.study import load_study
-from theodolite.runs.work import Work
+from theodolite.runs.workers.recipe import address_of, parcel_of, recipe_of
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import pytest
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import execute
-from theodolite.runs.dispatch import Board
-from theodolite.runs.ray_actors import Actor, _Troupe
-from theodolite.runs.recipe import parcel_of, recipe_of
+from theodolite.runs.folder.store import Store
 from theodolite.runs.runners import make_runner
-from theodolite.runs.store import Store
 from theodolite.runs.study import load_study
 from theodolite.runs.work import Work
+from theodolite.runs.workers.dispatch import Board
+from theodolite.runs.workers.ray_actors import Actor, _Troupe
+from theodolite.runs.workers.recipe import parcel_of, recipe_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from theodolite.core.errors import RunError
 from theodolite.runs import Column
+from theodolite.runs.folder.unit_file import UnitRecord, read_unit_file, write_unit_file
 from theodolite.runs.rows import frame_from_rows, schema_of
-from theodolite.runs.unit_file import UnitRecord, read_unit_file, write_unit_file
 
 COLUMNS = {
     "text": Column(dtype="str", meaning="any text"),

@@ -6,8 +6,8 @@ import pytest
 
 from theodolite.core.errors import NotFoundError, RunError
 from theodolite.runs import execute, list_runs, open_run, status
-from theodolite.runs.lock import locked
-from theodolite.runs.store import FailureRecord, Store
+from theodolite.runs.folder.lock import locked
+from theodolite.runs.folder.store import FailureRecord, Store
 
 FAILURE = FailureRecord(
     key="0" * 20, label="unit", exception="ValueError", message="\udc80", traceback="", attempts=1, time="now"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.runs import Unit, execute, open_run, status
-from theodolite.runs.lock import is_locked, locked, shards_at_work
-from theodolite.runs.shard import Shard
-from theodolite.runs.store import Store
+from theodolite.runs.folder.lock import is_locked, locked, shards_at_work
+from theodolite.runs.folder.store import Store
+from theodolite.runs.shards.shard import Shard
 
 
 def units_of(groups):

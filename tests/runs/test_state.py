@@ -9,10 +9,11 @@ import time
 import pytest
 
 from theodolite.core.errors import RunError
-from theodolite.runs import Run, Unit, execute, status, working
-from theodolite.runs.lock import locked
-from theodolite.runs.pace import recent_rate
-from theodolite.runs.working import host_mark, marked, running_units
+from theodolite.runs import Run, Unit, execute, status
+from theodolite.runs.folder import working
+from theodolite.runs.folder.lock import locked
+from theodolite.runs.folder.working import host_mark, marked, running_units
+from theodolite.runs.reading.pace import recent_rate
 
 UNIT = Unit(study="toy", version=1, params={}, label="unit 0")
 
@@ -83,8 +84,8 @@ def half_done(toy, tmp_path):
 
 
 def test_status_opens_no_unit(half_done, monkeypatch):
-    monkeypatch.setattr("theodolite.runs.state.read_unit_record", never)
-    monkeypatch.setattr("theodolite.runs.unit_file.read_sealed", never)
+    monkeypatch.setattr("theodolite.runs.reading.state.read_unit_record", never)
+    monkeypatch.setattr("theodolite.runs.folder.unit_file.read_sealed", never)
     with locked(half_done.path):
         before = time.time()
         told = status(half_done)
@@ -140,7 +141,7 @@ STAYS = """
 import sys
 from pathlib import Path
 from theodolite.runs import Unit
-from theodolite.runs.working import marked
+from theodolite.runs.folder.working import marked
 
 with marked(Path(sys.argv[1]), Unit(study="toy", version=1, params={}, label="unit 0")):
     print("ready", flush=True)

@@ -11,8 +11,8 @@ import pytest
 
 from theodolite.core.errors import FormatError, RunError
 from theodolite.runs import Column
-from theodolite.runs.summary_file import summary_csv
-from theodolite.runs.table import default_summary, write_table
+from theodolite.runs.folder.summary_file import summary_csv
+from theodolite.runs.folder.table import default_summary, write_table
 
 COLUMNS = {
     "value": Column(dtype="float", meaning="a number"),
@@ -46,7 +46,7 @@ def test_a_table_does_not_depend_on_the_number_of_cores(tmp_path):
     write_table(tmp_path / "here", cut(rows(0, 300_000), 1000), COLUMNS)
     source = (
         "import sys, polars as pl; from pathlib import Path; from theodolite.runs import Column\n"
-        "from theodolite.runs.table import write_table\n"
+        "from theodolite.runs.folder.table import write_table\n"
         "frame = pl.read_parquet(sys.argv[1]); assert pl.thread_pool_size() == 5\n"
         "write_table(Path(sys.argv[2]), [frame], {'value': Column(dtype='float', meaning=''), "
         "'token': Column(dtype='str', meaning='')})"
@@ -80,7 +80,7 @@ def test_a_disk_that_fills_up_while_the_table_is_written_leaves_the_old_one(tmp_
     path.write_bytes(b"old")
     source = (
         "import resource, signal, sys; from pathlib import Path; import polars as pl\n"
-        "from theodolite.runs import Column; from theodolite.runs.table import write_table\n"
+        "from theodolite.runs import Column; from theodolite.runs.folder.table import write_table\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "frame = pl.DataFrame({'value': [one / 7 for one in range(300_000)]})\n"
         "write_table(Path(sys.argv[1]), [frame], {'value': Column(dtype='float', meaning='')})"
@@ -95,7 +95,7 @@ def test_a_disk_that_fills_up_while_the_table_is_written_leaves_the_old_one(tmp_
 def test_a_table_is_written_in_a_fraction_of_its_memory(tmp_path):
     source = (
         "import resource, sys; from pathlib import Path; import polars as pl\n"
-        "from theodolite.runs import Column; from theodolite.runs.table import write_table\n"
+        "from theodolite.runs import Column; from theodolite.runs.folder.table import write_table\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "frames = (pl.select(pl.int_range(n * 10**5, (n + 1) * 10**5).cast(pl.Float64).sqrt().alias('value'))"
         " for n in range(int(sys.argv[2])))\n"

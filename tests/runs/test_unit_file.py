@@ -8,9 +8,9 @@ import pytest
 
 from theodolite.core.errors import FormatError, RunError
 from theodolite.runs import Column
-from theodolite.runs.atomic import cannot_write, remove_leftovers, write_atomically
+from theodolite.runs.folder.atomic import cannot_write, remove_leftovers, write_atomically
+from theodolite.runs.folder.unit_file import UnitRecord, read_unit_file, read_unit_record, write_unit_file
 from theodolite.runs.rows import frame_from_rows
-from theodolite.runs.unit_file import UnitRecord, read_unit_file, read_unit_record, write_unit_file
 
 COLUMNS = {"token": Column(dtype="str", meaning="a token"), "value": Column(dtype="float", meaning="a number")}
 LOOKALIKE = '{"sha256" : "' + "0" * 64 + '"'
@@ -75,7 +75,7 @@ def test_a_missing_unit_file_is_said_to_be_missing(tmp_path):
 def test_a_record_of_another_version_is_refused(tmp_path):
     path = tmp_path / "unit.parquet"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("theodolite.runs.unit_file.asdict", lambda _: {"key": "x", "unheard_of": 1})
+        patch.setattr("theodolite.runs.folder.unit_file.asdict", lambda _: {"key": "x", "unheard_of": 1})
         write_unit_file(path, frame_from_rows([], COLUMNS), RECORD)
     with pytest.raises(FormatError, match="written by another version of theodolite"):
         read_unit_record(path)

@@ -16,7 +16,7 @@ from pathlib import Path
 from theodolite.core.errors import GeometryWarning
 from theodolite.core.seeds import generator_from
 from theodolite.runs import Column, Unit, UnitResult, execute
-from theodolite.runs.processes import ProcessRunner
+from theodolite.runs.workers.processes import ProcessRunner
 
 NAME = "toy"
 VERSION = 1

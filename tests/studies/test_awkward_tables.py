@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 
 from theodolite import studies
 from theodolite.core.errors import ParameterError
-from theodolite.studies import dimension
-from theodolite.studies.table_config import Config
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.dimension.config import Config
 
 
 def headline(run):

@@ -10,8 +10,8 @@ from theodolite import studies
 from theodolite.core.errors import NotFoundError, ParameterError, PointsError, RunWarning
 from theodolite.dimension import gride, mle, twonn
 from theodolite.neighborhoods import neighbors
-from theodolite.studies import dimension
-from theodolite.studies.table_config import Config
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.dimension.config import Config
 
 
 def measure(path, **settings):

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from theodolite.studies.layer_findings import find, headline
-from theodolite.studies.layer_summary import correlations, profiles, summary_frame
-from theodolite.studies.layers_columns import COLUMNS
+from theodolite.studies.layers.columns import COLUMNS
+from theodolite.studies.layers.findings import find, headline
+from theodolite.studies.layers.summary import correlations, profiles, summary_frame
 
 N_PROMPTS = 30
 GENERATOR = np.random.Generator(np.random.PCG64(5))

@@ -12,9 +12,9 @@ from theodolite.core.errors import ParameterError, TheodoliteError
 from theodolite.dimension import constant_density_neighbors, gride, mle, twonn, twonn_linearity
 from theodolite.models import evaluate_loss, hidden_states, load_model
 from theodolite.neighborhoods import neighbors
-from theodolite.studies import layers
-from theodolite.studies.layer_controls import controls_of
-from theodolite.studies.layers_config import Config
+from theodolite.studies.layers import study as layers
+from theodolite.studies.layers.config import Config
+from theodolite.studies.layers.controls import controls_of
 from theodolite.tables import display_token
 
 MODEL = "bundled:pocket-64"

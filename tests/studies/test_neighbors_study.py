@@ -18,14 +18,14 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError, P
 from theodolite.dimension import gride, mle, twonn
 from theodolite.neighborhoods import save_graph
 from theodolite.runs import Outcome
-from theodolite.runs.processes import ProcessRunner
-from theodolite.runs.table_comparison import compare_tables
-from theodolite.runs.unit_file import read_unit_record
-from theodolite.studies import neighbor_graphs
-from theodolite.studies import neighbors as study
-from theodolite.studies.neighbor_graphs import graph_of_table, is_complete, load_graph, merged_graph
-from theodolite.studies.neighbors_config import BLOCK_ROWS, Config
-from theodolite.studies.neighbors_readings import readings_of
+from theodolite.runs.folder.unit_file import read_unit_record
+from theodolite.runs.reading.table_comparison import compare_tables
+from theodolite.runs.workers.processes import ProcessRunner
+from theodolite.studies.neighbors import graphs as neighbor_graphs
+from theodolite.studies.neighbors import study
+from theodolite.studies.neighbors.config import BLOCK_ROWS, Config
+from theodolite.studies.neighbors.graphs import graph_of_table, is_complete, load_graph, merged_graph
+from theodolite.studies.neighbors.readings import readings_of
 
 NOT_IN_A_TABLE = ("n_redone", "path")
 

@@ -13,13 +13,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
 
 from theodolite.core.errors import PointsError
-from theodolite.studies.probe_columns import COLUMNS
-from theodolite.studies.probe_config import Config
-from theodolite.studies.probe_evaluation import evaluate, folds_of, split_of
-from theodolite.studies.probe_features import read_features
-from theodolite.studies.probe_findings import find
-from theodolite.studies.probe_fit import fit_probe
-from theodolite.studies.probe_intervals import accuracy, area_under_curve, paired_gain, wilson
+from theodolite.studies.probe.columns import COLUMNS
+from theodolite.studies.probe.config import Config
+from theodolite.studies.probe.evaluation import evaluate, folds_of, split_of
+from theodolite.studies.probe.features import read_features
+from theodolite.studies.probe.findings import find
+from theodolite.studies.probe.fit import fit_probe
+from theodolite.studies.probe.intervals import accuracy, area_under_curve, paired_gain, wilson
 
 PROTOCOL = {
     "estimator": "gride",

@@ -20,14 +20,14 @@ from theodolite.prompts import Prompt
 from theodolite.report.chapters.probe.accuracies import accuracy_data
 from theodolite.report.chapters.probe.headline import headline
 from theodolite.runs import config_from_mapping
-from theodolite.studies import probe
-from theodolite.studies.probe_config import Config
-from theodolite.studies.probe_evaluation import evaluate
-from theodolite.studies.probe_features import read_features
-from theodolite.studies.probe_prompts import balanced, join_texts, read_labeled, read_source
-from theodolite.studies.probe_saved import fit_saved, read_probe, write_probe
-from theodolite.studies.probe_score import score_prompts
-from theodolite.studies.probe_summary import summarize
+from theodolite.studies.probe import study as probe
+from theodolite.studies.probe.config import Config
+from theodolite.studies.probe.evaluation import evaluate
+from theodolite.studies.probe.features import read_features
+from theodolite.studies.probe.prompts import balanced, join_texts, read_labeled, read_source
+from theodolite.studies.probe.saved import fit_saved, read_probe, write_probe
+from theodolite.studies.probe.score import score_prompts
+from theodolite.studies.probe.summary import summarize
 
 MODEL = "bundled:pocket-64"
 SETTINGS = {"minimum": 40, "n_tokens": 48, "k": 16, "folds": 3, "block": 8}

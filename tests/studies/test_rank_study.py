@@ -17,11 +17,11 @@ from theodolite import bundled, runs, studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, RunWarning
 from theodolite.models import evaluate_loss, load_model
 from theodolite.models.adapters_factors import FactorizedEmbedding, load_factors, truncations
-from theodolite.studies import rank
-from theodolite.studies.rank_config import Config
-from theodolite.studies.rank_curves import read_models
-from theodolite.studies.rank_export import export_rank, export_recommended
-from theodolite.studies.rank_text import text_windows
+from theodolite.studies.rank import study as rank
+from theodolite.studies.rank.config import Config
+from theodolite.studies.rank.curves import read_models
+from theodolite.studies.rank.export import export_rank, export_recommended
+from theodolite.studies.rank.text import text_windows
 
 QUICK = {"text": "examples", "windows": 8, "context": 32, "batch": 4, "steps": 3}
 PLANTED = 12

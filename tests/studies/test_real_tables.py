@@ -7,8 +7,9 @@ import pytest
 
 import theodolite as td
 from theodolite import studies
-from theodolite.studies import dimension, survey
-from theodolite.studies.survey_config import Config
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.survey import study as survey
+from theodolite.studies.survey.config import Config
 
 
 @pytest.fixture(scope="session")

@@ -10,19 +10,19 @@ import pytest
 import theodolite.studies as room
 from theodolite.core.errors import NotFoundError, ParameterError, PointsError
 from theodolite.report.reproduction import render_reproduction, write_reproduction
-from theodolite.studies import layers_columns
-from theodolite.studies import reproduce as module
 from theodolite.studies.finding import Finding
-from theodolite.studies.layer_summary import profiles
-from theodolite.studies.layers_config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
+from theodolite.studies.layers import columns as layers_columns
+from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
+from theodolite.studies.layers.summary import profiles
 from theodolite.studies.published import published
-from theodolite.studies.reproduce import Outcome, Reproduction, reproduce
-from theodolite.studies.reproduce_claims import CLAIMS, compare_claims
-from theodolite.studies.reproduce_comparison import comparison_frame, layer_frame, written
-from theodolite.studies.reproduce_config import Config
-from theodolite.studies.reproduce_layers import compare_layers, compare_shapes, has_authors_prompts, peaks
-from theodolite.studies.reproduce_plan import names, plan
-from theodolite.studies.reproduce_tables import compare_tables
+from theodolite.studies.reproduce import reproduction as module
+from theodolite.studies.reproduce.claims import CLAIMS, compare_claims
+from theodolite.studies.reproduce.comparison import comparison_frame, layer_frame, written
+from theodolite.studies.reproduce.config import Config
+from theodolite.studies.reproduce.layers import compare_layers, compare_shapes, has_authors_prompts, peaks
+from theodolite.studies.reproduce.plan import names, plan
+from theodolite.studies.reproduce.reproduction import Outcome, Reproduction, reproduce
+from theodolite.studies.reproduce.tables import compare_tables
 
 GPT2 = "hub:openai-community/gpt2"
 

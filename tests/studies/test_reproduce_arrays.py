@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from theodolite.core.errors import FormatError, NotFoundError
-from theodolite.studies import layers_columns
-from theodolite.studies.layers_config import STRUCTURED
-from theodolite.studies.reproduce_arrays import compare_prompts, compare_with_print, read_arrays
+from theodolite.studies.layers import columns as layers_columns
+from theodolite.studies.layers.config import STRUCTURED
+from theodolite.studies.reproduce.arrays import compare_prompts, compare_with_print, read_arrays
 
 ROWS = np.array([0, 19, 22, 28, 29, 40, 42, 45])
 N_LAYERS = 3

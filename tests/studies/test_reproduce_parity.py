@@ -11,10 +11,10 @@ import pytest
 import torch
 from scipy.special import betaln
 
-from theodolite.studies.layer_geometry import measure_layers
-from theodolite.studies.layers_columns import COLUMNS
-from theodolite.studies.reproduce_config import Config
-from theodolite.studies.reproduce_plan import plan
+from theodolite.studies.layers.columns import COLUMNS
+from theodolite.studies.layers.geometry import measure_layers
+from theodolite.studies.reproduce.config import Config
+from theodolite.studies.reproduce.plan import plan
 from theodolite.studies.rows import RowMaker
 
 N_TOKENS, N_LAYERS, N_DIMS, K = 150, 4, 24, 64

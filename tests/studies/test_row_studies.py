@@ -10,11 +10,13 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.dimension import gride, mle
 from theodolite.neighborhoods import neighbors
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import dimension, survey, survey_config
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.dimension.columns import COLUMNS
+from theodolite.studies.dimension.config import Config
+from theodolite.studies.dimension.size_trends import size_data, size_trends, trend_rows, without_hub
 from theodolite.studies.families import FAMILIES, family_references
-from theodolite.studies.size_trends import size_data, size_trends, trend_rows, without_hub
-from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_config import Config
+from theodolite.studies.survey import config as survey_config
+from theodolite.studies.survey import study as survey
 
 SMALL = {"k": 20, "nulls": [], "mle_k": [2, 20], "shortest": [10]}
 

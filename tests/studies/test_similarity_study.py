@@ -12,11 +12,12 @@ from theodolite import bundled, studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError
 from theodolite.prompts import read_prompts
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import similarity, similarity_states
-from theodolite.studies.similarity_coherence import read_lexicon
-from theodolite.studies.similarity_config import Config
-from theodolite.studies.similarity_findings import one_row, score
-from theodolite.studies.similarity_tables import common, whiches
+from theodolite.studies.similarity import states as similarity_states
+from theodolite.studies.similarity import study as similarity
+from theodolite.studies.similarity.coherence import read_lexicon
+from theodolite.studies.similarity.config import Config
+from theodolite.studies.similarity.findings import one_row, score
+from theodolite.studies.similarity.tables import common, whiches
 
 N_WORDS, N_DIMS = 1100, 12
 SMALL = {"pca_k": (20,), "queries": 100, "shown": 5, "prompts": "none"}

@@ -10,9 +10,13 @@ import pytest
 from theodolite import studies
 from theodolite.core.errors import ParameterError
 from theodolite.runs import Unit
-from theodolite.studies import dimension, layers, layers_config, survey, survey_parts
-from theodolite.studies.survey_columns import COLUMNS, COLUMNS_OF
-from theodolite.studies.survey_config import Config
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.layers import config as layers_config
+from theodolite.studies.layers import study as layers
+from theodolite.studies.survey import parts as survey_parts
+from theodolite.studies.survey import study as survey
+from theodolite.studies.survey.columns import COLUMNS, COLUMNS_OF
+from theodolite.studies.survey.config import Config
 
 MODELS = ("bundled:pocket-64", "bundled:pocket-128-b")
 SMALL = {"k": 8, "nulls": ["gaussian"], "limit": 300, "most_prompts": 2}

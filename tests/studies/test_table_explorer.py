@@ -7,10 +7,10 @@ import pytest
 
 from theodolite.core.errors import GeometryWarning, ParameterError
 from theodolite.neighborhoods import neighbors
-from theodolite.studies.similarity_tokens import TokenIndex
-from theodolite.studies.table_config import UNIT_NORM, Config
-from theodolite.studies.table_explorer import NEAREST, explored_rows
-from theodolite.studies.table_rows import maker_of
+from theodolite.studies.dimension.config import UNIT_NORM, Config
+from theodolite.studies.dimension.explorer import NEAREST, explored_rows
+from theodolite.studies.dimension.rows import maker_of
+from theodolite.studies.similarity.tokens import TokenIndex
 from theodolite.tables import load_table
 
 REFERENCE = "bundled:pocket-64"

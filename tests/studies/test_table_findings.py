@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_findings import find
+from theodolite.studies.dimension.columns import COLUMNS
+from theodolite.studies.dimension.findings import find
 
 
 def frame(*rows):

@@ -11,10 +11,11 @@ from theodolite import bundled, studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.runs import Unit
 from theodolite.runs.rows import frame_from_rows
-from theodolite.studies import dimension, training
-from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.training_config import Config
-from theodolite.studies.training_losses import known_losses
+from theodolite.studies.dimension import study as dimension
+from theodolite.studies.dimension.columns import COLUMNS
+from theodolite.studies.training import study as training
+from theodolite.studies.training.config import Config
+from theodolite.studies.training.losses import known_losses
 from theodolite.tables import Reference
 
 QUICK = {"limit": 400, "k": 8, "mle_k": (2, 5), "which": ("input",), "nulls": ("gaussian",)}

@@ -10,8 +10,10 @@ import torch
 from theodolite.core.errors import FormatError, ParameterError
 from theodolite.models import load_model
 from theodolite.runs import config_to_mapping
-from theodolite.studies import resolve, transfer, transfer_sources
-from theodolite.studies.transfer_effects import is_monotone, ratio_spread, slopes, working_range
+from theodolite.studies import resolve
+from theodolite.studies.transfer import sources as transfer_sources
+from theodolite.studies.transfer import study as transfer
+from theodolite.studies.transfer.effects import is_monotone, ratio_spread, slopes, working_range
 
 SMALL = {
     "contrasts": ("gender",),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from theodolite.runs import Column, Run, RunComparison
-    from theodolite.runs.table_comparison import NumberDifference, TableComparison
+    from theodolite.runs.reading.table_comparison import NumberDifference, TableComparison
 
 _AGREE, _DIFFER = 0, 1
 _LINES = 20

@@ -6,14 +6,14 @@ from dataclasses import fields
 from importlib import import_module
 
 _CONFIGS = {
-    "survey": "theodolite.studies.survey_config",
-    "dimension": "theodolite.studies.table_config",
-    "training": "theodolite.studies.training_config",
-    "layers": "theodolite.studies.layers_config",
-    "rank": "theodolite.studies.rank_config",
-    "similarity": "theodolite.studies.similarity_config",
-    "probe": "theodolite.studies.probe_config",
-    "reproduce": "theodolite.studies.reproduce_config",
+    "survey": "theodolite.studies.survey.config",
+    "dimension": "theodolite.studies.dimension.config",
+    "training": "theodolite.studies.training.config",
+    "layers": "theodolite.studies.layers.config",
+    "rank": "theodolite.studies.rank.config",
+    "similarity": "theodolite.studies.similarity.config",
+    "probe": "theodolite.studies.probe.config",
+    "reproduce": "theodolite.studies.reproduce.config",
 }
 """Where each command's settings are; those that hold several values may be given with commas."""
 _TRANSFER = ("source", "target", "contrasts", "maps", "controls", "tokens", "layers", "strengths")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from theodolite.cli.help_text import EXPORT
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.neighbors_config import Config
+from theodolite.studies.neighbors.config import Config
 
 
 def neighbors(
@@ -30,7 +30,7 @@ def neighbors(
     from theodolite.core.tensor_file import new_file  # noqa: PLC0415
     from theodolite.neighborhoods.stored import save_graph  # noqa: PLC0415
     from theodolite.studies import default_folder  # noqa: PLC0415
-    from theodolite.studies.neighbor_graphs import load_graph  # noqa: PLC0415
+    from theodolite.studies.neighbors.graphs import load_graph  # noqa: PLC0415
 
     if save is not None:
         new_file(save)  # before hours of work, not after

@@ -12,7 +12,7 @@ from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import ParameterError
 
 if TYPE_CHECKING:
-    from theodolite.runs.forecast import Forecast
+    from theodolite.runs.reading.forecast import Forecast
     from theodolite.studies.planning import StudyPlan
 
 _GROUPS_SHOWN = 20

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output, print_json
-from theodolite.studies.probe_config import Config
+from theodolite.studies.probe.config import Config
 
 if TYPE_CHECKING:
     from theodolite.runs import Run
@@ -90,8 +90,8 @@ def score(
     """
     from dataclasses import asdict  # noqa: PLC0415 - keeps --help fast
 
-    from theodolite.studies.probe_saved import read_probe  # noqa: PLC0415
-    from theodolite.studies.probe_score import score_prompts  # noqa: PLC0415
+    from theodolite.studies.probe.saved import read_probe  # noqa: PLC0415
+    from theodolite.studies.probe.score import score_prompts  # noqa: PLC0415
 
     saved = read_probe(probe)
     scored = score_prompts(saved, prompts, field=field, join=join, reference=model)
@@ -129,7 +129,7 @@ def score(
 
 def _save(run: "Run", output: Output) -> None:
     """Save the probe of each model: probe.json, or one file for each of several models."""
-    from theodolite.studies.probe_saved import FILE, fit_saved, write_probe  # noqa: PLC0415 - keeps --help fast
+    from theodolite.studies.probe.saved import FILE, fit_saved, write_probe  # noqa: PLC0415 - keeps --help fast
 
     probes = fit_saved(run)
     for number, saved in enumerate(probes):

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from theodolite.cli.help_text import EXPORT
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.rank_config import Config
+from theodolite.studies.rank.config import Config
 
 
 def rank(
@@ -38,7 +38,7 @@ def rank(
     code = execute("rank", chosen, replace(running, out=folder), output)
     if export is not None and has_table(folder):
         from theodolite.runs import open_run  # noqa: PLC0415
-        from theodolite.studies.rank_export import export_recommended  # noqa: PLC0415
+        from theodolite.studies.rank.export import export_recommended  # noqa: PLC0415
 
         for one in export_recommended(open_run(folder).table(), chosen, export, tolerance=tolerance):
             kept = [("table", one.table_rank), ("adapter", one.adapter_rank)]

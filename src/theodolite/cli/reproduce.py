@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.reproduce_config import Config
+from theodolite.studies.reproduce.config import Config
 
 if TYPE_CHECKING:
-    from theodolite.studies.reproduce import Reproduction
-    from theodolite.studies.reproduce_comparison import Comparison
+    from theodolite.studies.reproduce.comparison import Comparison
+    from theodolite.studies.reproduce.reproduction import Reproduction
 
 
 _SOME_FAILED = 3
@@ -31,7 +31,7 @@ def reproduce(
     from theodolite.core.errors import TheodoliteError  # noqa: PLC0415
     from theodolite.report.reproduction import write_reproduction  # noqa: PLC0415
     from theodolite.runs.runners import make_runner  # noqa: PLC0415
-    from theodolite.studies.reproduce import reproduce as run_all  # noqa: PLC0415
+    from theodolite.studies.reproduce.reproduction import reproduce as run_all  # noqa: PLC0415
     from theodolite.tables import reporting_to  # noqa: PLC0415
 
     with reporting_to(output.downloads()):

@@ -15,10 +15,10 @@ from theodolite.report.chapters import chapter_of
 from theodolite.report.figure_files import Format
 from theodolite.report.figures.canvas import Style
 from theodolite.runs import Run, open_run, status
-from theodolite.runs.location import Location
+from theodolite.runs.folder.location import Location
+from theodolite.runs.folder.store import FailureRecord
 from theodolite.runs.runners import make_runner
-from theodolite.runs.shard import Shard
-from theodolite.runs.store import FailureRecord
+from theodolite.runs.shards.shard import Shard
 from theodolite.studies.finding import Finding
 from theodolite.studies.reported import rows_of
 from theodolite.tables import reporting_to

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.similarity_config import Config
+from theodolite.studies.similarity.config import Config
 
 
 def similarity(

@@ -15,7 +15,7 @@ from theodolite.core.errors import ParameterError
 
 if TYPE_CHECKING:
     from theodolite.runs import Run, RunStatus
-    from theodolite.runs.store import FailureRecord
+    from theodolite.runs.folder.store import FailureRecord
 
 _RUNNING_SHOWN = 8
 _UNITS_SHOWN = 1000

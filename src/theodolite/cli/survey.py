@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.survey_config import Config as SurveyConfig
-from theodolite.studies.table_config import Config as DimensionConfig
+from theodolite.studies.dimension.config import Config as DimensionConfig
+from theodolite.studies.survey.config import Config as SurveyConfig
 
 
 def survey(

@@ -6,7 +6,7 @@ from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 
 if TYPE_CHECKING:
-    from theodolite.studies.similarity_tokens import TokenIndex, TokenView
+    from theodolite.studies.similarity.tokens import TokenIndex, TokenView
 
 _NEAR_SHOWN = 6
 
@@ -38,7 +38,7 @@ def tokens(
     shown
         Rows in each list.
     """
-    from theodolite.studies.similarity_tokens import TokenIndex, find_rows  # noqa: PLC0415 - keeps --help fast
+    from theodolite.studies.similarity.tokens import TokenIndex, find_rows  # noqa: PLC0415 - keeps --help fast
     from theodolite.tables import load_table  # noqa: PLC0415
 
     table = load_table(reference, which=which)

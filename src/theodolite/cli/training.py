@@ -4,7 +4,7 @@ from typing import Annotated
 
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output
-from theodolite.studies.training_config import Config
+from theodolite.studies.training.config import Config
 
 
 def training(

@@ -9,7 +9,7 @@ from theodolite.cli.examples import epilogue
 from theodolite.cli.help_text import HelpText
 from theodolite.cli.options import How, Running, Speech
 from theodolite.cli.output import Output, print_json
-from theodolite.studies.transfer_config import Config, Control, MapName, PositionWord, TokenRule
+from theodolite.studies.transfer.config import Config, Control, MapName, PositionWord, TokenRule
 
 EmbeddingMap = Literal["least_squares", "ridge", "procrustes", "low_rank", "logit_matching"]
 

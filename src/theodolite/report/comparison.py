@@ -8,7 +8,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_value
 from theodolite.runs import Column, Run
-from theodolite.runs.table_comparison import NumberDifference, compare_tables
+from theodolite.runs.reading.table_comparison import NumberDifference, compare_tables
 
 RUN = "run"
 """Column that says which run a row is from."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from theodolite.core.number_format import format_bytes, format_count, format_duration
-from theodolite.runs.location import Location
+from theodolite.runs.folder.location import Location
 
 _INPUT_COLUMNS = {
     "reference": "reference",

@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from theodolite.report.citations import cited
 from theodolite.report.html import FILE_NAME, asset, environment, policy, write_page
-from theodolite.studies.reproduce import Reproduction
-from theodolite.studies.reproduce_comparison import Comparison
+from theodolite.studies.reproduce.comparison import Comparison
+from theodolite.studies.reproduce.reproduction import Reproduction
 
 _NO_SCRIPT = ""
 _ANSWERED = {"kataiwa2025": ("quemy2026",)}

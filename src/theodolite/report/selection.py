@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from theodolite.core.visible import visible
-from theodolite.studies.table_columns import COLUMNS
-from theodolite.studies.table_config import MEASURED, NULLS
+from theodolite.studies.dimension.columns import COLUMNS
+from theodolite.studies.dimension.config import MEASURED, NULLS
 
 WHICH_FIRST = ("input", "output")
 CONDITION_LABELS = {"gaussian": "Gaussian null", "permuted": "permuted null", "covariance": "covariance null"}

@@ -8,40 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from theodolite.runs.columns import Column, data_dictionary
-    from theodolite.runs.comparison import RunComparison, compare_runs
     from theodolite.runs.config import config_from_mapping, config_to_mapping
     from theodolite.runs.execution import execute
-    from theodolite.runs.listing import RunEntry, list_runs
-    from theodolite.runs.manifest import Manifest
-    from theodolite.runs.run import Run, open_run
+    from theodolite.runs.folder.manifest import Manifest
+    from theodolite.runs.reading.comparison import RunComparison, compare_runs
+    from theodolite.runs.reading.listing import RunEntry, list_runs
+    from theodolite.runs.reading.run import Run, open_run
+    from theodolite.runs.reading.state import RunningUnit, RunStatus, status
     from theodolite.runs.runner import Outcome, Runner, SerialRunner
-    from theodolite.runs.state import RunningUnit, RunStatus, status
     from theodolite.runs.study import Study, read_study_file
     from theodolite.runs.unit import Unit, UnitResult
 
 _HOME = {
     "Column": "columns",
-    "Manifest": "manifest",
+    "Manifest": "folder.manifest",
     "Outcome": "runner",
-    "Run": "run",
-    "RunComparison": "comparison",
-    "RunEntry": "listing",
-    "RunStatus": "state",
+    "Run": "reading.run",
+    "RunComparison": "reading.comparison",
+    "RunEntry": "reading.listing",
+    "RunStatus": "reading.state",
     "Runner": "runner",
-    "RunningUnit": "state",
+    "RunningUnit": "reading.state",
     "SerialRunner": "runner",
     "Study": "study",
     "Unit": "unit",
     "UnitResult": "unit",
-    "compare_runs": "comparison",
+    "compare_runs": "reading.comparison",
     "config_from_mapping": "config",
     "config_to_mapping": "config",
     "data_dictionary": "columns",
     "execute": "execution",
-    "list_runs": "listing",
-    "open_run": "run",
+    "list_runs": "reading.listing",
+    "open_run": "reading.run",
     "read_study_file": "study",
-    "status": "state",
+    "status": "reading.state",
 }
 
 __all__ = [

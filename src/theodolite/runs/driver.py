@@ -12,15 +12,15 @@ from theodolite.core.errors import RunError
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.provenance import environment, git_commit
 from theodolite.core.redaction import redacted
-from theodolite.runs.atomic import write_atomically
-from theodolite.runs.checked import read_checked
 from theodolite.runs.columns import columns_hash
-from theodolite.runs.manifest import SCHEMA_VERSION, SEEDS, Manifest, Session, Status, config_hash, now
+from theodolite.runs.folder.atomic import write_atomically
+from theodolite.runs.folder.checked import read_checked
+from theodolite.runs.folder.manifest import SCHEMA_VERSION, SEEDS, Manifest, Session, Status, config_hash, now
+from theodolite.runs.folder.store import FailureRecord, Store, failure_record, plan_hash
+from theodolite.runs.folder.table import DamagedUnitsError, FromScan, Summarise, compact
 from theodolite.runs.runner import Outcome, Runner
-from theodolite.runs.shard_files import all_failures_paths, remove_shards
-from theodolite.runs.store import FailureRecord, Store, failure_record, plan_hash
+from theodolite.runs.shards.files import all_failures_paths, remove_shards
 from theodolite.runs.study import Resolver, Study, find_study, study_file
-from theodolite.runs.table import DamagedUnitsError, FromScan, Summarise, compact
 from theodolite.runs.unit import Unit
 from theodolite.runs.work import Work
 

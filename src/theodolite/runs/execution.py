@@ -10,16 +10,16 @@ from theodolite.core.progress import Progress, Silent
 from theodolite.core.redaction import redacted
 from theodolite.runs.config import config_to_mapping
 from theodolite.runs.driver import Driver, OnError
-from theodolite.runs.location import Location, locate
-from theodolite.runs.lock import locked
-from theodolite.runs.manifest import config_hash, differences
-from theodolite.runs.run import Run
+from theodolite.runs.folder.location import Location, locate
+from theodolite.runs.folder.lock import locked
+from theodolite.runs.folder.manifest import config_hash, differences
+from theodolite.runs.folder.store import Store
+from theodolite.runs.folder.table import FromScan, Summarise, default_summary
+from theodolite.runs.reading.run import Run
 from theodolite.runs.runner import Runner, SerialRunner
-from theodolite.runs.shard import Shard
-from theodolite.runs.shard_driver import ShardDriver
-from theodolite.runs.store import Store
+from theodolite.runs.shards.driver import ShardDriver
+from theodolite.runs.shards.shard import Shard
 from theodolite.runs.study import Resolver, Study, find_study
-from theodolite.runs.table import FromScan, Summarise, default_summary
 from theodolite.runs.unit import Unit
 
 

@@ -56,9 +56,9 @@ def make_runner(name: RunnerName | Runner, *, workers: int | None = None, addres
             )
         return SerialRunner()
     if name == "processes":
-        from theodolite.runs.processes import ProcessRunner  # noqa: PLC0415 - loads polars
+        from theodolite.runs.workers.processes import ProcessRunner  # noqa: PLC0415 - loads polars
 
         return ProcessRunner(workers=workers or 0)
-    from theodolite.runs.ray_actors import RayRunner  # noqa: PLC0415 - Ray is an extra
+    from theodolite.runs.workers.ray_actors import RayRunner  # noqa: PLC0415 - Ray is an extra
 
     return RayRunner(workers=workers or 0, address=address)

@@ -74,7 +74,7 @@ def find_study(name: str, resolve: Resolver | None, own: Study | None = None) ->
 
     Examples
     --------
-    >>> find_study("dimensoin", {"dimension": "theodolite.studies.dimension"})
+    >>> find_study("dimensoin", {"dimension": "theodolite.studies.dimension.study"})
     Traceback (most recent call last):
     ...
     theodolite.core.errors.ParameterError: No study is called 'dimensoin'. Did you mean 'dimension'? Known: dimension.
@@ -108,7 +108,7 @@ def load_study(address: str) -> Study:
 
     Examples
     --------
-    >>> load_study("theodolite.studies.dimension").NAME
+    >>> load_study("theodolite.studies.dimension.study").NAME
     'dimension'
     """
     if address.endswith(".py"):

@@ -14,13 +14,13 @@ from theodolite.core.errors import GeometryWarning, RunError
 from theodolite.core.hashing import canonical_json
 from theodolite.core.redaction import redacted
 from theodolite.runs.columns import columns_hash
+from theodolite.runs.folder.store import Store
+from theodolite.runs.folder.unit_file import UnitRecord, read_unit_record, write_unit_file
+from theodolite.runs.folder.working import marked
 from theodolite.runs.rows import frame_from_rows
 from theodolite.runs.runner import Failure, Outcome
-from theodolite.runs.store import Store
 from theodolite.runs.study import Resolver, Study, find_study
 from theodolite.runs.unit import Unit, UnitResult
-from theodolite.runs.unit_file import UnitRecord, read_unit_record, write_unit_file
-from theodolite.runs.working import marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from theodolite.studies.reported import ReportedStudy
 
 STUDIES = {
-    "dimension": "theodolite.studies.dimension",
-    "rank": "theodolite.studies.rank",
-    "layers": "theodolite.studies.layers",
-    "neighbors": "theodolite.studies.neighbors",
-    "probe": "theodolite.studies.probe",
-    "similarity": "theodolite.studies.similarity",
-    "survey": "theodolite.studies.survey",
-    "training": "theodolite.studies.training",
-    "transfer": "theodolite.studies.transfer",
+    "dimension": "theodolite.studies.dimension.study",
+    "rank": "theodolite.studies.rank.study",
+    "layers": "theodolite.studies.layers.study",
+    "neighbors": "theodolite.studies.neighbors.study",
+    "probe": "theodolite.studies.probe.study",
+    "similarity": "theodolite.studies.similarity.study",
+    "survey": "theodolite.studies.survey.study",
+    "training": "theodolite.studies.training.study",
+    "transfer": "theodolite.studies.transfer.study",
 }
 
 

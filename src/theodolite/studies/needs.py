@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from theodolite import bundled
+from theodolite.studies.dimension.config import COVARIANCE
 from theodolite.studies.families import family_references
-from theodolite.studies.similarity_config import NO_PROMPTS
-from theodolite.studies.table_config import COVARIANCE
-from theodolite.studies.training import checkpoints
+from theodolite.studies.similarity.config import NO_PROMPTS
+from theodolite.studies.training.study import checkpoints
 from theodolite.tables import Reference, expand
 from theodolite.tables.cost import Cost, cost_of_model, cost_of_tables
 

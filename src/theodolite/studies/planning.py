@@ -12,9 +12,9 @@ from theodolite import runs
 from theodolite.core.errors import ParameterError
 from theodolite.core.progress import Progress
 from theodolite.runs.execution import planned, refuse_other_config
-from theodolite.runs.forecast import Forecast, PilotOverError, PilotRunner, forecast
-from theodolite.runs.location import Location, locate
-from theodolite.runs.store import Store
+from theodolite.runs.folder.location import Location, locate
+from theodolite.runs.folder.store import Store
+from theodolite.runs.reading.forecast import Forecast, PilotOverError, PilotRunner, forecast
 from theodolite.studies import STUDIES, default_folder, resolve
 from theodolite.studies.needs import costs_of, count_units
 from theodolite.studies.reported import ReportedStudy

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 import polars as pl
 
 from theodolite.runs import Run, Study
-from theodolite.runs.table import FromScan, Summarise
+from theodolite.runs.folder.table import FromScan, Summarise
 from theodolite.studies.finding import Finding
 
 

@@ -98,7 +98,7 @@ def find_entry(entries: Mapping[str, TensorEntry], name: str, place: str) -> Ten
     """
     if name in entries:
         return entries[name]
-    close = difflib.get_close_matches(name, entries, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, [*entries, "input", "output"], n=3, cutoff=0.6)
     close = close or [other for other in entries if name in other or other.endswith(f".{name}")][:3]
     hint = f"Did you mean {' or '.join(close)}?" if close else list_tables(entries.values())
     raise NotFoundError(f"There is no tensor {name!r} in {place}. {hint}")

@@ -22,7 +22,7 @@ from theodolite.report.selection import (
     prepared,
     which_in,
 )
-from theodolite.studies.table_config import NULLS
+from theodolite.studies.dimension.config import NULLS
 
 _USUAL_K = 20
 _LOOKS = {"twonn": ("o", 0), "mle": ("s", 2), "gride": ("D", 1), "participation_ratio": ("^", 3)}

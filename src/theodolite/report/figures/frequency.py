@@ -9,7 +9,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined, tables_named
 from theodolite.report.selection import labels_in, last_revisions, prepared, which_in, which_label
-from theodolite.studies.table_config import FREQUENCY_BAND, RANDOM_PART
+from theodolite.studies.dimension.config import FREQUENCY_BAND, RANDOM_PART
 
 _RANDOM_DASHES = (0, (3, 2))
 

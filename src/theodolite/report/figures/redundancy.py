@@ -19,7 +19,7 @@ from theodolite.report.selection import (
     which_in,
     which_label,
 )
-from theodolite.studies.table_config import NULLS
+from theodolite.studies.dimension.config import NULLS
 
 
 def redundancy_data(frame: pl.DataFrame) -> pl.DataFrame:

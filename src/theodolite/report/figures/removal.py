@@ -19,7 +19,7 @@ from theodolite.report.selection import (
     which_in,
     which_label,
 )
-from theodolite.studies.table_config import MEASURED, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.dimension.config import MEASURED, UNIT_NORM, WITHOUT_SHORTEST
 
 _UNIT_DASHES = (0, (3, 2))
 

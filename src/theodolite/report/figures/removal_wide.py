@@ -7,7 +7,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined, points_behind, tables_named
 from theodolite.report.selection import labels_in, last_revisions, method_label, prepared, which_in, which_label
-from theodolite.studies.table_config import MEASURED, WITHOUT_SHORTEST
+from theodolite.studies.dimension.config import MEASURED, WITHOUT_SHORTEST
 
 _SYMBOLS = {"twonn": "", "mle": "k", "gride": "n2"}
 

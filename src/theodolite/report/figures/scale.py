@@ -16,7 +16,7 @@ from theodolite.report.selection import (
     which_in,
     which_label,
 )
-from theodolite.studies.table_config import NULLS
+from theodolite.studies.dimension.config import NULLS
 
 _METHOD = "gride"
 

@@ -11,8 +11,8 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import CONDITION_LABELS, is_measured, prepared, which_in, which_label
-from theodolite.studies.size_trends import SizeTrend, size_data, size_trends
-from theodolite.studies.table_config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.dimension.config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
+from theodolite.studies.dimension.size_trends import SizeTrend, size_data, size_trends
 
 _SERIES = {
     MEASURED: "all rows",

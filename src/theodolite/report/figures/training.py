@@ -21,7 +21,7 @@ from theodolite.report.selection import (
     which_in,
     which_label,
 )
-from theodolite.studies.table_config import NULLS
+from theodolite.studies.dimension.config import NULLS
 
 
 def training_data(frame: pl.DataFrame, *, gride_scales: Sequence[int] = ()) -> pl.DataFrame:

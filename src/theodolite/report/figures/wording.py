@@ -4,7 +4,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_range
 from theodolite.report.selection import CONDITION_LABELS, is_measured, labels_in, used_range
-from theodolite.studies.table_config import NULLS
+from theodolite.studies.dimension.config import NULLS
 
 _MOST_NAMED = 4
 

@@ -18,8 +18,8 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 from theodolite.report.selection import method_label
-from theodolite.studies.layer_findings import headline
-from theodolite.studies.layers_config import STRUCTURED
+from theodolite.studies.layers.config import STRUCTURED
+from theodolite.studies.layers.findings import headline
 
 _BAND = "Bands: ± 1 standard deviation over prompts."
 _LAYER = "Layer 0 is the embedding output."

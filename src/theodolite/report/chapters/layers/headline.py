@@ -9,8 +9,8 @@ from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
-from theodolite.studies.layer_findings import HEADLINE_SCALE
-from theodolite.studies.layers_config import FULL_SHUFFLE, STRUCTURED
+from theodolite.studies.layers.config import FULL_SHUFFLE, STRUCTURED
+from theodolite.studies.layers.findings import HEADLINE_SCALE
 
 _HEADINGS = {
     "n_prompts": "prompts",

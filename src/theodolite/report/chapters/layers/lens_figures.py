@@ -16,8 +16,8 @@ from theodolite.report.chapters.layers.rows import (
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
-from theodolite.studies.layer_findings import HEADLINE_SCALE
-from theodolite.studies.layer_summary import correlations
+from theodolite.studies.layers.findings import HEADLINE_SCALE
+from theodolite.studies.layers.summary import correlations
 
 _LENSES = ("logit_lens", "tuned_lens")
 _LAGS = {0: "entropy after the same layer", 1: "entropy before it"}

@@ -8,7 +8,7 @@ from theodolite.report.chapters.layers.rows import finite, main_positions, named
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
-from theodolite.studies.layer_summary import correlations
+from theodolite.studies.layers.summary import correlations
 
 _SCALES = (2, 4, 8)
 _FEWEST = 3

@@ -12,7 +12,7 @@ from theodolite.report.chapter import Section, table_section
 from theodolite.report.chapters.layers.rows import finite, main_positions, named, structured
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import Piece, token_pieces
-from theodolite.studies.layer_findings import headline
+from theodolite.studies.layers.findings import headline
 
 _SURPRISING = (0.5, 1.5, 3.0, 5.0, 7.5)
 """Nats from which on a token is of the next class; the last class holds one chance in 1,800 and less."""

@@ -4,16 +4,16 @@ import polars as pl
 import polars.selectors as cs
 
 from theodolite.report.selection import short_names
-from theodolite.studies.layer_findings import Rows
-from theodolite.studies.layer_summary import profiles
-from theodolite.studies.layers_columns import COLUMNS
-from theodolite.studies.layers_config import (
+from theodolite.studies.layers.columns import COLUMNS
+from theodolite.studies.layers.config import (
     BLOCK_SHUFFLE,
     FULL_SHUFFLE,
     RANDOM_VOCABULARY,
     STRUCTURED,
     WORD_REPLACEMENT,
 )
+from theodolite.studies.layers.findings import Rows
+from theodolite.studies.layers.summary import profiles
 
 _TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
 _HELD = {"str": cs.string() | cs.categorical(), "int": cs.integer(), "float": cs.float()}
@@ -111,7 +111,7 @@ def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        As `theodolite.studies.layer_summary.profiles`, with the columns `name` and `condition`, the control in words.
+        As `theodolite.studies.layers.summary.profiles`, with the columns `name` and `condition`, the control in words.
     """
     means = named(profiles(finite(frame, *measures)))
     conditions = [control_label(*one) for one in means.select("control", "level").iter_rows()]

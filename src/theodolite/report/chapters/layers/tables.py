@@ -9,7 +9,7 @@ from theodolite.report.chapter import Section, Summary, table_section
 from theodolite.report.chapters.layers.rows import POSITIONS, control_label
 from theodolite.report.headline import Cell
 from theodolite.report.selection import method_label, short_names
-from theodolite.studies.layers_config import STRUCTURED
+from theodolite.studies.layers.config import STRUCTURED
 from theodolite.studies.revisions import model_name
 
 _SIGNIFICANT = 0.01

@@ -11,7 +11,7 @@ from theodolite.report.chapters.neighbors.headline import headline, opening
 from theodolite.report.chapters.tables.readings import readings
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import token_pieces
-from theodolite.studies.neighbors_readings import readings_of
+from theodolite.studies.neighbors.readings import readings_of
 
 _KINDS = {
     "given": "rows kept",

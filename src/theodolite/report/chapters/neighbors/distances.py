@@ -11,7 +11,7 @@ from theodolite.report.chapters.neighbors.subject import of_table
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
-from theodolite.studies.neighbors_readings import QUANTILES, readings_of
+from theodolite.studies.neighbors.readings import QUANTILES, readings_of
 
 _NAMES = tuple(f"quantile_{quantile:g}" for quantile in QUANTILES)
 _MOST_TICKS = 8

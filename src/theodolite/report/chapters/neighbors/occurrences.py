@@ -12,7 +12,7 @@ from theodolite.report.chapters.neighbors.subject import of_table
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
-from theodolite.studies.neighbors_readings import readings_of
+from theodolite.studies.neighbors.readings import readings_of
 
 
 def occurrences_data(frame: pl.DataFrame) -> pl.DataFrame:

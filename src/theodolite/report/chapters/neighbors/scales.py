@@ -9,8 +9,8 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined
 from theodolite.report.selection import method_label
-from theodolite.studies.neighbors_readings import readings_of
-from theodolite.studies.table_rows import method_name
+from theodolite.studies.dimension.rows import method_name
+from theodolite.studies.neighbors.readings import readings_of
 
 _CURVES = ("gride", "mle", "twonn")
 

@@ -3,7 +3,7 @@
 import polars as pl
 
 from theodolite.report.selection import short_names
-from theodolite.studies.neighbors_readings import readings_of
+from theodolite.studies.neighbors.readings import readings_of
 
 
 def of_table(frame: pl.DataFrame) -> str:

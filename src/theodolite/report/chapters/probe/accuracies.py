@@ -13,7 +13,7 @@ from theodolite.core.number_format import format_count
 from theodolite.report.chapters.probe.readings import geometric, results
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
-from theodolite.studies.probe_evaluation import CROSS_VALIDATION, HELD_OUT
+from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT
 
 _ROW = 0.3
 _PROBE, _BASELINE = canvas.SERIES[0], canvas.QUIET

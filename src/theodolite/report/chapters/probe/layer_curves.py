@@ -8,7 +8,7 @@ from theodolite.core.number_format import format_count
 from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
-from theodolite.studies.probe_evaluation import FIRST_LAYERS, SINGLE_LAYER
+from theodolite.studies.probe.evaluation import FIRST_LAYERS, SINGLE_LAYER
 
 _AXES = {FIRST_LAYERS: "first layers read", SINGLE_LAYER: "the only layer read"}
 

@@ -3,8 +3,8 @@
 import polars as pl
 
 from theodolite.report.selection import short_names
-from theodolite.studies.probe_evaluation import evaluate
-from theodolite.studies.probe_features import LAYERED, name_of
+from theodolite.studies.probe.evaluation import evaluate
+from theodolite.studies.probe.features import LAYERED, name_of
 from theodolite.studies.revisions import model_name
 
 

@@ -12,7 +12,7 @@ from theodolite.core.visible import visible
 from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
-from theodolite.studies.probe_evaluation import CROSS_SOURCE, LENGTH
+from theodolite.studies.probe.evaluation import CROSS_SOURCE, LENGTH
 
 _SHOWN = ("dimension", "entropy", "ngrams")
 _LONGEST = 14

@@ -14,7 +14,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined, listed
 from theodolite.report.selection import short_names
-from theodolite.studies.rank_curves import TOLERANCE, Interval, ModelRanks, RankCurve, read_models
+from theodolite.studies.rank.curves import TOLERANCE, Interval, ModelRanks, RankCurve, read_models
 
 _SMALLEST = 1e-3
 """Loss increases below this are drawn at it."""

@@ -8,7 +8,7 @@ from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
-from theodolite.studies.rank_curves import FLAT, TOLERANCE
+from theodolite.studies.rank.curves import FLAT, TOLERANCE
 from theodolite.studies.revisions import model_name
 
 CURVES = {

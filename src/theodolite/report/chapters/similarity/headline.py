@@ -8,7 +8,7 @@ from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
-from theodolite.studies.similarity_config import MEASURED
+from theodolite.studies.similarity.config import MEASURED
 
 _HEADINGS = {
     "n_tokens": "tokens",

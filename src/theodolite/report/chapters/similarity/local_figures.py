@@ -19,7 +19,7 @@ from theodolite.report.chapters.similarity.rows import (
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined
-from theodolite.studies.similarity_config import GAUSSIAN, MEASURED, PERMUTED
+from theodolite.studies.similarity.config import GAUSSIAN, MEASURED, PERMUTED
 
 _MOST_PAIRS = 6
 _BINS = 40

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from theodolite.report.selection import short_names, which_label
-from theodolite.studies.similarity_config import GAUSSIAN, MEASURED, PERMUTED
+from theodolite.studies.similarity.config import GAUSSIAN, MEASURED, PERMUTED
 
 KINDS = ("output", "input", "table", "states")
 NULL_NAMES = {PERMUTED: "tokens permuted", GAUSSIAN: "Gaussian table"}

@@ -12,8 +12,8 @@ from theodolite.report.figures.canvas import Layout
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.headline import HeadlineTable
 from theodolite.studies.finding import Finding
-from theodolite.studies.survey import portion
-from theodolite.studies.survey_columns import LAYERS, SIMILARITY, TABLES
+from theodolite.studies.survey.columns import LAYERS, SIMILARITY, TABLES
+from theodolite.studies.survey.study import portion
 
 
 def _part(chapter: Chapter, study: str, nav: str) -> Chapter:

@@ -6,8 +6,8 @@ from typing import Any
 from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
+from theodolite.studies.dimension.hub_findings import ID
 from theodolite.studies.finding import Finding
-from theodolite.studies.hub_findings import ID
 
 _USUAL_K = 20
 _MANY = 0.01

@@ -9,7 +9,7 @@ from theodolite.core.number_format import format_count, format_percent, format_v
 from theodolite.core.visible import visible
 from theodolite.report.selection import is_measured, labels_in, last_revisions, prepared, which_in
 from theodolite.report.visible_text import Piece, token_pieces
-from theodolite.studies.table_config import UNIT_NORM
+from theodolite.studies.dimension.config import UNIT_NORM
 
 _COUNTS = {
     "stored": "rows stored",

@@ -1,0 +1,1 @@
+"""Runs seen from outside: opened, listed, compared, watched, foreseen."""

@@ -1,0 +1,1 @@
+"""The study of prompts: the cloud of tokens, layer by layer."""

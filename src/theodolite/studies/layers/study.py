@@ -1,0 +1,380 @@
+"""The token cloud of a prompt, layer by layer (viswanathan2025): one forward pass gives every layer.
+
+A unit is a model and a block of prompts under one control, all layers. The geometry is computed where the states are,
+and only its numbers are kept.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from theodolite.core.errors import FormatError, PointsError
+from theodolite.core.hashing import hash_json
+from theodolite.models import (
+    LanguageModel,
+    PromptStates,
+    TunedLens,
+    greedy_match,
+    hidden_states,
+    load_lens,
+    load_model,
+    logit_cloud,
+    logit_lens_entropy,
+    logit_root,
+    token_losses,
+    tuned_lens_entropy,
+)
+from theodolite.prompts import Prompt, TokenizedPrompts, bleu, positions, read_prompts, read_rows, tokenize
+from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
+from theodolite.studies.layers.box import measure_box
+from theodolite.studies.layers.columns import COLUMNS
+from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
+from theodolite.studies.layers.controls import controls_of, disturbed
+from theodolite.studies.layers.findings import find
+from theodolite.studies.layers.geometry import measure_layers, measure_logits
+from theodolite.studies.layers.homogeneity import measure_homogeneity
+from theodolite.studies.layers.summary import read, summarize, summary_frame
+from theodolite.studies.revisions import model_and_revision
+from theodolite.studies.rows import Row, RowMaker
+from theodolite.tables import display_token, expand
+from theodolite.tables.vocabulary import read_vocabulary
+
+__all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "read", "run", "summarize", "summary_frame"]
+
+NAME = "layers"
+VERSION = 2
+
+Ids = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+
+def plan(config: Config) -> list[Unit]:
+    """List the units: each model on each block of prompts, first as they are, then under each control.
+
+    Parameters
+    ----------
+    config : Config
+        What to measure.
+
+    Returns
+    -------
+    list of Unit
+        In the order of the references; the prompts themselves before the disturbed ones.
+    """
+    _model.cache_clear()
+    _root.cache_clear()
+    units = []
+    for reference in (str(one) for pattern in config.references for one in expand(pattern)):
+        prompts = _prompts(config, reference)
+        n_prompts = len(prompts.prompts)
+        shortest = min(len(ids) for ids in prompts.token_ids)
+        for control in controls_of(config, shortest):
+            most = n_prompts if control["kind"] == STRUCTURED else min(config.controlled or n_prompts, n_prompts)
+            for start in range(0, most, config.block):
+                block = range(start, min(start + config.block, most))
+                units.append(_unit(config, reference, prompts, control=control, block=block))
+    return units
+
+
+def _unit(config: Config, reference: str, prompts: TokenizedPrompts, *, control: dict[str, Any], block: range) -> Unit:
+    """Return the unit of one block of prompts under one control."""
+    rows = [prompts.prompts[number].row for number in block]
+    tokens = [[rows[i], prompts.token_ids[number].tolist()] for i, number in enumerate(block)]
+    kind = control["kind"] if control["level"] is None else f"{control['kind']} {control['level']:g}"
+    return Unit(
+        study=NAME,
+        version=VERSION,
+        params={
+            "reference": reference,
+            "content": _model(reference, config.dtype, config.device, config.trust_remote_code).provenance["content"],
+            "control": control,
+            "rows": rows,
+            "tokens": hash_json(tokens),
+            "shown": [number < config.shown and control["kind"] == STRUCTURED for number in block],
+            "settings": config_to_mapping(config),
+        },
+        group=reference,
+        label=f"{reference} {kind} prompts {block.start} to {block.stop - 1}",
+    )
+
+
+def run(unit: Unit) -> UnitResult:
+    """Measure one block of prompts under one control.
+
+    Parameters
+    ----------
+    unit : Unit
+        As `plan` made it.
+
+    Returns
+    -------
+    UnitResult
+        Rows with the columns of `COLUMNS`, the provenance of model and prompts, and prompts that refused a measure.
+    """
+    params = unit.params
+    config = config_from_mapping(Config, params["settings"])
+    reference, control = params["reference"], params["control"]
+    model = _model(reference, config.dtype, config.device, config.trust_remote_code)
+    prompts = _prompts(config, reference)
+    chosen = _chosen(prompts, params["rows"])
+    tokens = [[prompt.row, ids.tolist()] for prompt, ids in chosen]
+    if model.provenance["content"] != params["content"] or hash_json(tokens) != params["tokens"]:
+        raise FormatError(f"{reference} or its prompts changed after the run was planned. Run the study again.")
+    variants = [
+        disturbed(
+            control,
+            prompt,
+            ids,
+            tokenizer=model.tokenizer,
+            n_vocabulary=len(model.tokenizer),
+            special_ids=model.tokenizer.all_special_ids,
+            seed=config.seed,
+        )
+        for prompt, ids in chosen
+    ]
+    rows: list[Row] = []
+    warnings = _dropped(prompts, config)
+    clock = _Clock()
+    forward = hidden_states(
+        model,
+        variants,
+        batch_size=config.batch,
+        include_logits=model.kind == "causal",
+        last_layer=config.last_layer,
+        special_tokens=config.special_tokens,
+    )
+    for (prompt, ids), shown, found in zip(chosen, params["shown"], clock.timing("model", forward), strict=True):
+        make = _maker(unit, model, config, prompt, found)
+        with clock.part("model"):
+            rows += _facts(make, model, config, ids, found.token_ids)
+            rows += _predictions(make, model, config, found, shown=shown)
+        clouds: list[Row] = []
+        with clock.part("geometry"):
+            logits = _logits(model, config, found, reference)
+            for choice in config.positions:
+                try:
+                    clouds += _clouds(make.having(positions=choice), config, found, logits, choice=choice)
+                except PointsError as error:
+                    warnings.append(f"{reference} {prompt.name}, {choice} positions: {error}")
+        rows += clouds
+        if config.box and found.logits is not None and control["kind"] == STRUCTURED:
+            with clock.part("model"):
+                rows += measure_box(found.logits, clouds, make)
+    inputs = [{**model.provenance, "prompts": prompts.settings}]
+    return UnitResult(rows=rows, inputs=inputs, warnings=warnings, parts=clock.seconds)
+
+
+def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
+    name, revision = model_and_revision(unit.params["reference"])
+    control = unit.params["control"]
+    return RowMaker.of(
+        COLUMNS,
+        model=name,
+        revision=revision,
+        prompts=Path(config.prompts).name,
+        prompt=prompt.name,
+        prompt_row=prompt.row,
+        label=prompt.label,
+        source=prompt.source,
+        control=control["kind"],
+        level=control["level"],
+        repeat=control["repeat"],
+        last_layer=found.last_layer,
+        extrinsic=model.n_dims,
+    )
+
+
+def _facts(make: RowMaker, model: LanguageModel, config: Config, original: Ids, token_ids: Ids) -> list[Row]:
+    """Count tokens, and say how much of the original a disturbed prompt still holds."""
+    n_tokens, n_types = len(token_ids), len(np.unique(token_ids))
+    rows = [
+        make.row("n_tokens", n_tokens),
+        make.row("n_types", n_types),
+        make.row("repetition", 1 - n_types / n_tokens),
+    ]
+    if make.shared["control"] not in (STRUCTURED, RANDOM_VOCABULARY):
+        texts = [model.tokenizer.decode(ids) for ids in (token_ids, original)]
+        rows.append(make.row("bleu", bleu(*texts)))
+        if config.encoder is not None:
+            rows.append(make.row("match", _matched(config, *texts), method=config.encoder))
+    return rows
+
+
+def _matched(config: Config, disturbed: str, original: str) -> float:
+    """Return how well an encoder matches the tokens of a disturbed prompt to those of the original (F1)."""
+    encoder = _encoder(str(config.encoder), config.device, config.trust_remote_code)
+    most = encoder.n_positions or _USUAL_TOKENS
+    room = most - len(encoder.front_ids) - len(encoder.back_ids)
+    ids = [encoder.tokenizer.encode(text, add_special_tokens=False)[:room] for text in (disturbed, original)]
+    states = [found.states[-1] for found in hidden_states(encoder, ids, special_tokens="outside")]
+    return greedy_match(*states).f1
+
+
+def _predictions(
+    make: RowMaker, model: LanguageModel, config: Config, found: PromptStates, *, shown: bool
+) -> list[Row]:
+    """Measure what the model predicts: loss, contextual entropy, entropy through a lens, surprisal of shown tokens."""
+    if found.logits is None:
+        return []
+    losses = token_losses(found.logits, found.token_ids, first_logits=found.first_logits)
+    rows = [
+        make.row("loss", losses.mean_loss, n_used=losses.n_predicted),
+        make.row("entropy", losses.mean_entropy, method="model", n_used=len(found.token_ids)),
+    ]
+    if config.lens is not None:
+        rows += _through_lens(make, model, config, found)
+    if shown:
+        tokens = _display(model, found.token_ids.tolist())
+        for position, (token, surprisal) in enumerate(zip(tokens, losses.surprisal, strict=True)):
+            rows.append(make.row("surprisal", surprisal, position=position, token=token))
+    return rows
+
+
+def _display(model: LanguageModel, token_ids: list[int]) -> list[str]:
+    """Return tokens as a reader knows them: a blank for a blank, not the tokenizer's mark for it."""
+    folder = model.provenance.get("folder")
+    vocabulary = None if folder is None else read_vocabulary(Path(folder))
+    if vocabulary is None:
+        return [display_token(token) for token in model.tokenizer.convert_ids_to_tokens(token_ids)]
+    return [vocabulary.display(token_id) for token_id in token_ids]
+
+
+def _through_lens(make: RowMaker, model: LanguageModel, config: Config, found: PromptStates) -> list[Row]:
+    if config.lens == "logit":
+        entropies, method = logit_lens_entropy(model, found.states, last_layer=found.last_layer), "logit_lens"
+    else:
+        lens = _lens(str(config.lens))
+        entropies, method = tuned_lens_entropy(model, found.states, lens, last_layer=found.last_layer), "tuned_lens"
+    return [
+        make.row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=len(one))
+        for layer, one in enumerate(entropies)
+    ]
+
+
+def _clouds(
+    make: RowMaker, config: Config, found: PromptStates, logits: torch.Tensor | None, *, choice: Positions
+) -> list[Row]:
+    """Measure the clouds of one prompt at one choice of positions."""
+    kept = positions(found.token_ids, choice=choice)
+    if len(kept) <= config.k:
+        raise PointsError(
+            f"{len(kept)} tokens cannot have k={config.k} neighbors each. Lower k, or take longer prompts."
+        )
+    everything = len(kept) == len(found.token_ids)
+    states = found.states if everything else found.states[:, kept]
+    rows = measure_layers(states, make, config)
+    if config.homogeneity:
+        rows += measure_homogeneity(states, make, k=config.k)
+    if logits is not None:
+        rows += measure_logits(logits if everything else logits[kept], make, config)
+    return rows
+
+
+def _logits(model: LanguageModel, config: Config, found: PromptStates, reference: str) -> torch.Tensor | None:
+    """Return points as far apart as the logits, of fewer columns where the head is linear; None where not wanted."""
+    if not config.logits or found.logits is None:
+        return None
+    root = _root(reference, config.dtype, config.device, config.trust_remote_code)
+    return found.logits if root is None else logit_cloud(model, found.states[-1], root, last_layer=found.last_layer)
+
+
+def _chosen(prompts: TokenizedPrompts, rows: Sequence[int]) -> list[tuple[Prompt, Ids]]:
+    place = {prompt.row: number for number, prompt in enumerate(prompts.prompts)}
+    if not place.keys() >= set(rows):
+        raise FormatError("The prompts changed after the run was planned. Run the study again.")
+    return [(prompts.prompts[place[row]], prompts.token_ids[place[row]]) for row in rows]
+
+
+def _dropped(prompts: TokenizedPrompts, config: Config) -> list[str]:
+    """Say which prompts were left out, and why."""
+    reasons: dict[str, list[str]] = {}
+    for one in prompts.dropped:
+        reasons.setdefault(one.reason, []).append(one.name)
+    words = {"short": f"have fewer than {config.minimum} tokens", "uniform": "repeat one token"}
+    return [
+        f"{Path(config.prompts).name}: {len(names)} of the prompts left out because they {words.get(reason, reason)}: "
+        f"{', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}."
+        for reason, names in reasons.items()
+    ]
+
+
+class _Clock:
+    """Seconds by part of the work."""
+
+    def __init__(self) -> None:
+        self.seconds = {"model": 0.0, "geometry": 0.0}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+    def timing(self, name: str, items: Iterator[T]) -> Iterator[T]:
+        """Time what it takes to make each item."""
+        while True:
+            with self.part(name):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+
+@lru_cache(maxsize=2)
+def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> LanguageModel:
+    model = load_model(reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+    if model.tokenizer is None:
+        raise FormatError(f"{reference} has no tokenizer, which prompts need. Put a tokenizer.json into its folder.")
+    return model
+
+
+@lru_cache(maxsize=1)
+def _root(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> torch.Tensor | None:
+    return logit_root(_model(reference, dtype, device, trust_remote_code))
+
+
+@lru_cache(maxsize=1)
+def _encoder(reference: str, device: str, trust_remote_code: bool) -> LanguageModel:
+    encoder = load_model(reference, device=device, trust_remote_code=trust_remote_code)
+    if encoder.tokenizer is None:
+        raise FormatError(f"The encoder {reference} has no tokenizer, which texts need. Name another one.")
+    return encoder
+
+
+@lru_cache(maxsize=1)
+def _lens(folder: str) -> TunedLens:
+    return load_lens(folder)
+
+
+@lru_cache(maxsize=1)
+def _prompts(config: Config, reference: str) -> TokenizedPrompts:
+    """Read the prompts and cut them to the tokens of a model."""
+    model = _model(reference, config.dtype, config.device, config.trust_remote_code)
+    found = read_prompts(config.prompts, field=config.field, rows=read_rows(config.index) if config.index else None)
+    n_tokens = config.n_tokens or min(_USUAL_TOKENS, model.n_positions or _USUAL_TOKENS)
+    tokenized = tokenize(
+        found,
+        model.tokenizer,
+        n_tokens=n_tokens,
+        minimum=config.minimum,
+        others={one: _model(one, config.dtype, "cpu", config.trust_remote_code).tokenizer for one in config.also_under},
+    )
+    if config.limit is None:
+        return tokenized
+    return replace(tokenized, prompts=tokenized.prompts[: config.limit], token_ids=tokenized.token_ids[: config.limit])
+
+
+_USUAL_TOKENS = 1024
+_NAMED = 10

@@ -1,0 +1,1 @@
+"""The study that tells kinds of prompts apart by their geometry."""

@@ -1,0 +1,1 @@
+"""The study of adapters: loss against rank."""

@@ -1,0 +1,1 @@
+"""A paper's studies with its settings, beside what it says."""

@@ -1,0 +1,1 @@
+"""The study of geometry that models share."""

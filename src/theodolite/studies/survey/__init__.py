@@ -1,0 +1,1 @@
+"""All of a model: tables, layers, shared geometry."""

@@ -1,0 +1,1 @@
+"""The study of checkpoints: dimension and loss along training."""

@@ -1,0 +1,1 @@
+"""The study of steering vectors carried from model to model."""
