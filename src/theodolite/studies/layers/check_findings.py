@@ -63,13 +63,13 @@ def _box(rows: pl.DataFrame) -> Iterator[Said]:
             verdict = "supported"
         elif one.low > 0 and one.p_value < _SIGNIFICANT:
             verdict = "not supported"
-        length = float(joined["length"].to_numpy().mean())
+        mean_length = float(joined["length"].to_numpy().mean())
         yield (
             id,
             f"The farther a prompt's largest logits spread (length of the logit box), the lower its {what}.",
             verdict,
             f"Spearman correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
-            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean length {format_value(length)}.",
+            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean length {format_value(mean_length)}.",
         )
 
 

@@ -180,7 +180,8 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> 
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
         f"{_span(lowest, best['value'])} (highest in layer {best['layer']}, 95 % interval "
         f"{_span(best['low'], best['high'])}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
-        f"layers, negative in {negative}; positive in {held} where length, distinct tokens and repetition are held fixed."
+        f"layers, negative in {negative}; positive in {held} where length, distinct tokens and repetition are held "
+        "fixed."
     )
     yield _finding(rows, id, claim, verdict, evidence)
 
