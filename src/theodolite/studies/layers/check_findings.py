@@ -69,7 +69,7 @@ def _box(rows: pl.DataFrame) -> Iterator[Said]:
             f"The farther a prompt's largest logits spread (length of the logit box), the lower its {what}.",
             verdict,
             f"Spearman correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
-            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean length {format_value(mean_length)}.",
+            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean {format_value(mean_length)}.",
         )
 
 
