@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from theodolite.neighborhoods import neighbors, refine
+from theodolite.neighborhoods import cloud_neighbors, neighbors, refine
+from theodolite.neighborhoods.cloud_products import adds_at_the_end
 from theodolite.neighborhoods.prepare import prepare
 from theodolite.neighborhoods.products import full_precision, product_candidates
 from theodolite.neighborhoods.resolve import Resolver
@@ -114,6 +115,9 @@ def test_a_default_device_of_the_caller_is_not_ours(brute_force):
     torch.set_default_device("meta")
     try:
         graphs = [neighbors(POINTS, k=5, duplicates="keep", method=m) for m in ("auto", "int8", "float64")]
+        for precision in ("float32", "float64"):
+            adds_at_the_end.cache_clear()
+            graphs.append(cloud_neighbors([POINTS], k=5, duplicates="keep", precision=precision).graph(0))
     finally:
         torch.set_default_device(None)
     for graph in graphs:

@@ -110,7 +110,7 @@ class NarrowSort:
         lifted = (scaled + _LIFT).astype(np.float32)
         self.own = torch.from_numpy(lifted)
         self.residue = (scaled - (lifted - _LIFT)).astype(np.float32)  # what the lift cut off, of a whole row
-        self.numbers = torch.arange(len(squares), dtype=torch.int32)
+        self.numbers = torch.arange(len(squares), dtype=torch.int32, device="cpu")
         self.mask = np.uint32((1 << grid.shift) - 1)
         self.nearest = np.empty((n_rows, n_kept), dtype=np.uint32)
         self.some = np.empty((n_rows, k), dtype=np.uint32)

@@ -349,9 +349,9 @@ def adds_at_the_end(size: int) -> bool:
     of less.
     """
     n_points = min(1 << size, 2048) - 5
-    rows = torch.full((n_points, _COLUMNS), 0.125)
+    rows = torch.full((n_points, _COLUMNS), 0.125, device="cpu")
     for height in (min(_STRIP, n_points), max(1, n_points % _STRIP)):
-        strip = torch.full((height, n_points + _PAD), -(2.0**24))[:, :n_points]
+        strip = torch.full((height, n_points + _PAD), -(2.0**24), device="cpu")[:, :n_points]
         torch.addmm(strip, rows[:height], rows.T, alpha=-2.0, out=strip)
         if not bool((strip == -(2.0**24) - _COLUMNS / 32).all()):
             return False

@@ -72,8 +72,8 @@ def find_center(values: torch.Tensor) -> torch.Tensor:
 
     Of each column the median of threes, of their medians, and so on, over a few rows spread evenly over the cloud.
     """
-    places = torch.linspace(0, len(values) - 1, _SAMPLE, dtype=torch.float64).round().to(torch.int64)
-    some = values[places.to(values.device)].cpu().numpy()
+    places = torch.linspace(0, len(values) - 1, _SAMPLE, dtype=torch.float64, device="cpu").round()
+    some = values[places.to(values.device, torch.int64)].cpu().numpy()
     while len(some) > 1:
         first, second, third = np.split(some, 3)
         low, high = np.minimum(first, second), np.maximum(first, second)
