@@ -104,6 +104,7 @@ def test_doctor_warns_of_threads_that_wait_for_each_other(theodolite, monkeypatc
 
 def helped(theodolite, monkeypatch, command, width):
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(app, "_fallback_console", None)  # made for the first help of a process, with its width
     return theodolite(*command.split(), "--help").out.splitlines()
 
 

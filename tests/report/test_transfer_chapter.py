@@ -18,6 +18,7 @@ def rows_of(contrast, *, kept, low):
         return {**shared, "measure": measure, "role": role, "condition": condition, "value": value, **columns}
 
     ends = {"low": low, "high": kept + 0.1, "stderr": 0.05, "n_used": 24}
+    beyond = {"low": kept - 0.25, "high": kept - 0.15, "stderr": 0.025, "n_used": 24}
     yield row("working_strength", "native", "native", -0.5)
     yield row("working_strength", "native", "native", 0.5)
     for role, condition, value in (("native", "native", 1.0), ("transferred", "least_squares", kept)):
@@ -33,7 +34,7 @@ def rows_of(contrast, *, kept, low):
     yield row("effect", "control", "random", 0.2, draw=0, low=0.1, high=0.3, n_used=24)
     yield row("margin_change", "control", "random", 0.1, draw=0, strength=0.5, low=0.0, high=0.2)
     yield row("cosine", "transferred", "least_squares", 0.8)
-    yield row("beyond_control", "control", "random", kept - 0.2, draw=0, **ends)
+    yield row("beyond_control", "control", "random", kept - 0.2, draw=0, **beyond)
     yield {
         **shared,
         "measure": "effect",

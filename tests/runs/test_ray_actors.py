@@ -16,7 +16,7 @@ from theodolite.runs.workers.dispatch import Board
 from theodolite.runs.workers.ray_actors import Actor, _Troupe
 from theodolite.runs.workers.recipe import parcel_of, recipe_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from theodolite.neighborhoods import neighbors
 from theodolite.prompts import Prompt
 from theodolite.report.chapters.probe.accuracies import accuracy_data
 from theodolite.report.chapters.probe.headline import headline
-from theodolite.runs import config_from_mapping
+from theodolite.runs import Unit, config_from_mapping
 from theodolite.studies.probe import study as probe
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.evaluation import evaluate
@@ -404,7 +404,7 @@ def test_too_few_long_prompts_are_refused(files, tmp_path):
 def test_prompts_that_change_after_the_plan_are_noticed(files):
     config = Config((MODEL,), **SETTINGS, **sources(files))
     unit = probe.plan(config)[0]
-    changed = replace(unit, params={**unit.params, "tokens": "other"})
+    changed = Unit(study=unit.study, version=unit.version, params={**unit.params, "tokens": "other"})
     with pytest.raises(FormatError, match="changed after the run was planned"):
         probe.run(changed)
 

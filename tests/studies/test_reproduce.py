@@ -335,8 +335,8 @@ def test_claims_take_the_verdicts_of_the_findings_that_test_them():
 
 
 def test_every_claim_names_findings_of_its_study_that_exist():
-    texts = {path.name: path.read_text(encoding="utf-8") for path in room.Path(room.__file__).parent.glob("*.py")}
-    written_there = "\n".join(text for name, text in texts.items() if not name.startswith("reproduce"))
+    files = room.Path(room.__file__).parent.rglob("*.py")
+    written_there = "\n".join(path.read_text(encoding="utf-8") for path in files if path.parent.name != "reproduce")
     for claims in CLAIMS.values():
         for claim in claims:
             assert claim.study in room.STUDIES
