@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 import torch
+from rich.console import Console
 
 from theodolite.cli.examples import EXAMPLES, epilogue
 from theodolite.cli.help_text import PLACES
@@ -103,8 +104,7 @@ def test_doctor_warns_of_threads_that_wait_for_each_other(theodolite, monkeypatc
 
 
 def helped(theodolite, monkeypatch, command, width):
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr(app, "_fallback_console", None)  # made for the first help of a process, with its width
+    monkeypatch.setattr(app, "_console", Console(width=width))  # else each command keeps that of its first help
     return theodolite(*command.split(), "--help").out.splitlines()
 
 
