@@ -104,7 +104,7 @@ def test_doctor_warns_of_threads_that_wait_for_each_other(theodolite, monkeypatc
 
 
 def helped(theodolite, monkeypatch, command, width):
-    monkeypatch.setattr(app, "_console", Console(width=width))  # else each command keeps that of its first help
+    monkeypatch.setattr(app, "_console", Console(width=width, height=100))  # whatever the surroundings say
     return theodolite(*command.split(), "--help").out.splitlines()
 
 
