@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import huggingface_hub
 import pytest
 
-from theodolite.tables import hub_model, hub_patience, hub_request, hub_resolve
+from theodolite.tables import hub_patience, hub_repository, hub_request, hub_resolve
 
 LARGE = 1 << 16
 _CHUNK = 1 << 16
@@ -407,7 +407,7 @@ def serving(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Hub]:
     patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "huggingface"))
     patch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(folder / "token"))
     patch.setattr(hub_patience, "pause", hub.waits.append)
-    for module in (hub_patience, hub_model, hub_request, hub_resolve):
+    for module in (hub_patience, hub_repository, hub_request, hub_resolve):
         patch.setattr(module, "TIMEOUT", _PATIENT)
     for name in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
         patch.setattr(huggingface_hub.constants, name, int(_PATIENT))

@@ -1,4 +1,4 @@
-"""What is kept on this machine of models on the Hub: list it, and give its space back."""
+"""What is kept on this machine of models and data sets on the Hub: list it, and give its space back."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,15 +9,17 @@ from theodolite.core.errors import NotFoundError
 from theodolite.tables.hub_disk import read_json
 from theodolite.tables.hub_settings import cache_folder
 
+_KINDS = ("models--", "datasets--")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedModel:
-    """A commit of a model of which something is kept.
+    """A commit of a model or data set of which something is kept.
 
     Attributes
     ----------
     repository : str
-        `owner/name`.
+        `owner/name`; of a data set `datasets/owner/name`.
     server : str
         The host it is from.
     commit : str
@@ -53,7 +55,7 @@ def cached_models() -> tuple[CachedModel, ...]:
         Empty where nothing was read from the Hub yet.
     """
     found = []
-    for home in sorted((cache_folder() / "hub").glob("*/models--*")):
+    for home in sorted(path for kind in _KINDS for path in (cache_folder() / "hub").glob(f"*/{kind}*")):
         noted = {unquote(path.stem): (read_json(path) or {}).get("commit") for path in (home / "refs").glob("*.json")}
         for folder in sorted(path.parent for path in home.glob("*/listing.json")):
             names = tuple(sorted(name for name in noted if noted[name] == folder.name))
@@ -107,7 +109,7 @@ def _model(home: Path, folder: Path, revisions: tuple[str, ...]) -> CachedModel:
     wholes = [part for part in parts if str(part.get("what", "")).startswith("tensor ")]
     wholes.sort(key=lambda part: part["begin"] - part["end"])
     return CachedModel(
-        repository=home.name.removeprefix("models--").replace("--", "/", 1),
+        repository=_repository(home.name),
         server=home.parent.name,
         commit=folder.name,
         revisions=revisions,
@@ -116,6 +118,11 @@ def _model(home: Path, folder: Path, revisions: tuple[str, ...]) -> CachedModel:
         n_unfinished=len(list(folder.glob("parts/*/*.part"))),
         folder=folder,
     )
+
+
+def _repository(folder: str) -> str:
+    kind, _, name = folder.partition("--")
+    return f"{'' if kind == 'models' else f'{kind}/'}{name.replace('--', '/', 1)}"
 
 
 def _bytes(folder: Path) -> int:

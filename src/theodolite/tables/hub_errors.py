@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from huggingface_hub import get_token
 from huggingface_hub.errors import (
@@ -16,6 +17,8 @@ from huggingface_hub.errors import (
 
 from theodolite.core.errors import NotFoundError, RemoteError, TheodoliteError
 from theodolite.tables.hub_settings import host, page
+
+Kind = Literal["model", "dataset"]
 
 _OFFLINE = "Offline mode is on (HF_HUB_OFFLINE)"
 
@@ -38,12 +41,15 @@ class Asked:
         Branch, tag or commit; None for the main one.
     file : str or None
         Name of a file in the repository.
+    kind : {"model", "dataset"}
+        What the Hub has it under.
     """
 
     endpoint: str
     repository: str
     revision: str | None = None
     file: str | None = None
+    kind: Kind = "model"
 
     def __str__(self) -> str:
         """Return the reference; a commit is shortened."""
@@ -107,6 +113,11 @@ def _no_file(asked: Asked) -> TheodoliteError:
 
 
 def _no_repository(asked: Asked) -> TheodoliteError:
+    if asked.kind == "dataset":
+        return NotFoundError(
+            f"There is no data set {asked.repository} on the Hub at {host(asked.endpoint)}, or it is private. Check "
+            f"the spelling. {_sign_in('If it is private: ')} A file of this machine is named without hub:."
+        )
     return NotFoundError(
         f"There is no model {asked.repository} on the Hub at {host(asked.endpoint)}, or it is private. Check the "
         f"spelling. {_sign_in('If it is private: ')} A folder of this machine that has this name is written "
@@ -162,4 +173,4 @@ def _sign_in(lead: str = "") -> str:
 
 
 def _page(asked: Asked) -> str:
-    return page(asked.endpoint, asked.repository)
+    return page(asked.endpoint, f"{'datasets/' if asked.kind == 'dataset' else ''}{asked.repository}")

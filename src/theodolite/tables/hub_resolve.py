@@ -3,20 +3,22 @@
 import difflib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from huggingface_hub import HfApi, ModelInfo
+from huggingface_hub import DatasetInfo, HfApi, ModelInfo
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
 
 from theodolite.core.errors import NotFoundError, ReferenceSyntaxError, RemoteError
 from theodolite.tables.hub_disk import read_json, write_json
 from theodolite.tables.hub_errors import Asked, NoRevisionError, offline
-from theodolite.tables.hub_model import COMMIT, HubFile, HubModel, is_plain
+from theodolite.tables.hub_model import HubModel
 from theodolite.tables.hub_patience import TIMEOUT, ask
+from theodolite.tables.hub_repository import COMMIT, HubFile, HubRepository, is_path, is_plain
 from theodolite.tables.hub_settings import cache_folder, endpoint, host, is_offline
 from theodolite.tables.reference import Reference
 
@@ -37,13 +39,28 @@ def resolve(reference: Reference) -> HubModel:
         If the Hub cannot be reached or refuses.
     """
     asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision)
+    found = _resolve(asked, home_of(asked), is_offline(), int(time.monotonic() // _REMEMBERED))
+    return HubModel(
+        endpoint=found.endpoint, repository=found.repository, commit=found.commit, files=found.files, home=found.home
+    )
+
+
+def resolve_dataset(reference: Reference) -> HubRepository:
+    """Return the data set that a reference names, at the commit that its revision stands for now.
+
+    Raises
+    ------
+    NotFoundError, RemoteError
+        As `resolve`.
+    """
+    asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision, kind="dataset")
     return _resolve(asked, home_of(asked), is_offline(), int(time.monotonic() // _REMEMBERED))
 
 
 def home_of(asked: Asked) -> Path:
     """Return the folder of the cache for a repository."""
     server = host(asked.endpoint).replace(":", "_")
-    return cache_folder() / "hub" / server / f"models--{asked.repository.replace('/', '--')}"
+    return cache_folder() / "hub" / server / f"{asked.kind}s--{asked.repository.replace('/', '--')}"
 
 
 def _note(asked: Asked, home: Path) -> Path:
@@ -52,7 +69,7 @@ def _note(asked: Asked, home: Path) -> Path:
 
 
 @lru_cache(maxsize=1024)
-def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubModel:
+def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubRepository:
     """Ask once in a while; what was read before of a commit is never asked again."""
     revision = asked.revision
     noted = _note(asked, home)
@@ -62,20 +79,27 @@ def _resolve(asked: Asked, home: Path, is_offline_: bool, _: int) -> HubModel:
     if commit is not None:
         files = _noted_files(home, commit)
         if files is not None:
-            return HubModel(endpoint=asked.endpoint, repository=asked.repository, commit=commit, files=files, home=home)
+            return _repository(asked, commit, files, home)
         if is_offline_:
             raise offline(asked, "neither its list of files nor its commit was noted before")
-    info = _ask_for_model(asked)
+    info = _ask_for_info(asked)
     commit = info.sha or ""
     if not COMMIT.match(commit):
         raise RemoteError(_no_hub(asked, "names no commit"))
-    files = {one.rfilename: _listed(one) for one in info.siblings or [] if is_plain(one.rfilename)}
+    is_taken = is_plain if asked.kind == "model" else is_path
+    files = {one.rfilename: _listed(one) for one in info.siblings or [] if is_taken(one.rfilename)}
     write_json(
         home / commit / "listing.json",
         {"files": {name: [file.size, file.identity, file.is_large] for name, file in files.items()}},
     )
     write_json(noted, {"commit": commit})
-    return HubModel(endpoint=asked.endpoint, repository=asked.repository, commit=commit, files=files, home=home)
+    return _repository(asked, commit, files, home)
+
+
+def _repository(asked: Asked, commit: str, files: dict[str, HubFile], home: Path) -> HubRepository:
+    return HubRepository(
+        endpoint=asked.endpoint, repository=asked.repository, commit=commit, files=files, home=home, kind=asked.kind
+    )
 
 
 def noted_commit(reference: Reference) -> str | None:
@@ -93,7 +117,10 @@ def revisions_of(reference: Reference) -> tuple[str, ...]:
     NotFoundError, RemoteError
         As `resolve`.
     """
-    asked = Asked(endpoint=endpoint(), repository=reference.location)
+    return _revisions_of(Asked(endpoint=endpoint(), repository=reference.location))
+
+
+def _revisions_of(asked: Asked) -> tuple[str, ...]:
     if is_offline():
         noted = (home_of(asked) / "refs").glob("*.json")
         return tuple(sorted(name for path in noted if not COMMIT.match(name := unquote(path.stem))))
@@ -101,17 +128,18 @@ def revisions_of(reference: Reference) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*stated["branches"], *stated["tags"])))
 
 
-def _ask_for_model(asked: Asked) -> ModelInfo:
+def _ask_for_info(asked: Asked) -> ModelInfo | DatasetInfo:
     """Ask for the commit and the files; a revision that is missing is answered with those that exist."""
     api = HfApi(endpoint=asked.endpoint, library_name="theodolite")
 
-    def request() -> ModelInfo:
-        return api.model_info(asked.repository, revision=asked.revision, files_metadata=True, timeout=TIMEOUT)
+    def request() -> ModelInfo | DatasetInfo:
+        ask_for = api.model_info if asked.kind == "model" else api.dataset_info
+        return ask_for(asked.repository, revision=asked.revision, files_metadata=True, timeout=TIMEOUT)
 
     try:
         return _checked(lambda: ask(request, asked), asked)
     except NoRevisionError as error:
-        there = revisions_of(Reference(scheme="hub", location=asked.repository))
+        there = _revisions_of(replace(asked, revision=None))
         close = difflib.get_close_matches(asked.revision or "", there, n=_NAMES_LISTED, cutoff=0.6)
         listed = (close or list(there))[:_NAMES_LISTED]
         more = f" and {len(there) - len(listed)} more" if len(there) > len(listed) else ""
@@ -120,7 +148,7 @@ def _ask_for_model(asked: Asked) -> ModelInfo:
 
 def _ask_for_refs(asked: Asked) -> dict[str, list[str]]:
     """Ask for branches and tags, as `HfApi.list_repo_refs` does, but not waiting for ever."""
-    address = f"{asked.endpoint}/api/models/{asked.repository}/refs"
+    address = f"{asked.endpoint}/api/{asked.kind}s/{asked.repository}/refs"
     response = get_session().get(address, headers=build_hf_headers(library_name="theodolite"), timeout=TIMEOUT)
     hf_raise_for_status(response)
     stated = response.json()

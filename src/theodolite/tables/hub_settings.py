@@ -40,7 +40,7 @@ def host(address: str) -> str:
 
 
 def page(address: str, repository: str) -> str:
-    """Return the address of a model's page, for people."""
+    """Return the address of a repository's page, for people."""
     return f"{urlsplit(address).scheme}://{host(address)}/{repository}"
 
 
