@@ -22,6 +22,7 @@ Keys = npt.NDArray[np.uint32]
 NARROW_POINTS = 2048  # more leave too few bits for the number
 NARROW_DIMS = 16  # in fewer, neighbors are so much nearer than the cloud is wide that a grid would be coarse
 
+_NEVER = 2**32 - 1  # the key of the point itself
 _LIFT = 2.0**23  # from here to twice that a float32 is a whole number, and its lowest bits count from 0
 _NUMBER_BITS = 23
 _UNEVEN = 16.0  # squares that differ by more than this deserve wide keys
@@ -88,7 +89,7 @@ def grid_for(reaches: Floats, norms2: Floats, squares: Floats) -> Grid | None:
 
 
 class NarrowSort:
-    """Makes narrow keys and puts them in order, a few rows at a time, in memory of its own.
+    """Makes narrow keys and puts them in order, a few rows at a time.
 
     Parameters
     ----------
@@ -96,13 +97,11 @@ class NarrowSort:
         What the keys mean.
     squares : numpy.ndarray
         `(n_points,)` float64: squares of the norms.
-    n_rows : int
-        Rows at a time, at most.
-    k, n_kept : int
-        Neighbors to find for each point, and how many to put in order.
+    n_kept : int
+        Neighbors to put in order for each point.
     """
 
-    def __init__(self, grid: Grid, squares: npt.NDArray[np.float64], n_rows: int, k: int, n_kept: int) -> None:
+    def __init__(self, grid: Grid, squares: npt.NDArray[np.float64], n_kept: int) -> None:
         self.grid = grid
         self.n_kept = n_kept
         scaled = squares * grid.scale
@@ -112,44 +111,37 @@ class NarrowSort:
         self.residue = (scaled - (lifted - _LIFT)).astype(np.float32)  # what the lift cut off, of a whole row
         self.numbers = torch.arange(len(squares), dtype=torch.int32, device="cpu")
         self.mask = np.uint32((1 << grid.shift) - 1)
-        self.nearest = np.empty((n_rows, n_kept), dtype=np.uint32)
-        self.some = np.empty((n_rows, k), dtype=np.uint32)
-        self.squares = np.empty((n_rows, k), dtype=np.float32)
 
     def add(self, products: torch.Tensor, points: slice, out: torch.Tensor) -> None:
         """Write |y|^2 - 2 x.y on the grid, given -2 x.y with some of the points y."""
         torch.add(self.others[points], products, alpha=self.grid.scale, out=out)
 
     def sort(self, block: torch.Tensor, first: int) -> Keys:
-        """Return the lowest keys of each row in order, `(m, n_kept)`.
+        """Return the lowest keys of each row in order, `(m, n_kept)`, where `block` was.
 
-        `block` holds what `add` has written, for all points y, and is used up; its rows are those from `first` on.
+        That holds what `add` has written, for all points y; its rows are those from `first` on.
         """
         block.add_(self.own[first : first + len(block), None]).clamp_(min=_LIFT, max=_LIFT + self.grid.top)
         bits = block.view(torch.int32)
         torch.add(self.numbers, bits, alpha=1 << self.grid.shift, out=bits)  # the exponent leaves on the left
         keys = bits.numpy().view(np.uint32)
-        keys.reshape(-1)[first :: block.shape[1] + 1] = np.iinfo(np.uint32).max
+        keys.reshape(-1)[first :: block.shape[1] + 1] = _NEVER
         keys.partition(self.n_kept - 1, axis=1)
-        nearest = self.nearest[: len(keys)]
-        np.copyto(nearest, keys[:, : self.n_kept])
+        nearest = keys[:, : self.n_kept]
         nearest.sort(axis=1)
         return nearest
 
-    def read(self, nearest: Keys, first: int, indices: Indices, distances: Floats) -> None:
-        """Take the first k of each row apart, into indices and distances `(m, k)`; rows are those from `first` on."""
-        some, squares = self.some[: len(nearest)], self.squares[: len(nearest)]
-        np.copyto(some, nearest[:, : some.shape[1]])
-        np.bitwise_and(some, self.mask, out=indices.view(np.uint32))
-        some >>= self.grid.shift
-        np.copyto(squares, some.view(np.int32))
-        squares += self.residue[first : first + len(nearest), None]
+    def read(self, nearest: Keys, indices: Indices, distances: Floats) -> None:
+        """Take keys of all rows apart, into indices and distances `(n_points, k)`."""
+        np.bitwise_and(nearest, self.mask, out=indices.view(np.uint32))
+        squares = (nearest >> self.grid.shift).view(np.int32).astype(np.float32)
+        squares += self.residue[:, None]
         np.maximum(squares, 0.0, out=squares)
         squares *= np.float32(1.0 / self.grid.scale)
         np.sqrt(squares, out=distances)
 
     def rest(self, nearest: Keys) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """Take some more of all rows apart, into indices and squares."""
+        """Take keys of all rows apart, into indices and squares in float64."""
         squares = (nearest >> self.grid.shift).astype(np.float64)
         squares += self.residue[:, None]
         squares /= self.grid.scale

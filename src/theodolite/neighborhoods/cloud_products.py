@@ -34,7 +34,8 @@ from theodolite.neighborhoods.cloud_rows import Buffers, Centered, Floats, Preci
 from theodolite.neighborhoods.products import full_precision
 
 _COLUMNS = 256  # of a chunk: narrower ones bound the error more tightly and multiply more slowly
-_STRIP = 256  # rows multiplied, and sorted by narrow keys, at a time
+_STRIP = 256  # rows multiplied at a time
+_SORTED = 64  # rows sorted by narrow keys at a time: they stay in the second-level cache
 _PROBES = 16
 _ROWS = 128  # rows sorted by wide keys at a time: they stay in the second-level cache
 _PAD = 16  # columns, so that no power of two divides the stride
@@ -225,15 +226,15 @@ def _rank_on_cpu(task: _Task, ranked: Ranked, listener: Listener | None) -> floa
 
 
 class _Narrow:
-    """Ranks points by narrow keys; what is found beside the k nearest is read at the end."""
+    """Ranks points by narrow keys; what is found is read at the end."""
 
     def __init__(self, task: _Task, ranked: Ranked, grid: Grid) -> None:
         n_points, answer, n_spare = len(task.squares), ranked.answer, ranked.spare_indices.shape[1]
         self.ranked = ranked
-        self.room = task.buffers.take("block", (min(_STRIP, n_points), n_points), torch.float32)
-        self.sort = NarrowSort(grid, task.squares, len(self.room), answer.k, task.n_kept)
-        self.places = [*range(answer.k, answer.k + n_spare), *(rank - 1 for rank in answer.ranks), task.n_kept - 1]
-        self.rest = np.empty((n_points, len(self.places)), dtype=np.uint32)
+        self.room = task.buffers.take("block", (min(_SORTED, n_points), n_points), torch.float32)
+        self.sort = NarrowSort(grid, task.squares, task.n_kept)
+        self.n_listed = answer.k + n_spare
+        self.kept = np.empty((n_points, self.n_listed + len(answer.ranks)), dtype=np.uint32)
 
     @classmethod
     def fit(cls, task: _Task, ranked: Ranked, strip: torch.Tensor) -> "_Narrow | None":
@@ -248,20 +249,26 @@ class _Narrow:
 
     def rank(self, lower: torch.Tensor, start: int, stop: int) -> None:
         """Rank a strip of points: their products are in their rows up to `stop`, and in their columns beyond."""
-        rows, block, answer = slice(start, stop), self.room[: stop - start], self.ranked.answer
-        self.sort.add(lower[rows, :stop], slice(stop), block[:, :stop])
-        self.sort.add(lower[stop:, rows].T, slice(stop, None), block[:, stop:])
-        nearest = self.sort.sort(block, start)
-        self.sort.read(nearest, start, answer.indices[rows], answer.distances[rows])
-        self.rest[rows] = nearest[:, self.places]
+        for first in range(start, stop, len(self.room)):
+            rows = slice(first, min(first + len(self.room), stop))
+            block = self.room[: rows.stop - first]
+            self.sort.add(lower[rows, :stop], slice(stop), block[:, :stop])
+            self.sort.add(lower[stop:, rows].T, slice(stop, None), block[:, stop:])
+            nearest, kept = self.sort.sort(block, first), self.kept[rows]
+            kept[:, : self.n_listed] = nearest[:, : self.n_listed]
+            for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
+                kept[:, place] = nearest[:, far - 1]
 
     def finish(self) -> npt.NDArray[np.bool_]:
-        """Write down the rest; mark the points that reach beyond the grid."""
-        ranked, n_spare = self.ranked, self.ranked.spare_indices.shape[1]
-        indices, squares = self.sort.rest(self.rest)
+        """Write down what was found; mark the points that reach beyond the grid."""
+        ranked, k, grid = self.ranked, self.ranked.answer.k, self.sort.grid
+        self.sort.read(self.kept[:, :k], ranked.answer.indices, ranked.answer.distances)
+        indices, squares = self.sort.rest(self.kept[:, k:])
+        n_spare = self.n_listed - k
         ranked.spare_indices[:], ranked.spare_squares[:] = indices[:, :n_spare], squares[:, :n_spare]
-        np.sqrt(squares[:, n_spare:-1], out=ranked.answer.radii, casting="same_kind")
-        beyond: npt.NDArray[np.bool_] = self.rest[:, -1] >> self.sort.grid.shift >= self.sort.grid.top
+        np.sqrt(squares[:, n_spare:], out=ranked.answer.radii, casting="same_kind")
+        farthest = self.kept[:, [self.n_listed - 1, -1]].max(axis=1)
+        beyond: npt.NDArray[np.bool_] = farthest >> grid.shift >= grid.top
         return beyond
 
 

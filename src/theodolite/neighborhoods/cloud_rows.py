@@ -72,10 +72,10 @@ def find_center(values: torch.Tensor) -> torch.Tensor:
 
     Of each column the median of threes, of their medians, and so on, over a few rows spread evenly over the cloud.
     """
-    places = torch.linspace(0, len(values) - 1, _SAMPLE, dtype=torch.float64, device="cpu").round()
-    some = values[places.to(values.device, torch.int64)].cpu().numpy()
+    places = torch.arange(_SAMPLE, device=values.device) * (len(values) - 1) // (_SAMPLE - 1)
+    some = values[places].cpu().numpy()
     while len(some) > 1:
-        first, second, third = np.split(some, 3)
+        first, second, third = some.reshape(3, len(some) // 3, -1)
         low, high = np.minimum(first, second), np.maximum(first, second)
         some = np.maximum(low, np.minimum(high, third))
     return torch.from_numpy(some[0]).to(values.device)
