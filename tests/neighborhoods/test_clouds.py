@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods import cloud_neighbors, cloud_products, neighbors
+from theodolite.neighborhoods.cloud_memory import Buffers
 from theodolite.neighborhoods.cloud_products import Answer, rank
-from theodolite.neighborhoods.cloud_rows import Buffers, center_rows, find_center
+from theodolite.neighborhoods.cloud_rows import center_rows, find_center
 from theodolite.neighborhoods.refine import distances_between, distances_of_pairs
 
 RNG = np.random.default_rng(0)
@@ -142,7 +143,7 @@ def ranks(points, n_kept, precision, exponent=0):
     return rank(buffers, center_rows(buffers, points, find_center(points), precision, exponent), answer, 3)
 
 
-def on_device(task, ranked, *_):
+def on_device(task, memory, ranked, *_):
     """Rank as on a device."""
     cloud_products._rank_on_device(task, ranked)
     return 0.0

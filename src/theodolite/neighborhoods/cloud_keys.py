@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.neighborhoods.cloud_memory import Few, Workspace
+
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint32]
@@ -97,37 +99,30 @@ class NarrowSort:
         What the keys mean.
     squares : numpy.ndarray
         `(n_points,)` float64: squares of the norms.
+    memory : Workspace
+        Holds -2 x.y; its numbers of points are filled in.
     n_kept : int
         Neighbors to put in order for each point.
     """
 
-    def __init__(self, grid: Grid, squares: npt.NDArray[np.float64], n_kept: int) -> None:
+    def __init__(self, grid: Grid, squares: npt.NDArray[np.float64], memory: Workspace, n_kept: int) -> None:
         self.grid = grid
         self.n_kept = n_kept
         scaled = squares * grid.scale
-        self.others = torch.from_numpy(scaled.astype(np.float32))
-        lifted = (scaled + _LIFT).astype(np.float32)
-        self.own = torch.from_numpy(lifted)
+        lifted = memory.own.numpy()
+        memory.others.numpy()[:], lifted[:] = scaled, scaled + _LIFT
         self.residue = (scaled - (lifted - _LIFT)).astype(np.float32)  # what the lift cut off, of a whole row
         self.numbers = torch.arange(len(squares), dtype=torch.int32, device="cpu")
         self.mask = np.uint32((1 << grid.shift) - 1)
 
-    def add(self, products: torch.Tensor, points: slice, out: torch.Tensor) -> None:
-        """Write |y|^2 - 2 x.y on the grid, given -2 x.y with some of the points y."""
-        torch.add(self.others[points], products, alpha=self.grid.scale, out=out)
-
-    def sort(self, block: torch.Tensor, first: int) -> Keys:
-        """Return the lowest keys of each row in order, `(m, n_kept)`, where `block` was.
-
-        That holds what `add` has written, for all points y; its rows are those from `first` on.
-        """
-        block.add_(self.own[first : first + len(block), None]).clamp_(min=_LIFT, max=_LIFT + self.grid.top)
-        bits = block.view(torch.int32)
-        torch.add(self.numbers, bits, alpha=1 << self.grid.shift, out=bits)  # the exponent leaves on the left
-        keys = bits.numpy().view(np.uint32)
-        keys.reshape(-1)[first :: block.shape[1] + 1] = _NEVER
-        keys.partition(self.n_kept - 1, axis=1)
-        nearest = keys[:, : self.n_kept]
+    def sort(self, few: Few) -> Keys:
+        """Return the lowest keys of a few rows in order, `(m, n_kept)`, where their block was."""
+        few.complete(self.grid.scale)
+        few.block.clamp_(min=_LIFT, max=_LIFT + self.grid.top)
+        torch.add(self.numbers, few.bits, alpha=1 << self.grid.shift, out=few.bits)  # the exponent leaves on the left
+        few.selves.fill(_NEVER)
+        few.keys.partition(self.n_kept - 1, axis=1)
+        nearest = few.keys[:, : self.n_kept]
         nearest.sort(axis=1)
         return nearest
 

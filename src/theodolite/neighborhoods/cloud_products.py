@@ -11,7 +11,7 @@ float64), for adding the chunks and the squares, for square roots, and for the b
 for the grid on which narrow keys lie.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -30,18 +30,14 @@ from theodolite.neighborhoods.cloud_keys import (
     grid_for,
     sort_wide,
 )
-from theodolite.neighborhoods.cloud_rows import Buffers, Centered, Floats, Precision
+from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Few, Strip, Workspace, column_chunks
+from theodolite.neighborhoods.cloud_rows import Centered, Floats, Precision
 from theodolite.neighborhoods.products import full_precision
 
-_COLUMNS = 256  # of a chunk: narrower ones bound the error more tightly and multiply more slowly
-_STRIP = 256  # rows multiplied at a time
-_SORTED = 64  # rows sorted by narrow keys at a time: they stay in the second-level cache
 _PROBES = 16
-_ROWS = 128  # rows sorted by wide keys at a time: they stay in the second-level cache
-_PAD = 16  # columns, so that no power of two divides the stride
+_ROWS = 128  # ranked once more at a time
 _ROUNDINGS = 20  # of centering (2), squares, roots, additions and sorting, with room to spare
 
-Chunks = tuple[torch.Tensor, ...]
 Points = npt.NDArray[np.int64]
 Listener = Callable[[npt.NDArray[Any], int], None]
 
@@ -149,7 +145,7 @@ class _Task:
     """What to rank: chunks of columns, the squared norms of the rows, how many to keep for each, and by which keys."""
 
     buffers: Buffers
-    chunks: Chunks
+    chunks: tuple[torch.Tensor, ...]
     squares: Floats
     n_kept: int
     narrow: bool
@@ -181,9 +177,8 @@ def rank(
     """
     n_points, n_dims = cloud.rows.shape
     n_kept = max(answer.k + n_spare, answer.reach)
-    chunks = torch.split(cloud.rows, n_dims if cloud.rows.dtype == torch.float64 else _COLUMNS, dim=1)
-    on_cpu = cloud.rows.device.type == "cpu"
-    whole = len(chunks) == 1 or not on_cpu or adds_at_the_end(max(4, n_points.bit_length()))
+    chunks = column_chunks(cloud.rows)
+    whole = len(chunks) == 1 or cloud.memory is None or adds_at_the_end(max(4, n_points.bit_length()))
     split = (len(chunks), chunks[0].shape[1]) if whole else (1, n_dims)
     unit, tiny, norms = _bound(cloud, split)
     ranked = Ranked(
@@ -197,28 +192,31 @@ def rank(
     narrow = cloud.rows.dtype == torch.float32 and n_points <= NARROW_POINTS and n_dims >= NARROW_DIMS
     task = _Task(buffers=buffers, chunks=chunks, squares=cloud.squares, n_kept=n_kept, narrow=narrow)
     with full_precision():
-        if on_cpu:
-            return replace(ranked, tiny=tiny + _rank_on_cpu(task, ranked, listener))
+        if cloud.memory is not None:
+            return replace(ranked, tiny=tiny + _rank_on_cpu(task, cloud.memory, ranked, listener))
         _rank_on_device(task, ranked)
     return ranked
 
 
-def _rank_on_cpu(task: _Task, ranked: Ranked, listener: Listener | None) -> float:
+def _rank_on_cpu(task: _Task, memory: Workspace, ranked: Ranked, listener: Listener | None) -> float:
     """Rank all points, by narrow keys if the first strip shows that they fit; return what these add to the error."""
-    chunks, n_points = task.chunks, len(task.squares)
-    lower = task.buffers.take("lower", (n_points, n_points + _PAD), chunks[0].dtype)
     narrow = None
-    for start, stop in _strips(n_points):
-        strip = lower[start:stop, :stop]
-        _multiply(chunks, slice(start, stop), slice(stop), strip)
+    for strip in memory.strips:
+        for number, (rows, columns) in enumerate(strip.factors):
+            _multiply(rows, columns, number, strip.products)
         if listener is not None:
-            listener(strip.numpy(), start)
-        if stop == n_points and task.narrow:
-            narrow = _Narrow.fit(task, ranked, strip)
-        if narrow is None:
-            _rank_wide(task, ranked, lower, start, stop)
-        else:
-            narrow.rank(lower, start, stop)
+            listener(strip.products.numpy(), strip.start)
+        if strip.stop == len(task.squares):
+            narrow = _Narrow.fit(task, ranked, memory, strip) if task.narrow else None
+            if narrow is None:
+                memory.others.copy_(torch.from_numpy(task.squares))
+                memory.own.copy_(memory.others)
+        for few in strip.few:
+            if narrow is None:
+                few.complete()
+                _sort_and_put(task, few.block.numpy(), np.arange(few.rows.start, few.rows.stop), ranked)
+            else:
+                narrow.rank(few)
     if narrow is None:
         return 0.0
     _rank_some(task, ranked, np.flatnonzero(narrow.finish()))
@@ -228,36 +226,30 @@ def _rank_on_cpu(task: _Task, ranked: Ranked, listener: Listener | None) -> floa
 class _Narrow:
     """Ranks points by narrow keys; what is found is read at the end."""
 
-    def __init__(self, task: _Task, ranked: Ranked, grid: Grid) -> None:
+    def __init__(self, task: _Task, ranked: Ranked, memory: Workspace, grid: Grid) -> None:
         n_points, answer, n_spare = len(task.squares), ranked.answer, ranked.spare_indices.shape[1]
         self.ranked = ranked
-        self.room = task.buffers.take("block", (min(_SORTED, n_points), n_points), torch.float32)
-        self.sort = NarrowSort(grid, task.squares, task.n_kept)
+        self.sort = NarrowSort(grid, task.squares, memory, task.n_kept)
         self.n_listed = answer.k + n_spare
         self.kept = np.empty((n_points, self.n_listed + len(answer.ranks)), dtype=np.uint32)
 
     @classmethod
-    def fit(cls, task: _Task, ranked: Ranked, strip: torch.Tensor) -> "_Narrow | None":
+    def fit(cls, task: _Task, ranked: Ranked, memory: Workspace, strip: Strip) -> "_Narrow | None":
         """Lay a grid by the products of the last points with all; None if none fits."""
-        n_rows, n_points = strip.shape
+        n_rows = strip.stop - strip.start
         some = slice(0, None, max(1, n_rows // _PROBES))
-        block = strip[some].numpy() + task.squares.astype(np.float32)
+        block = strip.products[some].numpy() + task.squares.astype(np.float32)
         block.partition(task.n_kept, axis=1)  # the point itself is the first
-        norms2 = task.squares[n_points - n_rows :][some]
+        norms2 = task.squares[strip.start :][some]
         grid = grid_for(norms2 + block[:, task.n_kept], norms2, task.squares)
-        return None if grid is None else cls(task, ranked, grid)
+        return None if grid is None else cls(task, ranked, memory, grid)
 
-    def rank(self, lower: torch.Tensor, start: int, stop: int) -> None:
-        """Rank a strip of points: their products are in their rows up to `stop`, and in their columns beyond."""
-        for first in range(start, stop, len(self.room)):
-            rows = slice(first, min(first + len(self.room), stop))
-            block = self.room[: rows.stop - first]
-            self.sort.add(lower[rows, :stop], slice(stop), block[:, :stop])
-            self.sort.add(lower[stop:, rows].T, slice(stop, None), block[:, stop:])
-            nearest, kept = self.sort.sort(block, first), self.kept[rows]
-            kept[:, : self.n_listed] = nearest[:, : self.n_listed]
-            for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
-                kept[:, place] = nearest[:, far - 1]
+    def rank(self, few: Few) -> None:
+        """Rank a few points, whose products are known."""
+        nearest, kept = self.sort.sort(few), self.kept[few.rows]
+        kept[:, : self.n_listed] = nearest[:, : self.n_listed]
+        for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
+            kept[:, place] = nearest[:, far - 1]
 
     def finish(self) -> npt.NDArray[np.bool_]:
         """Write down what was found; mark the points that reach beyond the grid."""
@@ -272,26 +264,15 @@ class _Narrow:
         return beyond
 
 
-def _rank_wide(task: _Task, ranked: Ranked, lower: torch.Tensor, start: int, stop: int) -> None:
-    """Rank a strip of points by wide keys."""
-    known = torch.from_numpy(task.squares).to(lower.dtype)
-    for first in range(start, stop, _ROWS):
-        rows = slice(first, min(first + _ROWS, stop))
-        block = task.buffers.take("block", (rows.stop - rows.start, len(known)), lower.dtype)
-        torch.add(lower[rows, :stop], known[:stop], out=block[:, :stop])
-        torch.add(lower[stop:, rows].T, known[stop:], out=block[:, stop:])
-        block += known[rows, None]
-        _sort_and_put(task, block.numpy(), np.arange(rows.start, rows.stop), ranked)
-
-
 def _rank_some(task: _Task, ranked: Ranked, points: Points) -> None:
     """Rank some points once more, by wide keys."""
     buffers, chunks, squares = task.buffers, task.chunks, task.squares
     known = squares.astype(np.float32)
     for start in range(0, len(points), _ROWS):
         some = points[start : start + _ROWS]
-        product = buffers.take("block", (len(some), len(squares)), torch.float32)
-        _multiply(chunks, torch.from_numpy(some), slice(None), product)
+        product = buffers.take("some", (len(some), len(squares)), torch.float32)
+        for number, chunk in enumerate(chunks):
+            _multiply(chunk[torch.from_numpy(some)], chunk.T, number, product)
         block = product.numpy()
         block += known
         block += known[some, None]
@@ -317,19 +298,9 @@ def _rank_on_device(task: _Task, ranked: Ranked) -> None:
     ranked.put(slice(None), indices.to(torch.int32).cpu().numpy(), near.to(torch.float64).cpu().numpy())
 
 
-def _strips(n_points: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into strips, from the last up: each is multiplied with the rows up to its own last only.
-
-    What lies beyond was computed before, for the strips below.
-    """
-    for stop in range(n_points, 0, -_STRIP):
-        yield max(0, stop - _STRIP), stop
-
-
-def _multiply(chunks: Chunks, rows: slice | torch.Tensor, columns: slice, out: torch.Tensor) -> None:
-    """Write -2 x.y."""
-    for number, chunk in enumerate(chunks):
-        torch.addmm(out, chunk[rows], chunk[columns].T, beta=1 if number else 0, alpha=-2.0, out=out)
+def _multiply(rows: torch.Tensor, columns: torch.Tensor, number: int, out: torch.Tensor) -> None:
+    """Write -2 x.y of the first chunk of columns, and add that of the others."""
+    torch.addmm(out, rows, columns, beta=1 if number else 0, alpha=-2.0, out=out)
 
 
 def _bound(cloud: Centered, split: tuple[int, int]) -> tuple[float, float, Floats]:
@@ -349,17 +320,17 @@ def _bound(cloud: Centered, split: tuple[int, int]) -> tuple[float, float, Float
 
 @cache
 def adds_at_the_end(size: int) -> bool:
-    """Say whether the routine finishes a product of `_COLUMNS` columns before it adds it to what is there.
+    """Say whether the routine finishes a product of `COLUMNS` columns before it adds it to what is there.
 
     Others add term by term to the sum of the chunks before. Here 2**24 is there, to which nothing below 1 can be added
     by itself, and each product is 256 times 1/32. Tried once for each power of two, for a strip of full height and one
     of less.
     """
     n_points = min(1 << size, 2048) - 5
-    rows = torch.full((n_points, _COLUMNS), 0.125, device="cpu")
-    for height in (min(_STRIP, n_points), max(1, n_points % _STRIP)):
-        strip = torch.full((height, n_points + _PAD), -(2.0**24), device="cpu")[:, :n_points]
+    rows = torch.full((n_points, COLUMNS), 0.125, device="cpu")
+    for height in (min(STRIP, n_points), max(1, n_points % STRIP)):
+        strip = torch.full((height, n_points + PAD), -(2.0**24), device="cpu")[:, :n_points]
         torch.addmm(strip, rows[:height], rows.T, alpha=-2.0, out=strip)
-        if not bool((strip == -(2.0**24) - _COLUMNS / 32).all()):
+        if not bool((strip == -(2.0**24) - COLUMNS / 32).all()):
             return False
     return True

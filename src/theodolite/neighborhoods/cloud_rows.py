@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theodolite.neighborhoods.cloud_memory import Buffers, Workspace
+
 Precision = Literal["float32", "float64"]
 Floats = npt.NDArray[np.float64]
 Listener = Callable[[int, Floats, Floats], None]
@@ -18,24 +20,6 @@ SAFE = {"float32": (2.0**-30, 2.0**50), "float64": (2.0**-400, 2.0**400)}
 
 _SAMPLE = 27  # a power of 3
 _CONVERTED = 64  # rows at a time
-_HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
-
-
-class Buffers:
-    """Memory for clouds of like shape, used again from cloud to cloud."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, torch.Tensor] = {}
-
-    def take(self, name: str, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
-        """Return a table of some memory; what it holds is from before."""
-        size = shape[0] * shape[1] * dtype.itemsize
-        held = self.held.get(name)
-        if held is None or len(held) < size:
-            memory = np.empty(max(size, _HUGE) + 64, dtype=np.uint8)
-            start = -memory.ctypes.data % 64  # a line of the cache
-            held = self.held[name] = torch.from_numpy(memory[start:])
-        return held[:size].view(dtype).view(shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +32,13 @@ class Centered:
         `(n_points, n_dims)` float32 or float64: `(values - center) * 2**-exponent`, rounded; good until the next cloud.
     squares : numpy.ndarray
         `(n_points,)` float64: the squares of their norms; not finite where a row is not.
+    memory : Workspace or None
+        What the rows lie in, on a CPU.
     """
 
     rows: torch.Tensor
     squares: Floats
+    memory: Workspace | None = None
 
     def suit(self, precision: Precision) -> bool:
         """Say whether all is finite and of a size that products bear, and no two rows are seen to be equal."""
@@ -120,8 +107,8 @@ def center_rows(
         rows = wide.to(dtype)
         squares = rows.to(torch.float64).square().sum(dim=1)
         return Centered(rows=rows, squares=squares.cpu().numpy())
-    rows = buffers.take("rows", (n_points, n_dims), dtype)
-    given, middle, seen, squares_ = values.numpy(), center.numpy(), rows.numpy(), np.empty(n_points)
+    memory = buffers.workspace((n_points, n_dims), dtype)
+    given, middle, seen, squares_ = values.numpy(), center.numpy(), memory.rows.numpy(), np.empty(n_points)
     block = np.empty((min(n_points, _CONVERTED), n_dims))
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the norms
         for start in range(0, n_points, _CONVERTED):
@@ -132,7 +119,7 @@ def center_rows(
             np.vecdot(exact, exact, out=squares_[some])
             if listener is not None:
                 listener(start, exact, squares_[some])
-    return Centered(rows=rows, squares=squares_)
+    return Centered(rows=memory.rows, squares=squares_, memory=memory)
 
 
 def _subtract(given: npt.NDArray[Any], middle: npt.NDArray[Any], exponent: int, out: npt.NDArray[Any]) -> None:

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from theodolite.core.points import CleanPoints
 from theodolite.neighborhoods.certificate import difference_error
+from theodolite.neighborhoods.cloud_memory import Buffers
 from theodolite.neighborhoods.cloud_moments import CloudMoment, MomentSums
 from theodolite.neighborhoods.cloud_products import Answer, Ranked, rank
-from theodolite.neighborhoods.cloud_rows import Buffers, Floats, Precision, center_rows, find_center
+from theodolite.neighborhoods.cloud_rows import Floats, Precision, center_rows, find_center
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.redo import redo
 from theodolite.neighborhoods.refine import distances_of_pairs, nearest

@@ -13,9 +13,10 @@ from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.neighborhoods.certificate import FLOAT32_UNIT
+from theodolite.neighborhoods.cloud_memory import Buffers
 from theodolite.neighborhoods.cloud_moments import CloudMoments, gather_moments
 from theodolite.neighborhoods.cloud_products import Answer
-from theodolite.neighborhoods.cloud_rows import Buffers, Precision
+from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.neighborhoods.cloud_search import Account, UnsuitableError, search_cloud
 from theodolite.neighborhoods.graph import Metric, NeighborGraph
 from theodolite.neighborhoods.prepare import prepare

@@ -1,0 +1,170 @@
+"""The memory in which clouds are multiplied and ranked, with every view of it made once for all clouds of a shape.
+
+To make a view takes about as long as the arithmetic on a few rows of a small cloud.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+STRIP = 128  # rows multiplied at a time
+_FEW = 64  # of those, rows put in order at a time: they stay in the second-level cache
+COLUMNS = 256  # multiplied at a time in float32: fewer bound the error more tightly and take longer
+PAD = 16  # columns, so that no power of two divides the stride
+_HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Few:
+    """A few rows of a strip.
+
+    Attributes
+    ----------
+    rows : slice
+        Which points they are.
+    parts : tuple of tuple of torch.Tensor
+        `(others, products, out)`: of the points up to the end of the strip, and of those beyond it, the numbers that
+        belong to them, the products with them, and where in the block they go.
+    own : torch.Tensor
+        `(m, 1)`: the numbers that belong to the rows themselves.
+    block : torch.Tensor
+        `(m, n_points)`, shared by all.
+    keys : numpy.ndarray
+        `(m, n_points)` uint32: the bits of the block, if it is float32.
+    bits : torch.Tensor
+        The same as int32.
+    selves : numpy.ndarray
+        `(m,)`: of the keys, those of the rows themselves.
+    """
+
+    rows: slice
+    parts: tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor], ...]
+    own: torch.Tensor
+    block: torch.Tensor
+    keys: npt.NDArray[np.uint32]
+    bits: torch.Tensor
+    selves: npt.NDArray[np.uint32]
+
+    def complete(self, scale: float = 1.0) -> None:
+        """Write own numbers + (numbers of others + scale * products) to the block."""
+        for others, products, out in self.parts:
+            torch.add(others, products, alpha=scale, out=out)
+        self.block.add_(self.own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Rows that are multiplied with all up to the last of them; what lies beyond is in the strips below.
+
+    Attributes
+    ----------
+    start, stop : int
+        Which points they are.
+    factors : tuple of tuple of torch.Tensor
+        For each chunk of columns the rows, and all up to the last of them, transposed.
+    products : torch.Tensor
+        `(stop - start, stop)`.
+    few : tuple of Few
+        The rows, a few at a time.
+    """
+
+    start: int
+    stop: int
+    factors: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    products: torch.Tensor
+    few: tuple[Few, ...]
+
+
+class Workspace:
+    """Memory for clouds of one shape.
+
+    Parameters
+    ----------
+    buffers : Buffers
+        Where it is taken from.
+    shape : tuple of int
+        `(n_points, n_dims)`.
+    dtype : torch.dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    rows : torch.Tensor
+        `(n_points, n_dims)`: for the centered rows of a cloud.
+    others, own : torch.Tensor
+        `(n_points,)`: for the numbers that belong to each point as a column, and as a row.
+    chunks : tuple of torch.Tensor
+        The rows by chunks of columns.
+    strips : tuple of Strip
+        From the last rows up.
+    """
+
+    def __init__(self, buffers: "Buffers", shape: tuple[int, int], dtype: torch.dtype) -> None:
+        n_points = shape[0]
+        self.shape, self.dtype = shape, dtype
+        self.rows = buffers.take("rows", shape, dtype)
+        self.others, self.own = (torch.empty(n_points, dtype=dtype, device="cpu") for _ in range(2))
+        self.chunks = column_chunks(self.rows)
+        self._lower = buffers.take("lower", (n_points, n_points + PAD), dtype)[:, :n_points]
+        self._block = buffers.take("block", (min(_FEW, n_points), n_points), dtype)
+        self.strips = tuple(
+            Strip(
+                start=max(0, stop - STRIP),
+                stop=stop,
+                factors=tuple((chunk[max(0, stop - STRIP) : stop], chunk[:stop].T) for chunk in self.chunks),
+                products=self._lower[max(0, stop - STRIP) : stop, :stop],
+                few=tuple(self._few(max(0, stop - STRIP), stop)),
+            )
+            for stop in range(n_points, 0, -STRIP)
+        )
+
+    def _few(self, start: int, stop: int) -> Iterator[Few]:
+        for first in range(start, stop, _FEW):
+            rows = slice(first, min(first + _FEW, stop))
+            block = self._block[: rows.stop - first]
+            parts = [(self.others[:stop], self._lower[rows, :stop], block[:, :stop])]
+            if stop < len(self.others):
+                parts.append((self.others[stop:], self._lower[stop:, rows].T, block[:, stop:]))
+            bits = block.view(torch.int32)
+            keys = bits.numpy().view(np.uint32)
+            yield Few(
+                rows=rows,
+                parts=tuple(parts),
+                own=self.own[rows, None],
+                block=block,
+                keys=keys,
+                bits=bits,
+                selves=keys.reshape(-1)[first :: keys.shape[1] + 1],
+            )
+
+
+class Buffers:
+    """Memory that is used again from cloud to cloud."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, torch.Tensor] = {}
+        self.last: Workspace | None = None
+
+    def workspace(self, shape: tuple[int, int], dtype: torch.dtype) -> Workspace:
+        """Return memory for clouds of a shape; what it holds is from before."""
+        if self.last is None or (self.last.shape, self.last.dtype) != (shape, dtype):
+            self.last = Workspace(self, shape, dtype)
+        return self.last
+
+    def take(self, name: str, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
+        """Return a table of some memory; what it holds is from before."""
+        size = shape[0] * shape[1] * dtype.itemsize
+        held = self.held.get(name)
+        if held is None or len(held) < size:
+            memory = np.empty(max(size, _HUGE) + 64, dtype=np.uint8)
+            start = -memory.ctypes.data % 64  # a line of the cache
+            held = self.held[name] = torch.from_numpy(memory[start:])
+        return held[:size].view(dtype).view(shape)
+
+
+def column_chunks(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Cut rows into the chunks of columns whose products are computed one by one."""
+    return torch.split(rows, rows.shape[1] if rows.dtype == torch.float64 else COLUMNS, dim=1)
