@@ -1,6 +1,7 @@
 """A run that never happened: rows as a table study writes them, with the most hostile tokens we can think of."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,9 @@ class FakeRun:
 
     def failures(self) -> list[Any]:
         return self.problems
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        return nullcontext(self.path)
 
 
 def make_manifest(**changes: Any) -> dict[str, Any]:

@@ -46,27 +46,29 @@ def plan(
         Run folder; by default a folder in ./runs named after the settings.
     """
     from theodolite import runs, studies  # noqa: PLC0415 - keeps --help fast
+    from theodolite.runs.folder.location import locate  # noqa: PLC0415
     from theodolite.studies.planning import plan_study  # noqa: PLC0415
     from theodolite.tables import reporting_to  # noqa: PLC0415
 
     if workers < 1:
         raise ParameterError(f"--workers must be 1 or more, not {workers}.")
     units, seconds = _parse_pilot(pilot)
-    if study.is_dir():
-        opened = runs.open_run(study)
-        study, out = opened.path / "study.yaml", opened.path
-    name, _, mapping = runs.read_study_file(study)
+    file, folder = locate(study), None if out is None else locate(out)
+    if file.is_dir():
+        folder = runs.open_run(file).path
+        file = folder / "study.yaml"
+    name, _, mapping = runs.read_study_file(file)
     config = runs.config_from_mapping(studies.resolve(name).Config, mapping)
     with reporting_to(output.downloads()):
         found = plan_study(
             name,
             config,
-            out=out,
+            out=folder,
             pilot=units,
             pilot_seconds=seconds,
             fetch=fetch,
             progress=output.progress(),
-            command=["theodolite", "run", str(study), *(["--out", str(out)] if out is not None else [])],
+            command=["theodolite", "run", str(file), *(["--out", str(folder)] if folder is not None else [])],
         )
     if output.json:
         print_json({"command": "plan", "status": "success", "workers": workers, **found.as_dict()})

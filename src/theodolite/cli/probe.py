@@ -1,5 +1,6 @@
 """Commands that fit, evaluate and use a probe on the geometry of prompts: probe fit, evaluate, score."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,7 +81,7 @@ def score(
     probe
         Folder of `theodolite probe fit`, or a probe's JSON file.
     prompts
-        FILE[#FIELD] with the prompts.
+        FILE[#FIELD] with the prompts, or - for standard input: JSON lines, or else one text.
     field
         Where a record holds its text; by default as the probe was fitted.
     join
@@ -90,11 +91,13 @@ def score(
     """
     from dataclasses import asdict  # noqa: PLC0415 - keeps --help fast
 
+    from theodolite.studies.probe.prompts import read_written  # noqa: PLC0415
     from theodolite.studies.probe.saved import read_probe  # noqa: PLC0415
     from theodolite.studies.probe.score import score_prompts  # noqa: PLC0415
 
     saved = read_probe(probe)
-    scored = score_prompts(saved, prompts, field=field, join=join, reference=model)
+    given = read_written(_standard_input(), field or saved.config.field) if prompts == "-" else prompts
+    scored = score_prompts(saved, given, field=field, join=join, reference=model)
     if output.json:
         print_json(
             {
@@ -127,6 +130,17 @@ def score(
     return 0
 
 
+def _standard_input() -> str:
+    from theodolite.core.errors import FormatError  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"Standard input is not UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}. Convert it."
+        ) from error
+
+
 def _save(run: "Run", output: Output) -> None:
     """Save the probe of each model: probe.json, or one file for each of several models."""
     from theodolite.studies.probe.saved import FILE, fit_saved, write_probe  # noqa: PLC0415 - keeps --help fast
@@ -134,5 +148,6 @@ def _save(run: "Run", output: Output) -> None:
     probes = fit_saved(run)
     for number, saved in enumerate(probes):
         name = FILE if len(probes) == 1 else f"probe-{number}.json"
-        write_probe(saved, run.path / name)
+        with run.workspace() as folder:
+            write_probe(saved, folder / name)
         output.say(f"Probe:  {run.path / name} ({saved.reference})")

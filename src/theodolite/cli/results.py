@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from theodolite import report, studies
@@ -12,7 +11,7 @@ from theodolite.cli.spoken import show_findings
 from theodolite.core import errors
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapters import chapter_of
-from theodolite.report.figure_files import Format
+from theodolite.report.figure_files import FOLDER, Format
 from theodolite.report.figures.canvas import Style
 from theodolite.runs import Run, open_run, status
 from theodolite.runs.folder.location import Location
@@ -90,7 +89,7 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
     return _SOME_FAILED if failures else 0
 
 
-def has_table(folder: Path) -> bool:
+def has_table(folder: Location | str) -> bool:
     """Say whether the run in a folder came to its end with a table."""
     return open_run(folder).manifest["table"] is not None
 
@@ -126,16 +125,16 @@ def write_report(
     study = studies.resolve(run.manifest["study"])
     frame = rows_of(run, study)
     summary, findings = study.summarize(frame), study.find(frame)
-    with run.workspace() as folder:
-        report.write(run, summary=summary, findings=findings, formats=formats, frame=frame, folder=folder)
-    return summary, findings, run.path / "report.html"
+    page = report.write(run, summary=summary, findings=findings, formats=formats, frame=frame)
+    return summary, findings, page
 
 
-def save_styled(run: Run, formats: Sequence[Format], style: Style) -> Path | None:
+def save_styled(run: Run, formats: Sequence[Format], style: Style) -> Location | None:
     """Write the figures of a run in the style of a paper; return their folder, None for the style of the report."""
     if style == "slides":
         return None
     study = run.manifest["study"]
     frame = rows_of(run, studies.resolve(study))
-    written = report.save_figures(run.path, frame, families=chapter_of(study).families, formats=formats, style=style)
-    return written[0].parent if written else None
+    with run.workspace() as folder:
+        written = report.save_figures(folder, frame, families=chapter_of(study).families, formats=formats, style=style)
+    return run.path / FOLDER / style if written else None

@@ -98,7 +98,7 @@ def _refuse(runs: Sequence[Run], out: Path) -> None:
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """Return the folders' own names where these are distinct, else their paths."""
-    names = [Path(run.path).name for run in runs]
+    names = [run.path.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.path).replace("/", "-") for run in runs]
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import matplotlib as mpl
 import polars as pl
@@ -15,6 +15,9 @@ from theodolite.report.drawings import Drawing, drawings, quiet_about_glyphs
 from theodolite.report.figures import FAMILIES
 from theodolite.report.figures.canvas import STYLES, Layout, Style, house_style
 from theodolite.report.figures.family import FigureFamily
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 Format = Literal["svg", "png", "pdf"]
 
@@ -120,7 +123,7 @@ def figure_bytes(figure: Figure, kind: Format = "svg", *, text_as: Literal["path
         Content of the file.
     """
     buffer = io.BytesIO()
-    settings = {"svg.fonttype": text_as, "svg.hashsalt": "theodolite", "pdf.fonttype": 42}
+    settings: dict[RcKeyType, object] = {"svg.fonttype": text_as, "svg.hashsalt": "theodolite", "pdf.fonttype": 42}
     with house_style(), mpl.rc_context(settings), quiet_about_glyphs(), _laid_out(figure):
         background = "white" if kind == "png" else "none"
         figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_NO_TRACES[kind], facecolor=background)

@@ -84,8 +84,8 @@ def identified(found: Live) -> Iterator[None]:
     try:
         yield
     finally:
-        for (artist, _), name in zip(found.marked, before, strict=True):
-            artist.set_gid(name)
+        for (artist, _), own in zip(found.marked, before, strict=True):
+            artist.set_gid(own)
 
 
 def _entries(figure: Figure) -> list[tuple[str, str, Any]]:
@@ -139,8 +139,9 @@ def _color(artist: Artist) -> str:
         return to_hex(artist.get_color())
     filled = not hasattr(artist, "get_fill") or artist.get_fill()
     paint = artist.get_facecolor() if filled else artist.get_edgecolor()  # type: ignore[attr-defined]
-    paint = np.atleast_2d(np.asarray(paint, dtype=float))
-    return to_hex(paint[0, :3]) if len(paint) else ""
+    for red, green, blue, *_ in np.atleast_2d(np.asarray(paint, dtype=float)).tolist():
+        return to_hex((red, green, blue))
+    return ""
 
 
 def _dashes(artist: Artist) -> Any:

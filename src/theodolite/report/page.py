@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,10 +18,11 @@ from theodolite.report.drawings import Drawing, drawings
 from theodolite.report.figure_files import Format, save_drawings
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import HeadlineTable
-from theodolite.report.html import environment, page_script, page_style, policy, write_page
+from theodolite.report.html import FILE_NAME, environment, page_script, page_style, policy, write_page
 from theodolite.report.page_figures import PageFigure, page_figures
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
+from theodolite.runs.folder.location import Location
 from theodolite.studies.finding import Finding
 
 _LONGEST_LINK = 600_000
@@ -72,8 +72,7 @@ def write(
     figures: bool = True,
     formats: Sequence[Format] = ("svg", "png"),
     frame: pl.DataFrame | None = None,
-    folder: Path | None = None,
-) -> Path:
+) -> Location:
     """Write `report.html` into a run's folder, and the figures with their data beside it.
 
     Parameters
@@ -92,19 +91,19 @@ def write(
         Kinds of file in it.
     frame : polars.DataFrame, optional
         The run's rows, where they are read already.
-    folder : pathlib.Path, optional
-        Where to write instead, as for a run behind a URL.
 
     Returns
     -------
-    Path
+    Path or UrlPath
         The page. It replaces an older one only once it is complete.
     """
     parts = shown_parts(_chapter(run), run.table() if frame is None else frame, summary, findings)
-    folder = folder or Path(run.path)
-    if figures:
-        save_drawings(folder, [drawing for part in parts for drawing in part.drawn], formats=formats)
-    return write_page(folder, page_of(run, parts, findings, warnings))
+    page = page_of(run, parts, findings, warnings)
+    with run.workspace() as folder:
+        if figures:
+            save_drawings(folder, [drawing for part in parts for drawing in part.drawn], formats=formats)
+        write_page(folder, page)
+    return run.path / FILE_NAME
 
 
 def render(
@@ -160,7 +159,7 @@ def page_of(
     str
         As `render`.
     """
-    manifest = dict(run.manifest)
+    manifest: dict[str, Any] = dict(run.manifest)
     claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
     sections = [section for part in parts for section in part.sections]
     style, script = page_style(), page_script()

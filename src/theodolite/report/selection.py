@@ -252,6 +252,28 @@ def is_null_reading() -> pl.Expr:
     return pl.col("condition").is_in(NULLS)
 
 
+def ends(numbers: pl.Series) -> tuple[float, float]:
+    """Return the smallest and the largest number of a column.
+
+    Parameters
+    ----------
+    numbers : polars.Series
+        At least one that is not null.
+
+    Returns
+    -------
+    tuple of float
+        The two ends.
+
+    Examples
+    --------
+    >>> ends(pl.Series([4, None, 2]))
+    (2, 4)
+    """
+    found = numbers.drop_nulls().to_list()
+    return min(found), max(found)
+
+
 def used_range(frame: pl.DataFrame) -> Sequence[int]:
     """Return the smallest and the largest number of points behind the rows of a frame.
 
@@ -266,7 +288,7 @@ def used_range(frame: pl.DataFrame) -> Sequence[int]:
         Empty where no row says.
     """
     used = frame["n_used"].drop_nulls()
-    return (int(used.min()), int(used.max())) if len(used) else ()  # type: ignore[arg-type]
+    return [int(end) for end in ends(used)] if len(used) else []
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

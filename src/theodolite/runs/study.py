@@ -13,6 +13,7 @@ import yaml
 
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.runs.columns import Column
+from theodolite.runs.folder.location import Location
 from theodolite.runs.unit import Unit, UnitResult
 
 
@@ -151,12 +152,12 @@ def study_file(name: str, version: int, config: Mapping[str, Any]) -> str:
     return f"# Runs exactly this again: theodolite run study.yaml\n{body}"
 
 
-def read_study_file(path: Path) -> tuple[str, int | None, dict[str, Any]]:
+def read_study_file(path: Location) -> tuple[str, int | None, dict[str, Any]]:
     """Read a `study.yaml`: name, version (None where it is not said) and settings.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or UrlPath
         A YAML file with `study`, optionally `version`, and `config`. No YAML tags are followed.
 
     Returns

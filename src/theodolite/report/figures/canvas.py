@@ -7,17 +7,21 @@ those of Okabe and Ito, told apart by color-blind readers; each series has its o
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from theodolite.core.number_format import format_count
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 Layout = Literal["wide", "narrow"]
 """`wide` puts panels side by side over two columns of a paper, `narrow` stacks them in one column."""
@@ -46,7 +50,7 @@ STYLES: dict[Style, tuple[Layout, float]] = {
 """Layout and width in inches of each style. Letters have at least 7 points in all of them."""
 _SERIES_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
 
-SETTINGS = {
+SETTINGS: "dict[RcKeyType, object]" = {
     "axes.edgecolor": INK,
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -238,7 +242,7 @@ def plain_ticks(axes: Axes, ticks: Sequence[float], write: Callable[[float], str
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
 
 
-def cells(axes: Axes, values: npt.NDArray[np.float64], *, colors: str, low: float, high: float) -> None:
+def cells(axes: Axes, values: npt.NDArray[np.float64], *, colors: Colormap | str, low: float, high: float) -> None:
     """Draw a matrix as cells, the first row on top, cell centers at whole numbers; NaN is left blank.
 
     Drawn as shapes: a picture inside a figure would not be shown by a page that loads nothing.
@@ -249,8 +253,8 @@ def cells(axes: Axes, values: npt.NDArray[np.float64], *, colors: str, low: floa
         Changed in place.
     values : numpy.ndarray
         `(n_rows, n_columns)`.
-    colors : str
-        Name of a color map.
+    colors : matplotlib.colors.Colormap or str
+        A color map or its name.
     low, high : float
         Values of its ends.
     """

@@ -4,11 +4,13 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from theodolite.core.number_format import format_range
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
     CONDITION_LABELS,
+    ends,
     headline,
     headline_method,
     is_measured,
@@ -107,8 +109,8 @@ def redundancy_over_width(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
 
 
 def _title(frame: pl.DataFrame) -> str:
-    widths = redundancy_data(frame)["extrinsic"]
-    return f"Redundancy against width, {widths.min()} to {widths.max()} columns"
+    low, high = ends(redundancy_data(frame)["extrinsic"])
+    return f"Redundancy against width, {format_range(low, high, whole=True)} columns"
 
 
 def _caption(frame: pl.DataFrame) -> str:

@@ -3,11 +3,13 @@
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
     CONDITION_LABELS,
+    ends,
     is_measured,
     is_null_reading,
     labels_in,
@@ -95,8 +97,8 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
 
 
 def _title(frame: pl.DataFrame) -> str:
-    scales = scale_data(frame)["scale"]
-    return f"Dimension over scale, from {scales.min()} to {scales.max()} neighbors"
+    low, high = ends(scale_data(frame)["scale"])
+    return f"Dimension over scale, from {format_count(low)} to {format_count(high)} neighbors"
 
 
 def _caption(frame: pl.DataFrame) -> str:

@@ -11,6 +11,7 @@ from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
     CONDITION_LABELS,
+    ends,
     headline,
     headline_method,
     is_measured,
@@ -112,8 +113,8 @@ def dimension_over_training(
 
 
 def _title(frame: pl.DataFrame) -> str:
-    data = training_data(frame)
-    return f"Dimension along training, step {format_count(data['step'].min())} to {format_count(data['step'].max())}"
+    first, last = ends(training_data(frame)["step"])
+    return f"Dimension along training, step {format_count(first)} to {format_count(last)}"
 
 
 def _caption(frame: pl.DataFrame) -> str:

@@ -54,7 +54,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
                 title="Rows",
                 headings=("rows", "count"),
                 lines=[
-                    [Cell(_KINDS.get(row["method"], row["method"])), Cell(format_count(row["value"]), row["value"])]
+                    [Cell(_KINDS[row["method"]]), Cell(format_count(row["value"]), row["value"])]
                     for row in sorted(counts, key=lambda row: list(_KINDS).index(row["method"]))
                 ],
             )

@@ -142,8 +142,8 @@ def dimension_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
             rows = data.filter((pl.col("which") == which) & (pl.col("pair") == pair["pair"]))
             counted = rows.group_by("x", "value", maintain_order=True).len()
             counted = counted.with_columns((2 * pl.col("len").log(2)).round().alias("step"))
-            for (step,), alike in counted.group_by("step", maintain_order=True):
-                size = 2.0 + 5.0 * 2 ** (step / 4)  # type: ignore[operator]
+            for alike in counted.partition_by("step", maintain_order=True):
+                size = 2.0 + 5.0 * 2 ** (alike["step"][0] / 4)
                 axes.scatter(alike["x"], alike["value"], s=size, color=canvas.SERIES[0], alpha=0.35, linewidths=0)
             axes.set_xlabel(names[pair["model_a"]])
             axes.set_ylabel(names[pair["model_b"]])

@@ -42,8 +42,8 @@ def _family(family: FigureFamily, study: str) -> FigureFamily:
         rows = portion(frame, study)
         return pl.DataFrame() if rows.is_empty() else family.data(rows)
 
-    def plot(rows: pl.DataFrame, *, layout: Layout = "wide") -> Figure | None:
-        return None if rows.is_empty() or family.plot is None else family.plot(rows, layout=layout)
+    def plot(data: pl.DataFrame, *, layout: Layout = "wide") -> Figure | None:
+        return None if data.is_empty() or family.plot is None else family.plot(data, layout=layout)
 
     return replace(
         family,

@@ -38,8 +38,8 @@ def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Find
         tables.setdefault(key, []).append(row)
     kept = _last_revisions(tables)
     names = short_names({model for model, _, _ in kept})
-    rows = [_row(names[key[0]], key, tables[key], findings) for key in kept]
-    rows = [row for row in rows if row is not None]
+    made = (_row(names[key[0]], key, tables[key], findings) for key in kept)
+    rows = [row for row in made if row is not None]
     rows.sort(key=lambda row: (row.cells["extrinsic"].value or 0, row.name, _which_order(row.which), row.which))
     headings = {
         "n_used": "rows",
