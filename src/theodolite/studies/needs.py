@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite import bundled
-from theodolite.studies.dimension.config import COVARIANCE
+from theodolite.studies.dimension.config import COVARIANCE, GAUSSIAN
 from theodolite.studies.families import family_references
 from theodolite.studies.similarity.config import NO_PROMPTS
 from theodolite.studies.training.study import checkpoints
@@ -38,14 +38,21 @@ def costs_of(name: str, config: Any) -> list[Cost]:
 
 
 def count_units(name: str, config: Any, costs: Iterable[Cost]) -> int | None:
-    """Return how many units a study of tables will plan, from headers alone; None where the texts or weights decide."""
+    """Return how many units a study of tables will plan, from headers alone; None where the texts or weights decide.
+
+    A Gaussian null stands for all tables of one size. Headers do not know which rows the tokenizer has and which ones
+    repeat, so one is counted for each number of columns, or for each shape where all rows are kept.
+    """
     if name not in ("dimension", "training"):
         return None
-    n_tables = {one.reference: len(one.what.split(", ")) for one in costs}
-    along = 1 + sum(null != COVARIANCE for null in config.nulls)
-    full = 2 + len(config.nulls)
     sweeps = set() if name == "training" else set(_expanded(config.references))
-    return sum(count * (full if reference in sweeps else along) for reference, count in n_tables.items())
+    own = [null for null in config.nulls if null != GAUSSIAN]
+    along = 1 + sum(null != COVARIANCE for null in own)
+    full = 2 + len(own)
+    found = list(costs)
+    sizes = {shape if config.rows == "all" else shape[1:] for one in found for shape in one.shapes}
+    shared = len(sizes) if GAUSSIAN in config.nulls else 0
+    return shared + sum(len(one.shapes) * (full if one.reference in sweeps else along) for one in found)
 
 
 def _tables(name: str, config: Any) -> list[str]:

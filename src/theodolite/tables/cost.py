@@ -30,6 +30,8 @@ class Cost:
         How much of it would be fetched; 0 where everything is on this machine.
     memory : int
         Bytes of the numbers in memory: of the largest table, which is read one at a time, or of the whole model.
+    shapes : tuple of tuple of int
+        Rows and columns of each table; empty for a model.
     """
 
     reference: str
@@ -37,6 +39,7 @@ class Cost:
     n_bytes: int
     n_missing: int
     memory: int
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 def cost_of_tables(reference: str | Path | Reference, which: Sequence[str] = ("input", "output")) -> Cost:
@@ -80,6 +83,7 @@ def cost_of_tables(reference: str | Path | Reference, which: Sequence[str] = ("i
         n_bytes=sum(entry.n_bytes for entry in entries),
         n_missing=sum(checkpoint.n_missing(entry.name) for entry in entries),
         memory=max(prod(entry.shape) for entry in entries) * _ITEM_BYTES["float32"],
+        shapes=tuple(tuple(entry.shape) for entry in entries),
     )
 
 

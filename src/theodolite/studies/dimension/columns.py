@@ -37,6 +37,9 @@ COLUMNS = {
     "stderr": Column(dtype="float", meaning="standard error of the number", unit="as value"),
     "n_used": Column(dtype="int", meaning="points that the number rests on", unit="points"),
     "n_dropped": Column(dtype="int", meaning="points that the estimate left out", unit="points"),
+    "n_draws": Column(
+        dtype="int", meaning="of a null: random tables drawn, whose mean the number is", unit="tables", key=False
+    ),
     "extrinsic": Column(dtype="int", meaning="columns of the table", unit="dimensions"),
 }
 

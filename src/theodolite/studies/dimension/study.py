@@ -1,21 +1,22 @@
 """Dimension of embedding tables: estimators, redundancy, nulls, and the hub of short rows (kataiwa2025).
 
-One unit measures one table under one condition: as it is, with rows of unit length, or as a null of the same size. The
-sweeps over model size and over training are this study on several references.
+One unit measures one table under one condition, as it is or with rows of unit length, or a null for all tables that
+share it. The sweeps over model size and over training are this study on several references.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, PointsError
-from theodolite.core.points import as_points, clean_points
-from theodolite.core.seeds import generator_from, seed_from
-from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
+from theodolite.core.points import as_points
+from theodolite.core.seeds import generator_from
+from theodolite.dimension import gride, mle, participation_ratio, twonn
 from theodolite.neighborhoods import NeighborGraph, hubness, neighbors
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies.dimension import bands as table_bands
@@ -23,8 +24,18 @@ from theodolite.studies.dimension import counts as table_counts
 from theodolite.studies.dimension import explorer as table_explorer
 from theodolite.studies.dimension import facts as table_facts
 from theodolite.studies.dimension import marks as row_marks
+from theodolite.studies.dimension import nulls
 from theodolite.studies.dimension.columns import COLUMNS
-from theodolite.studies.dimension.config import COVARIANCE, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST, Config, Rows
+from theodolite.studies.dimension.config import (
+    COVARIANCE,
+    GAUSSIAN,
+    MEASURED,
+    NULLS,
+    UNIT_NORM,
+    WITHOUT_SHORTEST,
+    Config,
+    Rows,
+)
 from theodolite.studies.dimension.findings import find
 from theodolite.studies.dimension.rows import Readings, estimate_row, maker_of, spectrum_row
 from theodolite.studies.dimension.summary import summarize, summary_frame
@@ -35,11 +46,11 @@ from theodolite.tables import Reference, Table, describe, expand, load_table
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "dimension"
-VERSION = 2
+VERSION = 3
 
 
 def plan(config: Config) -> list[Unit]:
-    """List the units: each table under each condition.
+    """List the units: each table under each condition, and each null once.
 
     The content of each table is hashed into its units, so a changed file is measured anew and an equal one is not.
 
@@ -51,18 +62,20 @@ def plan(config: Config) -> list[Unit]:
     Returns
     -------
     list of Unit
-        In the order of the references.
+        In the order of the references; Gaussian nulls, which many tables share, at the end.
     """
     _table.cache_clear()
-    units: list[Unit] = []
+    wanted = nulls.Wanted(NAME, VERSION)
+    units: list[Unit | str] = []
     planned: set[tuple[str, str]] = set()
     for references, hub in ((config.references, True), (config.checkpoints, False)):
         for reference in (one for pattern in references for one in expand(pattern)):
             for which in _which(reference, config.which):
                 if (str(reference), which) not in planned:
                     planned.add((str(reference), which))
-                    units += _units(config, reference, which, hub=hub)
-    return units
+                    units += _units(config, reference, which, wanted, hub=hub)
+    listed = [wanted.unit(unit) if isinstance(unit, str) else unit for unit in units]
+    return sorted(listed, key=lambda unit: unit.params["condition"] == GAUSSIAN)
 
 
 def _which(reference: Reference, wanted: Sequence[str]) -> Sequence[str]:
@@ -79,8 +92,8 @@ def _which(reference: Reference, wanted: Sequence[str]) -> Sequence[str]:
     return chosen[:1] if found.tied else chosen
 
 
-def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> list[Unit]:
-    """Return the units of one table, one for each condition."""
+def _units(config: Config, reference: Reference, which: str, wanted: nulls.Wanted, *, hub: bool) -> list[Unit | str]:
+    """Return the units of one table, one for each condition, and the names of nulls that no earlier table has."""
     table = _table(str(reference), which, config.rows, config.counts)
     n_rows = min(table.n_tokens, config.limit or table.n_tokens)
     if n_rows <= config.k:
@@ -88,8 +101,6 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
             f"{reference} has {table.n_stored} rows of which {n_rows} would be measured (rows={table.rows}), but "
             f"k={config.k} needs at least {config.k + 1}. {'Lower k.' if n_rows > 2 else 'Give a longer table.'}"
         )
-    along_training = (MEASURED, *(null for null in config.nulls if null != COVARIANCE))
-    conditions = (MEASURED, UNIT_NORM, *config.nulls) if hub else along_training
     params = {
         "reference": str(reference),
         "which": which,
@@ -105,7 +116,7 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
         "seed": config.seed,
         "limit": config.limit,
     }
-    return [
+    units: list[Unit | str] = [
         Unit(
             study=NAME,
             version=VERSION,
@@ -117,8 +128,15 @@ def _units(config: Config, reference: Reference, which: str, *, hub: bool) -> li
             group=str(reference),
             label=" ".join(filter(None, (str(reference), which, condition))),
         )
-        for condition in conditions
+        for condition in ((MEASURED, UNIT_NORM) if hub else (MEASURED,))
     ]
+    measured = _subset(table, config.limit, config.seed)
+    make = maker_of(table, condition=MEASURED)
+    for kind in config.nulls:
+        if hub or kind != COVARIANCE:
+            draws = config.null_draws if hub or kind == GAUSSIAN else 1
+            units += wanted.add(kind, measured, make, params, draws=draws)
+    return units
 
 
 def run(unit: Unit) -> UnitResult:
@@ -135,10 +153,15 @@ def run(unit: Unit) -> UnitResult:
         Rows with the columns of `COLUMNS`, the table's provenance, and warnings about its rows.
     """
     params = unit.params
+    if params["condition"] == GAUSSIAN:
+        return _null(params, None)
     table = _table(params["reference"], params["which"], params["rows"], params["counts"])
     if table.content != params["content"]:
         raise FormatError(f"{params['reference']} changed after the run was planned. Run the study again.")
-    return _CONDITIONS[params["condition"]](unit, _subset(table, params["limit"], params["seed"]))
+    table = _subset(table, params["limit"], params["seed"])
+    if params["condition"] in NULLS:
+        return _null(params, table)
+    return _measured(unit, table) if params["condition"] == MEASURED else _unit_norm(unit, table)
 
 
 def _measured(unit: Unit, table: Table) -> UnitResult:
@@ -148,7 +171,7 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     norms = row_norms(table.points)
     make, discard = readings.make, unit.params["discard"]
     _read_estimates(readings, graph, unit.params)
-    readings.take(lambda: [spectrum_row(make, participation_ratio(as_points(table.points)[graph.rows]))])
+    readings.take(partial(_spectrum, make, as_points(table.points)[graph.rows]))
     readings.rows += table_facts.count_rows(make, table, graph)
     readings.rows += table_facts.describe_norms(make, table, norms)
     hubs = hubness(graph)
@@ -196,17 +219,23 @@ def _unit_norm(unit: Unit, table: Table) -> UnitResult:
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 
-def _null(unit: Unit, table: Table) -> UnitResult:
-    """Measure a random table of the same size."""
-    kind = unit.params["condition"]
-    measured = clean_points(table.points, nonfinite="drop").values
-    points = null_points(measured, kind, seed=seed_from(unit.key))
-    readings = Readings(maker_of(table, condition=kind))
-    graph = neighbors(points, k=unit.params["k"])
-    _read_estimates(readings, graph, unit.params)
-    readings.take(lambda: [spectrum_row(readings.make, participation_ratio(points))])
-    readings.rows += table_facts.describe_hubs(readings.make, graph, hubness(graph), row_norms(points))
-    return UnitResult(rows=readings.rows, warnings=readings.refusals)
+def _null(params: Mapping[str, Any], table: Table | None) -> UnitResult:
+    """Measure random tables of the same size and take the means."""
+    drawn, refusals = [], []
+    for points in nulls.draws_of(params, table):
+        readings = Readings(nulls.maker_of_null(params, points.shape[1]))
+        graph = neighbors(points, k=params["k"], queries=nulls.n_queries(points, params["draws"]))
+        _read_estimates(readings, graph, params)
+        readings.take(partial(_spectrum, readings.make, points))
+        hubs = table_facts.describe_hubs(readings.make, graph, hubness(graph), row_norms(points))
+        readings.rows += [row for row in hubs if graph.queries is None or row["method"] == "short_share"]
+        drawn.append(readings.rows)
+        refusals += readings.refusals
+    return UnitResult(rows=nulls.at_places(nulls.mean_of_draws(drawn), params), warnings=list(dict.fromkeys(refusals)))
+
+
+def _spectrum(make: RowMaker, points: torch.Tensor) -> list[Row]:
+    return [spectrum_row(make, participation_ratio(points))]
 
 
 def _read_estimates(readings: Readings, graph: NeighborGraph, params: Mapping[str, Any]) -> None:
@@ -261,8 +290,3 @@ def _table(reference: str, which: str, rows: Rows, counts: str | None) -> Table:
 
 
 _LOCAL_K = 20
-_CONDITIONS: dict[str, Callable[[Unit, Table], UnitResult]] = {
-    MEASURED: _measured,
-    UNIT_NORM: _unit_norm,
-    **dict.fromkeys(NULLS, _null),
-}

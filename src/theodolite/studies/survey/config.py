@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 from theodolite.core.errors import ParameterError
-from theodolite.studies.dimension.config import NULLS, Null, Rows, Which
+from theodolite.studies.dimension.config import NULL_DRAWS, NULLS, Null, Rows, Which
 from theodolite.studies.families import family_references
 
 Part = Literal["tables", "layers", "similarity"]
@@ -36,6 +36,9 @@ class Config:
     nulls : tuple of str
         Random tables of the same size to measure beside each table: gaussian (isotropic), permuted (each column
         shuffled), covariance (Gaussian with the table's own covariance; not for checkpoints).
+    null_draws : int
+        How often each random table is drawn; the mean is the null. One made of a checkpoint's own numbers (permuted) is
+        drawn once.
     prompts : str
         Text for the layers: a file (jsonl, json, parquet, txt), a folder of text files, or `examples` for the prompts
         that ship with the package.
@@ -58,6 +61,7 @@ class Config:
     rows: Rows = "tokenizer"
     k: int = 64
     nulls: tuple[Null, ...] = NULLS
+    null_draws: int = NULL_DRAWS
     prompts: str = "examples"
     most_prompts: int = 32
     whole: bool = False

@@ -30,7 +30,7 @@ from theodolite.studies.survey.config import Config
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "portion", "run", "summarize", "summary_frame"]
 
 NAME = "survey"
-VERSION = 2
+VERSION = 3
 
 _PARTS = {
     TABLES: (table_summary, table_findings),
@@ -69,6 +69,7 @@ def plan(config: Config) -> list[Unit]:
                 rows=config.rows,
                 k=config.k,
                 nulls=config.nulls,
+                null_draws=config.null_draws,
                 seed=config.seed,
                 limit=config.limit,
             )

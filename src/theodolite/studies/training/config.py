@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from theodolite.core.errors import ParameterError
-from theodolite.studies.dimension.config import Rows, Which
+from theodolite.studies.dimension.config import NULL_DRAWS, Rows, Which
 
 TrainingNull = Literal["gaussian", "permuted"]
 EVERY = ("*",)
@@ -38,6 +38,9 @@ class Config:
         Numbers of neighbors for the Levina-Bickel estimator; those above `k` are left out.
     nulls : tuple of str
         Random tables of the same size at every step: gaussian (isotropic), permuted (each column shuffled).
+    null_draws : int
+        How often each random table is drawn; the mean is the null. One made of a checkpoint's own numbers (permuted) is
+        drawn once.
     seed : int
         Changes every random draw.
     limit : int or None
@@ -54,6 +57,7 @@ class Config:
     k: int = 64
     mle_k: tuple[int, ...] = (2, 5, 20, 50)
     nulls: tuple[TrainingNull, ...] = ("gaussian", "permuted")
+    null_draws: int = NULL_DRAWS
     seed: int = 0
     limit: int | None = None
 

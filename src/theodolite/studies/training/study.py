@@ -23,7 +23,7 @@ from theodolite.tables import Reference, expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "training"
-VERSION = 1
+VERSION = 2
 
 
 def plan(config: Config) -> list[Unit]:
@@ -37,25 +37,25 @@ def plan(config: Config) -> list[Unit]:
     Returns
     -------
     list of Unit
-        Units of the study `dimension`, then the losses of the model.
+        Units of the study `dimension`, then the losses of each model.
     """
-    units = []
-    for name in config.references:
-        model = replace(Reference.parse(name), revision=None)
-        found = checkpoints(name, config)
-        losses = known_losses(model, config.losses)
-        units += dimension.plan(
-            table_config.Config(
-                checkpoints=tuple(str(one) for one in found),
-                which=config.which,
-                rows=config.rows,
-                k=config.k,
-                mle_k=config.mle_k,
-                nulls=config.nulls,
-                seed=config.seed,
-                limit=config.limit,
-            )
+    found = {name: checkpoints(name, config) for name in config.references}
+    models = {name: replace(Reference.parse(name), revision=None) for name in found}
+    known = {model: known_losses(model, config.losses) for model in models.values()}
+    units = dimension.plan(
+        table_config.Config(
+            checkpoints=tuple(str(one) for some in found.values() for one in some),
+            which=config.which,
+            rows=config.rows,
+            k=config.k,
+            mle_k=config.mle_k,
+            nulls=config.nulls,
+            null_draws=config.null_draws,
+            seed=config.seed,
+            limit=config.limit,
         )
+    )
+    for model, losses in known.items():
         if losses:
             params = {"reference": str(model), "losses": sorted(losses.items())}
             units.append(Unit(study=NAME, version=VERSION, params=params, group=str(model), label=f"{model} losses"))
