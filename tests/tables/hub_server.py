@@ -31,7 +31,7 @@ _PATIENT = 900.0
 
 @dataclass(kw_only=True)
 class Repository:
-    """A model: its commits by revision, and who may read it."""
+    """A model or data set: its commits by revision, and who may read it."""
 
     commits: dict[str, str] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Hub:
         return sum(seen.sent for seen in self.requests)
 
     def add(self, name: str, folder: Path, *, revision: str = "main", **settings: Any) -> str:
-        """Publish a folder as a revision of a model; return its commit."""
+        """Publish a folder as a revision of a model, or of a data set (`datasets/owner/name`); return its commit."""
         repository = self.repositories.setdefault(name, Repository())
         for key, value in settings.items():
             setattr(repository, key, value)
@@ -199,8 +199,8 @@ class Answer(BaseHTTPRequestHandler):
             parts = urlsplit(self.path)
             if self.is_blobs:
                 self._blob(Path(unquote(parts.path)), parse_qs(parts.query))
-            elif parts.path.startswith("/api/models/"):
-                self._api(parts.path.removeprefix("/api/models/"))
+            elif parts.path.startswith(("/api/models/", "/api/datasets/")):
+                self._api(parts.path.removeprefix("/api/models/").removeprefix("/api/"))
             else:
                 self._resolve(parts.path)
         except (BrokenPipeError, ConnectionResetError):
@@ -226,7 +226,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def _api(self, path: str) -> None:
         """Answer what `model_info`, `list_repo_refs` and `list_repo_tree` ask."""
-        found = re.fullmatch(r"([^/]+/[^/]+|[^/]+)(?:/(revision|refs|tree)(?:/([^/]+))?)?/?", path)
+        found = re.fullmatch(r"((?:datasets/)?(?:[^/]+/[^/]+|[^/]+))(?:/(revision|refs|tree)(?:/([^/]+))?)?/?", path)
         if found is None:
             self.refuse(404)
             return
@@ -248,14 +248,26 @@ class Answer(BaseHTTPRequestHandler):
         commit = self._commit(repository, unquote(found[3] or "main"))
         if commit is None:
             return
-        files = sorted(path for path in repository.folders[commit].iterdir() if path.is_file())
+        folder = repository.folders[commit]
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
         if found[2] == "tree":
             self._json(
-                [{"type": "file", "path": path.name, "size": path.stat().st_size, **self._oid(path)} for path in files]
+                [
+                    {
+                        "type": "file",
+                        "path": path.relative_to(folder).as_posix(),
+                        "size": path.stat().st_size,
+                        **self._oid(path),
+                    }
+                    for path in files
+                ]
             )
             return
         blobs = "blobs=" in self.path and repository.tells_sizes
-        siblings = [{"rfilename": path.name, **(self._listed(path) if blobs else {})} for path in files]
+        siblings = [
+            {"rfilename": path.relative_to(folder).as_posix(), **(self._listed(path) if blobs else {})}
+            for path in files
+        ]
         self._json({"id": found[1], "sha": commit, "private": repository.private, "siblings": siblings})
 
     def _listed(self, path: Path) -> dict[str, Any]:
@@ -272,7 +284,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def _resolve(self, path: str) -> None:
         """Answer a file, or where its blob is."""
-        found = re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([^/]+)/(.+)", path)
+        found = re.fullmatch(r"/((?:datasets/)?(?:[^/]+/[^/]+|[^/]+))/resolve/([^/]+)/(.+)", path)
         repository = self._repository(found[1]) if found else None
         if found is None or repository is None:
             if found is None:

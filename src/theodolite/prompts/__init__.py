@@ -16,7 +16,7 @@ from theodolite.prompts.controls import (
     replace_words,
 )
 from theodolite.prompts.prompt import Prompt, Prompts
-from theodolite.prompts.read import read_prompts
+from theodolite.prompts.read import read_prompts, source_name
 from theodolite.prompts.rows import read_rows
 from theodolite.prompts.selection import positions, windows
 from theodolite.prompts.severity import bleu
@@ -36,6 +36,7 @@ __all__ = [
     "read_prompts",
     "read_rows",
     "replace_words",
+    "source_name",
     "tokenize",
     "windows",
 ]

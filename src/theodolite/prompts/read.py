@@ -1,22 +1,20 @@
-"""`read_prompts`: texts from a file, a folder, a list, or the examples that ship with the package."""
+"""`read_prompts`: texts from a file, a folder, a list, the Hub, or the examples that ship with the package."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from theodolite.core.errors import FormatError, NotFoundError
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.core.hashing import hash_file, hash_json
+from theodolite.prompts.files import Record, records_of
 from theodolite.prompts.prompt import Prompt, Prompts
 from theodolite.prompts.rows import read_rows
 
 _EXAMPLES = Path(__file__).parent / "examples.jsonl"
 _NAMES = ("name", "id")
-
-Record = tuple[str, Any]
-"""Where a record stands, for messages, and what it holds: a text or a dict."""
+_HUB = "hub:"
 
 
 def read_prompts(
@@ -25,6 +23,7 @@ def read_prompts(
     field: str = "text",
     label: str | None = None,
     rows: str | Path | Iterable[int] | None = None,
+    first_rows: int | None = None,
     where: tuple[str, str] | None = None,
 ) -> Prompts:
     """Read prompts.
@@ -33,14 +32,17 @@ def read_prompts(
     ----------
     source : str, pathlib.Path or sequence
         "examples" (the prompts that ship with the package); a `.jsonl` file (objects or strings, one on each line); a
-        `.json` file (a list of them); a `.parquet` file; any other file (one text); a folder (each `.txt` file in it is
-        one text, by name); or a list of texts or prompts.
+        `.json` file (a list of them); a `.parquet`, `.csv` or `.tsv` file; one of the four in text packed by gzip; any
+        other file (one text); a folder (each `.txt` file in it is one text, by name); a data set on the Hub (below); or
+        a list of texts or prompts.
     field : str
         Where objects and columns hold the text.
     label : str or None
         Label of prompts that name none.
     rows : str, pathlib.Path, iterable of int or None
         Which rows to keep: numbers from 0, or an index file for `read_rows`. None keeps all.
+    first_rows : int or None
+        Read the first so many rows only; None reads all.
     where : tuple of str or None
         A column and the value, as text, of the records to keep, such as `("type", "jailbreak")`. None keeps all.
 
@@ -54,11 +56,23 @@ def read_prompts(
     Raises
     ------
     NotFoundError
-        If file or folder do not exist, or the folder holds no `.txt` file.
+        If file or folder do not exist, the folder holds no `.txt` file, or the Hub has no such data set, part or file.
+    RemoteError
+        If the Hub cannot be reached, or does not let this account read.
     FormatError
         If a file is not UTF-8 or not valid JSON (the line is named), a record has no such field, or there is no text.
     ParameterError
-        If rows do not exist.
+        If rows do not exist, or more than a gigabyte of the Hub would be read without a word on how many rows.
+
+    Notes
+    -----
+    `hub:owner/name[@revision][#part]` is a data set on the Hub. The part is a split (`#test`), a configuration
+    (`#wikitext-2-raw-v1`), both (`#wikitext-2-raw-v1/test`) or a file (`#data/extra.jsonl`); without one it is the
+    default configuration and its split train. Which files that are is read from the header of the data set's README,
+    as the Hub does, or from their names. Of parquet files only the columns of text, name, label and source are fetched,
+    and only the row groups that hold the rows asked for; of `.jsonl` only the beginning, where the first rows are
+    enough. What was fetched is kept in the cache (`theodolite cache`). A data set that is made by a script can be read
+    from the copy that the Hub makes of it: `hub:owner/name@refs/convert/parquet`.
 
     Examples
     --------
@@ -66,123 +80,82 @@ def read_prompts(
     >>> prompts.texts, prompts.empty, prompts.items[1].name
     (('One', 'Two'), (1,), 'prompt-2')
     """
+    if first_rows is not None and first_rows < 1:
+        raise ParameterError(f"first_rows={first_rows} leaves nothing to read. Take at least 1.")
+    chosen = read_rows(rows).tolist() if isinstance(rows, str | Path) else None if rows is None else list(rows)
+    columns = (where[0],) if where is not None else ()
     origin: dict[str, Any] = {"field": field} if where is None else {"field": field, "where": "=".join(where)}
-    if isinstance(source, str | Path):
+    if _is_on_hub(source):
+        from theodolite.prompts.hub_source import Needed, hub_records  # noqa: PLC0415 (needs an HTTP client)
+
+        wanted = None if chosen is None else frozenset(chosen)
+        needed = Needed(field=field, columns=columns, rows=wanted, most=first_rows)
+        records, about, stem = hub_records(str(source), needed)
+        origin |= about
+    elif isinstance(source, str | Path):
         place = _EXAMPLES if source == "examples" else Path(source).expanduser()
         if not place.exists():
             raise NotFoundError(
-                f"There are no prompts at {source}. Give a .jsonl, .json, .parquet or text file, a folder of .txt "
-                "files, or "
-                'the word "examples".'
+                f"There are no prompts at {source}. Give a .jsonl, .json, .parquet, .csv or text file, a folder of "
+                '.txt files, hub:owner/name for a data set on the Hub, or the word "examples".'
             )
-        records, kind, stem = _records(place, field, where)
+        records, kind, stem = records_of(place, field=field, columns=columns)
         origin |= {"kind": kind, "path": "examples" if place == _EXAMPLES else str(place)}
-        origin["sha256"] = hash_file(place) if place.is_file() else hash_json([text for _, text in records])
+        origin["sha256"] = hash_file(place) if place.is_file() else hash_json([one.value for one in records])
     else:
-        records, stem = [(f"item {i}", item) for i, item in enumerate(source)], "prompt"
+        records, stem = [Record(row, f"item {row}", item) for row, item in enumerate(source)], "prompt"
         origin |= {"kind": "list", "path": None}
+    if first_rows is not None:
+        records = records[:first_rows] if chosen is None else [one for one in records if one.row < first_rows]
+        origin["first_rows"] = first_rows
     found = list(_prompts(records, field=field, label=label, stem=stem, where=where))
     found = [prompt if prompt.source or stem == "prompt" else replace(prompt, source=stem) for prompt in found]
     if "sha256" not in origin:
         origin["sha256"] = hash_json([prompt.text for prompt in found])
     held = _with_own_names([prompt for prompt in found if prompt.text.strip()])
     if not held:
-        chosen = f" with {'='.join(where)}" if where else ""
+        which = f" with {'='.join(where)}" if where else ""
         raise FormatError(
-            f"{origin['path'] or 'The list'} holds no text{chosen}: {len(found)} rows, all without. Give at least one "
+            f"{origin['path'] or 'The list'} holds no text{which}: {len(found)} rows, all without. Give at least one "
             "prompt."
         )
     prompts = Prompts(
         items=tuple(held), origin=origin, empty=tuple(prompt.row for prompt in found if not prompt.text.strip())
     )
-    if rows is None:
-        return prompts
-    return prompts.select(read_rows(rows).tolist() if isinstance(rows, str | Path) else rows)
+    return prompts if chosen is None else prompts.select(chosen)
 
 
-def _records(place: Path, field: str, where: tuple[str, str] | None) -> tuple[list[Record], str, str]:
-    """Return the records of a file or folder, what kind it is, and what to call its prompts."""
-    if place.is_dir():
-        files = sorted(path for path in place.iterdir() if path.suffix == ".txt" and path.is_file())
-        if not files:
-            raise NotFoundError(f"The folder {place} holds no .txt file. Give a folder with one text in each file.")
-        texts = [(str(file), {field: read_text(file), "name": file.stem}) for file in files]
-        return texts, "folder", place.resolve().name
-    if place.suffix == ".jsonl":
-        return list(_lines(place)), "jsonl", place.stem
-    if place.suffix == ".json":
-        return _list(place), "json", place.stem
-    if place.suffix == ".parquet":
-        return _parquet(place, field, where), "parquet", place.stem
-    return [(str(place), {field: read_text(place), "name": place.stem})], "text", place.stem
+def source_name(source: str) -> str:
+    """Return what to call a source of prompts in a table: the name of a file, or a data set with its part.
 
+    Parameters
+    ----------
+    source : str
+        As `read_prompts` takes it.
 
-def read_text(file: Path) -> str:
-    """Read a text file in UTF-8.
+    Returns
+    -------
+    str
+        One line.
 
-    Raises
-    ------
-    FormatError
-        If a byte is not UTF-8; the message names line and byte.
+    Examples
+    --------
+    >>> source_name("texts/mine.jsonl"), source_name("hub:owner/pile@main#train")
+    ('mine.jsonl', 'owner/pile@main#train')
     """
-    stored = file.read_bytes()
-    try:
-        return stored.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = stored[: error.start].count(b"\n") + 1
-        raise FormatError(
-            f"{file} is not UTF-8: line {line} holds the byte 0x{stored[error.start]:02x}. Save it as UTF-8."
-        ) from error
+    return source.removeprefix(_HUB) if _is_on_hub(source) else PurePath(source).name
 
 
-def _lines(place: Path) -> Iterator[Record]:
-    """Yield the records of a jsonl file; blank lines are no rows."""
-    for number, line in enumerate(read_text(place).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"{place}, line {number}", json.loads(line)
-        except ValueError as error:
-            raise FormatError(
-                f"{place}, line {number} is no valid JSON: {error}. Each line is one object or one string."
-            ) from error
-
-
-def _list(place: Path) -> list[Record]:
-    try:
-        values = json.loads(read_text(place))
-    except ValueError as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"{place} is no valid JSON: {error}. Needed is a list of strings or objects.") from error
-    if not isinstance(values, list):
-        raise FormatError(
-            f"{place} holds no list at its top, but a {type(values).__name__}. Needed is a list of prompts."
-        )
-    return [(f"{place}, item {i}", value) for i, value in enumerate(values)]
-
-
-def _parquet(place: Path, field: str, where: tuple[str, str] | None) -> list[Record]:
-    import polars  # noqa: PLC0415 (only for this format)
-
-    try:
-        columns = polars.read_parquet_schema(place)
-        if field not in columns:
-            raise FormatError(f"{place} has no column {field!r}. It has {', '.join(columns)}. Name one with field=.")
-        wanted = [
-            name for name in dict.fromkeys((field, *_NAMES, "label", "source", *(where or ())[:1])) if name in columns
-        ]
-        table = polars.read_parquet(place, columns=wanted)
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise FormatError(f"{place} cannot be read as parquet: {str(error)[:200]}. Download it again.") from error
-    return [(f"{place}, row {i}", row) for i, row in enumerate(table.iter_rows(named=True))]
+def _is_on_hub(source: object) -> bool:
+    """Say whether a source is a data set on the Hub; a file of this name wins."""
+    return isinstance(source, str) and source.startswith(_HUB) and not Path(source).exists()
 
 
 def _prompts(
     records: Iterable[Record], *, field: str, label: str | None, stem: str, where: tuple[str, str] | None
 ) -> Iterator[Prompt]:
     """Turn records into prompts, those without text included."""
-    for row, (place, record) in enumerate(records):
+    for row, place, record in records:
         if isinstance(record, Prompt):
             yield replace(record, row=row, label=record.label if record.label is not None else label)
             continue
