@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from safetensors.numpy import save_file
 SMALL = ("--k", "8", "--nulls", "gaussian", "--mle-k", "5")
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_dimension_prints_one_json_object_of_the_documented_shape(theodolite, table_file):
     done = theodolite("dimension", table_file, *SMALL, "--json", "--out", "run")
     assert done.code == 0
@@ -227,6 +229,21 @@ def run(unit):
 dimension.run = run
 main()
 """
+
+
+def test_a_ctrl_c_that_a_library_turns_into_its_own_error_is_no_fault_of_ours(theodolite, monkeypatch):
+    def interrupted(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("an extension module failed to import") from None
+
+    monkeypatch.setattr("theodolite.runs.list_runs", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = theodolite("ls")
+    signal.signal(signal.SIGINT, before)
+    assert (done.code, done.out) == (130, "")
+    assert done.err.startswith("Interrupted.")
 
 
 @pytest.mark.slow

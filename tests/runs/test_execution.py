@@ -1,5 +1,6 @@
 import json
 import pickle
+import signal
 import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -124,6 +125,27 @@ def test_a_failed_unit_is_tried_again_and_its_attempts_counted(toy, tmp_path, mo
     assert not run.store.failures_path.exists()
     undisturbed = execute(toy, toy.Config(failing=(1,)), out=tmp_path / "undisturbed")
     assert undisturbed.store.table_path.read_bytes() == run.store.table_path.read_bytes()
+
+
+def test_a_ctrl_c_that_a_library_turns_into_its_own_error_is_no_failure_of_a_unit(toy, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def run(unit):
+        if unit.label != "unit 1":
+            return toy.run(unit)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("an extension module failed to import") from None
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            execute(other(toy, run=run), toy.Config(n_units=3), out=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    stopped = open_run(tmp_path)
+    assert (stopped.status, stopped.failures()) == ("interrupted", [])
+    assert execute(toy, toy.Config(n_units=3), out=tmp_path).status == "success"
 
 
 def test_stop_at_the_first_failure(toy, tmp_path, log):

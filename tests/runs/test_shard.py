@@ -73,12 +73,15 @@ def test_more_shards_than_units(toy, tmp_path):
     assert run.table()["number"].unique().to_list() == [0, 1, 2]
 
 
-def test_a_shard_that_is_called_again_keeps_what_is_done(toy, tmp_path, log):
+def test_a_shard_that_is_called_again_within_a_second_keeps_what_is_done(toy, tmp_path, log, monkeypatch):
+    monkeypatch.setattr("theodolite.runs.driver.now", lambda: "2026-11-21T12:00:00Z")
     for _ in range(2):
         execute(toy, toy.Config(n_units=9), out=tmp_path / "run", shard="1/3")
     assert log.read_text().split() == ["0", "3", "6"]
     run = open_run(tmp_path / "run")
-    assert [(one["shard"], one["done"], one["kept"]) for one in run.manifest["sessions"]][-1] == ("1/3", 0, 3)
+    sessions = run.manifest["sessions"]
+    assert [(one["shard"], one["done"], one["kept"]) for one in sessions] == [("1/3", 3, 0), ("1/3", 0, 3)]
+    assert len({one["id"] for one in sessions}) == 2
 
 
 def test_a_call_without_a_shard_does_the_rest_and_takes_over(toy, tmp_path):

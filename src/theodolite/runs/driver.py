@@ -2,13 +2,15 @@
 
 import hashlib
 import platform
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from theodolite.core.errors import RunError
+from theodolite.core.interrupts import heeding_interrupts
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.provenance import environment, git_commit
 from theodolite.core.redaction import redacted
@@ -73,6 +75,7 @@ class Driver:
         self.resolve = resolve
         self.runner = runner
         self.summarise = summarise
+        self.interrupted: Callable[[], bool] = lambda: False
         self.clock = time.perf_counter()
         self.layout = {
             name: columns_hash(find_study(name, resolve, study).COLUMNS) for name in {unit.study for unit in units}
@@ -84,16 +87,8 @@ class Driver:
         """Do what is not done, and leave a folder that says how it went."""
         self._save()
         try:
-            self._prepare()
-            with tracked(progress, len(self.mine), self.study.NAME):
-                pending = self._pending(progress)
-                self._save()
-                self._work(pending, progress, on_error)
-            try:
-                self._finish(stopped=on_error == "stop")
-            except DamagedUnitsError as error:
-                self._work(self._given_up(error.keys), Silent(), on_error)
-                self._finish(stopped=on_error == "stop")
+            with heeding_interrupts() as self.interrupted:
+                self._go(progress, on_error)
         except KeyboardInterrupt:
             self._close("interrupted", None)
             raise
@@ -103,6 +98,19 @@ class Driver:
                 message = message.replace(str(folder), ".")
             self._close("failed", message)
             raise
+
+    def _go(self, progress: Progress, on_error: OnError) -> None:
+        """Have the units done, and the table written."""
+        self._prepare()
+        with tracked(progress, len(self.mine), self.study.NAME):
+            pending = self._pending(progress)
+            self._save()
+            self._work(pending, progress, on_error)
+        try:
+            self._finish(stopped=on_error == "stop")
+        except DamagedUnitsError as error:
+            self._work(self._given_up(error.keys), Silent(), on_error)
+            self._finish(stopped=on_error == "stop")
 
     def _save(self) -> None:
         """Put where the session is into the folder."""
@@ -160,6 +168,8 @@ class Driver:
         with closing(self.runner.map(work, pending)) as outcomes:
             for outcome in outcomes:
                 unit = by_key.pop(outcome.key)
+                if outcome.failure and self.interrupted():  # whatever the unit says of it, a Ctrl-C is no failure
+                    raise KeyboardInterrupt
                 self._take(outcome, unit, attempts)
                 progress.advance(1, unit.name)
                 if outcome.failure and on_error == "stop":
@@ -253,6 +263,7 @@ class Driver:
         if previous and previous["plan_sha256"] != fingerprint:
             self.notes.append("The plan changed since this folder was begun: the inputs or another study are new.")
         session = Session(
+            id=secrets.token_hex(4),
             started=now(),
             finished=None,
             seconds=None,

@@ -29,9 +29,11 @@ class UnitCounts(TypedDict):
 class Session(TypedDict):
     """One call of the driver on the folder. `finished` is None while it works, and after it was killed.
 
-    `host` tells machines apart without naming them. `shard` is the share of the units ("2/4") where it did only that.
+    `id` tells sessions apart; those of before lack it. `host` tells machines apart without naming them. `shard` is
+    the share of the units ("2/4") where it did only that.
     """
 
+    id: str
     started: str
     finished: str | None
     seconds: float | None

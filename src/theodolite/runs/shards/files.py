@@ -84,5 +84,5 @@ def _sessions(content: Any) -> Iterator[Session]:
 
 
 def _identity(session: Session) -> tuple[str | None, str]:
-    """Tell sessions of shards apart: a shard is held by one process at a time."""
-    return session.get("shard"), session["started"]
+    """Tell sessions of shards apart; those of before have no id, but a shard is held by one process at a time."""
+    return session.get("shard"), session.get("id") or session["started"]
