@@ -1,6 +1,7 @@
 """`theodolite probe`: fit, evaluate, score, from files to probabilities."""
 
 import json
+from io import BytesIO, TextIOWrapper
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def files(tmp_path):
 
 
 @pytest.mark.slow
-def test_fit_evaluate_and_score(theodolite, files, tmp_path):
+@pytest.mark.usefixtures("every_figure")
+def test_fit_evaluate_and_score(theodolite, files, tmp_path, monkeypatch):
     done = theodolite("probe", "fit", "bundled:pocket-64", *files, *QUICK, "--out", "run", "--json")
     assert done.code == 0, done.err
     content = done.json
@@ -65,6 +67,15 @@ def test_fit_evaluate_and_score(theodolite, files, tmp_path):
     assert scored.code == 0
     assert len(scored.json["prompts"]) == 6
     assert all(0 <= one["probability"] <= 1 for one in scored.json["prompts"])
+    file = json.loads((tmp_path / "bad-a.json").read_text())
+    text = "\n".join(one["instruction"] for one in file[:2])
+    for written in (text, json.dumps({"instruction": text})):  # a text as it is, and a record
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(written.encode())))
+        typed = theodolite("probe", "score", "run", "--prompts", "-", "--field", "instruction", "--json")
+        assert len(typed.json["prompts"]) == 1
+        assert 0 <= typed.json["prompts"][0]["probability"] <= 1
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"caf\xe9")))
+    assert "Standard input is not UTF-8: byte 4 is 0xe9" in theodolite("probe", "score", "run", "--prompts", "-").err
     alone = theodolite("probe", "score", "run", "--prompts", "bad-a.json", "--field", "instruction")
     if alone.code:
         assert "None of the 12 prompts can be scored" in alone.err

@@ -1,6 +1,7 @@
 """Probes on planted numbers: known separability, chance, leakage, intervals and paired comparison."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -13,13 +14,15 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
 
 from theodolite.core.errors import PointsError
+from theodolite.studies.probe.asked import EVERYTHING, MEASURES, Measure
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
-from theodolite.studies.probe.evaluation import evaluate, folds_of, split_of
+from theodolite.studies.probe.evaluation import classifiers, evaluate, folds_of, split_of
 from theodolite.studies.probe.features import read_features
 from theodolite.studies.probe.findings import find
 from theodolite.studies.probe.fit import fit_probe
 from theodolite.studies.probe.intervals import accuracy, area_under_curve, paired_gain, wilson
+from theodolite.studies.probe.names import asked_name, is_layered, name_of
 
 PROTOCOL = {
     "estimator": "gride",
@@ -282,6 +285,40 @@ def test_gain_and_mcnemar():
     assert found.p_value == pytest.approx(2 * sum(np.array([1, 12, 66])) / 2**12)  # 2 or fewer of 12
     assert found.low < 0.08 < found.high
     assert paired_gain(first, first, positive).p_value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "columns", "words"),
+    [
+        ({"layer": 2}, "dimension, layer 2", 1, "dimension, layer 2"),
+        ({"first_layers": 1}, "dimension, first layer", 1, "dimension, first layer"),
+        ({"features": "norm", "measures": ["norm"]}, "norm", 4, "mean norm of every layer"),
+        (
+            {"features": "dimension+norm", "measures": ["norm"], "first_layers": 3},
+            "dimension+norm, first 3 layers",
+            6,
+            "dimension and mean norm, first 3 layers",
+        ),
+        ({"features": "all", "measures": ["norm"], "layer": 4}, "all, layer 4", 2, "all measures, layer 4"),
+    ],
+)
+def test_what_the_saved_probe_reads_is_evaluated_by_name(more, name, columns, words):
+    protocol = {**PROTOCOL, **more}
+    frame = planted(24, apart=3.0, protocol=protocol)
+    norms = frame.filter((pl.col("measure") == "dimension") & (pl.col("scale") == 8)).with_columns(
+        pl.lit("norm").alias("measure"), pl.lit("mean").alias("method"), scale=None, n1=None
+    )
+    (data,) = read_features(pl.concat([frame, norms], how="vertical_relaxed"))
+    assert asked_name(protocol) == name
+    assert data.sets[name].values.shape == (24, columns)
+    assert name_of(name) == words
+    assert is_layered(name)
+    assert classifiers(data).index(name) < classifiers(data).index("majority")
+    assert ("all" in data.sets) == ("measures" in more)
+
+
+def test_every_measure_can_be_asked_for():
+    assert {*MEASURES, EVERYTHING} == set(get_args(Measure))
 
 
 def test_accuracy_counts_both_sides():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,20 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from theodolite import studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
-from theodolite.dimension import gride
+from theodolite.dimension import ess, gride, mle, participation_ratio, tle, twonn
 from theodolite.models import guard_scores, hidden_states, load_guard, load_model, token_losses
 from theodolite.neighborhoods import neighbors
 from theodolite.prompts import Prompt
 from theodolite.report.chapters.probe.accuracies import accuracy_data
 from theodolite.report.chapters.probe.headline import headline
 from theodolite.runs import Unit, config_from_mapping
+from theodolite.similarity import mean_cosine, neighbor_angles, neighborhood_overlap
 from theodolite.studies.probe import study as probe
+from theodolite.studies.probe.asked import MEASURES
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.evaluation import evaluate
 from theodolite.studies.probe.features import read_features
-from theodolite.studies.probe.prompts import balanced, join_texts, read_labeled, read_source
+from theodolite.studies.probe.prompts import balanced, join_texts, read_labeled, read_source, read_written
 from theodolite.studies.probe.saved import fit_saved, read_probe, write_probe
 from theodolite.studies.probe.score import score_prompts
 from theodolite.studies.probe.summary import summarize
@@ -137,7 +140,8 @@ def guard(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(files, guard, tmp_path_factory):
     out = tmp_path_factory.mktemp("probe") / "run"
-    return studies.run("probe", references=[MODEL], guard=[guard], out=out, **SETTINGS, **sources(files))
+    settings = {**SETTINGS, "k": 20, "measures": ["all"]}
+    return studies.run("probe", references=[MODEL], guard=[guard], out=out, **settings, **sources(files))
 
 
 def test_a_guard_stands_beside_the_baselines_as_it_is(finished, guard):
@@ -187,6 +191,42 @@ def test_rows_are_what_the_estimators_read(finished):
         states["value"].to_numpy(), found.states[len(found.states) // 2].double().mean(dim=0), rtol=1e-3, atol=1e-4
     )
     assert data.texts[5] == model.tokenizer.decode(found.token_ids.tolist())
+
+
+def test_further_measures_are_those_of_one_cloud(finished):
+    """Every further measure of a layer, measured in all layers at once, is what one cloud alone gives."""
+    frame = finished.table()
+    (data,) = read_features(frame)
+    config = config_from_mapping(Config, finished.config)
+    assert config.measures == tuple(MEASURES)
+    prompts, _ = probe._prompts(config, MODEL)
+    (found,) = hidden_states(load_model(MODEL, device="cpu"), [prompts[5][1]])
+    states = [state.numpy() for state in found.states[1:]]
+    graphs = [neighbors(state, k=20) for state in states]
+    expected = {
+        "twonn": [twonn(graph).value for graph in graphs],
+        "mle": [mle(graph, k=20).value for graph in graphs],
+        "ess": [ess(graph, state, k=10).value for graph, state in zip(graphs, states, strict=True)],
+        "tle": [tle(graph, state, k=20).value for graph, state in zip(graphs, states, strict=True)],
+        "participation_ratio": [participation_ratio(state).value for state in states],
+        "norm": [np.linalg.norm(state, axis=1).mean() for state in states],
+        "mean_cosine": [mean_cosine(state).off_mean for state in states],
+        "angle": [neighbor_angles(graph, state).mean for graph, state in zip(graphs, states, strict=True)],
+        "overlap": [
+            np.nan,
+            *(neighborhood_overlap(one, other, k_values=[10]).values[0] for one, other in pairwise(graphs)),
+        ],
+    }
+    row = next(number for number, text in enumerate(data.texts) if text == data.texts[5])
+    for name, values in expected.items():
+        own = data.sets[name]
+        first = 2 if name == "overlap" else 1  # no layer below layer 1 is measured
+        assert own.layers == tuple(range(first, 5))
+        np.testing.assert_allclose(own.values[row], values[first - 1 :], rtol=1e-4, err_msg=name)
+    assert data.sets["all"].values.shape == (36, 10 * 4 + 3)
+    results = evaluate(frame)
+    for evaluation in ("cross_validation", "held_out", "first_layers", "single_layer", "without_source"):
+        assert {*MEASURES, "all"} <= set(results.filter(pl.col("evaluation") == evaluation)["features"])
 
 
 def test_a_saved_probe_reproduces_scores_exactly(finished, saved, files, tmp_path):
@@ -254,15 +294,18 @@ def test_damaged_and_missing_probes_are_refused(saved, tmp_path):
 
 
 def test_a_probe_of_other_features_reads_them(finished, files, tmp_path):
-    config = {**SETTINGS, **sources(files), "features": "combined", "first_layers": 2}
+    config = {**SETTINGS, **sources(files), "features": "entropy+norm", "first_layers": 2}
     run = studies.run("probe", references=[MODEL], out=tmp_path / "run", **config)
     (found,) = fit_saved(run)
     assert found.features == (
-        "dimension gride layer 1",
-        "dimension gride layer 2",
         "entropy logit_lens layer 1",
         "entropy logit_lens layer 2",
+        "norm layer 1",
+        "norm layer 2",
     )
+    own = evaluate(run.table()).filter(pl.col("features") == "entropy+norm, first 2 layers")
+    assert {"cross_validation", "held_out", "without_source"} <= set(own["evaluation"])
+    assert len(found.facts["evaluation"]) == 8  # accuracy and area: crossed, held out, without each of two sources
     assert len(score_prompts(found, str(files / "bad-b.jsonl"))) == 9
     with pytest.raises(PointsError, match="No dimension of any layer was measured"):
         fit_saved(_Without(finished))
@@ -285,6 +328,25 @@ def test_probes_are_fitted_on_probe_runs_only(tmp_path):
 
     with pytest.raises(ParameterError, match="is a run of 'layers'"):
         fit_saved(Other())
+
+
+@pytest.mark.parametrize("asked", [{"first_layers": 5}, {"layer": 5}])
+def test_more_layers_than_the_model_has_are_refused(files, asked):
+    name = next(iter(asked))
+    with pytest.raises(ParameterError, match=f"{name}=5 asks for more than the 4 layers of bundled:pocket-64"):
+        probe.plan(Config((MODEL,), **SETTINGS, **sources(files), **asked))
+
+
+def test_prompts_from_standard_input():
+    records = '{"body": "One", "name": "first"}\n\n"Two"\n'
+    assert [(one.name, one.text) for one in read_written(records, "body")] == [("first", "One"), ("prompt-1", "Two")]
+    assert read_written('"Quoted," she said,\nand left.', "body").texts == ('"Quoted," she said,\nand left.',)
+    with pytest.raises(FormatError, match="Line 2 of the standard input is no valid JSON"):
+        read_written('{"body": "One"}\n{broken', "body")
+    with pytest.raises(FormatError, match="has no 'text'"):
+        read_written('{"body": "One"}', "text")
+    with pytest.raises(FormatError, match="holds no text"):
+        read_written("  \n", "text")
 
 
 def test_copies_never_meet_in_training_and_test(tmp_path):
@@ -426,6 +488,15 @@ def test_prompts_that_change_after_the_plan_are_noticed(files):
         ({"folds": 1}, "folds=1 leaves nothing to test on"),
         ({"test_share": 1.0}, "no share between 0 and 1"),
         ({"features": "entropy", "lens": None}, "needs entropies of layers"),
+        (
+            {"features": "dimensions"},
+            "no features 'dimensions' of layers. Ask for dimension, entropy, combined, all, twonn",
+        ),
+        ({"features": "norm+norm"}, "names a measure twice"),
+        ({"measures": ("hubness",)}, "measures='hubness' is nothing that can be measured.*Take some of twonn, mle"),
+        ({"measures": ("tle",), "k": 16}, "measures=tle need 20 neighbors, but k=16"),
+        ({"first_layers": 2, "layer": 3}, "cannot read the first 2 layers and layer 3 only"),
+        ({"features": "overlap", "layer": 1}, "overlap begins with layer 2"),
         ({"join": 0}, "join=0 leaves nothing to do"),
     ],
 )

@@ -14,14 +14,18 @@ from theodolite.studies.finding import Finding
 from theodolite.studies.layers import columns as layers_columns
 from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.layers.summary import profiles
+from theodolite.studies.probe.evaluation import SCHEMA
 from theodolite.studies.published import published
+from theodolite.studies.reproduce import probe as probe_comparison
 from theodolite.studies.reproduce import reproduction as module
 from theodolite.studies.reproduce.claims import CLAIMS, compare_claims
 from theodolite.studies.reproduce.comparison import comparison_frame, layer_frame, written
 from theodolite.studies.reproduce.config import Config
-from theodolite.studies.reproduce.layers import compare_layers, compare_shapes, has_authors_prompts, peaks
+from theodolite.studies.reproduce.layers import compare_layers, has_authors_prompts, peaks
 from theodolite.studies.reproduce.plan import names, plan
+from theodolite.studies.reproduce.probe import compare_probe
 from theodolite.studies.reproduce.reproduction import Outcome, Reproduction, reproduce
+from theodolite.studies.reproduce.shapes import compare_shapes
 from theodolite.studies.reproduce.tables import compare_tables
 
 GPT2 = "hub:openai-community/gpt2"
@@ -89,8 +93,17 @@ def test_the_papers_settings_reach_the_studies():
     )
     assert (v2.config.ess_k, v2.config.tle_k, v2.config.index) == (10, 20, "rows.npy")
     assert (v1.config.positions, v2.config.positions) == (("all",), ("all", "first"))
-    (probe,) = plan(Config("viswanathan2025", preset="probe", positive=("a.txt",), negative=("b.txt",)))
+    kinds = {"preset": "probe", "positive": ("a.txt",), "negative": ("b.txt",)}
+    (probe,) = plan(Config("viswanathan2025", models=("m",), **kinds))
     assert (probe.config.special_tokens, probe.config.n_tokens) == ("inside", 1000)
+    assert (probe.config.minimum, probe.config.maximum, probe.config.preset) == (501, 999, "viswanathan2025-probe")
+    (own,) = plan(Config("viswanathan2025", join=8, lens="logit", guard=("g",), **kinds))
+    assert (own.config.minimum, own.config.maximum, own.config.join, own.config.guard) == (128, None, 8, ("g",))
+    assert (own.config.standardize, own.config.special_tokens, own.config.seed) == (False, "inside", 42)
+    assert any("at least 128 tokens" in one for one in own.departures)
+    (lensed,) = plan(Config("viswanathan2025", models=("m",), lens="./lens", **kinds))
+    assert lensed.config.lens == "./lens"
+    assert not any("--lens" in one for one in lensed.departures)
 
 
 def test_every_departure_is_stated_and_quick_runs_say_so():
@@ -124,6 +137,8 @@ def test_models_go_by_the_name_of_their_repository_or_the_one_given():
         ({"paper": "lee2025", "models": ("a",)}, "a alone shares its geometry with nothing"),
         ({"paper": "viswanathan2025", "preset": "probe"}, "--positive FILE"),
         ({"paper": "lee2025", "arrays": "x"}, "published no arrays"),
+        ({"paper": "viswanathan2025", "join": 2}, "--join belongs to the probe: add --preset probe"),
+        ({"paper": "viswanathan2025", "lens": "./lens"}, "A tuned lens is of one model, but no models are given"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):
@@ -209,7 +224,7 @@ def test_profiles_are_compared_only_on_the_authors_prompts(settings, agreement):
     if agreement == "not comparable":
         assert "other prompts" in profile.note
         assert "in 12 of 12" in profile.note
-    others = [one for one in found if one.subject == "opt-6.7b"]
+    others = [one for one in found if "opt-6.7b" in one.subject]
     assert [one.agreement for one in others] == ["not comparable"]
 
 
@@ -249,8 +264,12 @@ def test_the_logit_box_and_the_example_of_the_paper_are_compared():
     assert found["rank correlation of box length with entropy"].our_values == pytest.approx((-1.0,))
     assert "correlation of entropy with loss" in found
     without = llama_run().filter(pl.col("prompt_row") != 3218)
-    claims = [one.claim for one in compare_layers(without, {GPT2: "meta-llama-3-8b"}, preset="v2")]
-    assert not [claim for claim in claims if claim.startswith("peak dimension")]
+    lines = list(compare_layers(without, {GPT2: "meta-llama-3-8b"}, preset="v2"))
+    peaks_there = [one for one in lines if one.claim.startswith("peak dimension")]
+    assert {(one.agreement, one.ours) for one in peaks_there} == {("not applicable", "")}
+    (lens,) = (one for one in lines if one.subject == GPT2 and "tuned-lens" in one.claim)
+    assert (lens.agreement, lens.ours) == ("not applicable", "")
+    assert "takes a tuned lens (--lens FOLDER)" in lens.note
 
 
 def test_the_first_version_is_read_at_its_own_scale():
@@ -303,6 +322,92 @@ def test_peaks_angles_and_estimators_are_read_off_the_run():
     }
     assert other["Shuffling makes the "].agreement == "not supported"
     assert other["The peak of the prof"].agreement == "not supported"
+
+
+def test_estimators_are_compared_over_the_same_clouds():
+    """Clouds of one token of each type are another cloud: their profiles are compared beside, not mixed in."""
+    found = []
+    for positions, sign in (("all", 1), ("first", -1)):
+        for layer in (1, 2, 3, 4, 5):
+            at = {"layer": layer, "positions": positions}
+            found.append(layer_row("dimension", 5 + layer, method="gride", n1=2, scale=4, **at))
+            found.append(layer_row("dimension", 10 + sign * layer, method="tle", scale=20, **at))
+    lines = list(compare_shapes(pl.from_dicts(found, infer_schema_length=None), preset="v2"))
+    assert [(one.figure.endswith("(ours)"), one.agreement) for one in lines] == [
+        (False, "supported"),
+        (True, "not supported"),
+    ]
+
+
+def test_severity_and_lenses_are_shown_beside_the_authors():
+    rows = []
+    generator = np.random.Generator(np.random.PCG64(2))
+    for prompt in range(12):
+        for level, bleu in ((1, 0.95), (2, 0.9), (3, 0.5)):
+            rows.append(layer_row("bleu", bleu, prompt_row=prompt, control=BLOCK_SHUFFLE, level=level))
+        for layer in (0, 1, 2):
+            at = {"prompt_row": prompt, "layer": layer}
+            rows.append(layer_row("dimension", 5 + generator.normal(), method="gride", n1=2, scale=4, **at))
+            rows.append(layer_row("entropy", 3 + generator.normal(), method="logit_lens", **at))
+    severity, lens = compare_shapes(pl.from_dicts(rows, infer_schema_length=None), preset="v1")
+    assert (severity.agreement, severity.our_values) == ("supported", pytest.approx((0.95, 0.9, 0.5)))
+    assert severity.published_values == (0.99, 0.97, 0.86)
+    assert (lens.agreement, "lag 1" in lens.ours, "lag 0" in lens.ours) == ("not applicable", True, True)
+    assert "--lens FOLDER" in lens.note
+
+
+LLAMA = "hub:meta-llama/Meta-Llama-3-8B"
+
+
+def probe_run(monkeypatch, *, sources, accuracies, lengths=None):
+    """A table that only says where its prompts come from, with these cross-validated accuracies."""
+    shared = {**dict.fromkeys(SCHEMA), "model": LLAMA, "revision": "main", "statistic": "accuracy", "n": 6000}
+
+    def row(evaluation, features, value, **more):
+        return {**shared, "evaluation": evaluation, "features": features, "value": value} | {
+            "low": value - 0.01,
+            "high": value + 0.01,
+            **more,
+        }
+
+    results = [row("cross_validation", features, value) for features, value in accuracies.items()]
+    for source in sources:
+        for test in sources:
+            value = 0.97 if source == test else 0.5
+            results.append(row("cross_source", "varentropy", value, train=source, test=test))
+    results += [row("length", "dimension", value, test=test) for test, value in (lengths or {}).items()]
+    table = pl.DataFrame(results, schema=SCHEMA, orient="row")
+    monkeypatch.setattr(probe_comparison, "evaluate", lambda _: table)
+    return pl.DataFrame({"model": [LLAMA] * len(sources), "source": list(sources)})
+
+
+def test_the_papers_probe_is_compared_on_its_data_sets_only(monkeypatch):
+    known = {LLAMA: "meta-llama-3-8b"}
+    sets = ("MALICIOUS", "JAILBREAK", "ATTACK")
+    run = probe_run(monkeypatch, sources=sets, accuracies={"dimension": 0.92, "guard ./g": 0.5})
+    found = list(compare_probe(run, known))
+    headline, guard = (one for one in found if one.figure == "abstract")
+    shown = headline.ours.replace("\N{NO-BREAK SPACE}", " ")
+    assert (headline.agreement, shown) == ("agrees", "92.0 % (91.0 % to 93.0 %) on 6,000 prompts")
+    assert (guard.agreement, guard.subject) == ("not comparable", f"guard ./g on the text of {LLAMA}")
+    varentropy = {one.claim: one for one in found if one.claim.startswith("accuracy, varentropy")}
+    assert varentropy["accuracy, varentropy, MALICIOUS"].agreement == "agrees"  # 0.97 within its source, 0.97 printed
+    assert varentropy["accuracy, varentropy, JAILBREAK"].agreement == "differs"  # 0.67 printed
+    by_length = next(one for one in found if one.claim == "accuracy by length, dimension, MALICIOUS")
+    assert by_length.agreement == "not applicable"
+    assert "only source" in by_length.note
+    (others,) = (one for one in found if one.note == "another model than those given")
+    assert (others.subject, others.published) == ("mistral-7b-v0.1, pythia-6.9b", "9 profiles and numbers, 9 values")
+    lengths = {"100 to 199": 0.8, "200 to 299": 0.86, "400 to 499": 0.7}
+    run = probe_run(monkeypatch, sources=("malicious",), accuracies={"dimension": 0.9}, lengths=lengths)
+    alone = {one.claim: one for one in compare_probe(run, known)}
+    by_length = alone["accuracy by length, dimension, MALICIOUS"]  # 0.79, 0.85, 0.87, 0.91 printed
+    assert (by_length.agreement, by_length.ours) == ("differs", "0.80, 0.86, –, 0.70")
+    assert "2 of 3 within 0.03" in by_length.note
+    assert np.isnan(by_length.our_values[2])
+    assert alone["accuracy by length, dimension, ATTACK"].agreement == "not applicable"
+    assert alone["accuracy, dimension, cross-validated"].agreement == "not comparable"
+    assert alone["accuracy, guards"].note.startswith("No guard was given")
 
 
 def test_peaks_are_the_highest_mean_at_each_level():

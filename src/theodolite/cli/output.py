@@ -65,13 +65,13 @@ class Output:
         if not self.quiet:
             _console(stderr=True).print(Text(visible(text)), soft_wrap=True)
 
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table of strings; columns but the first are aligned right; no title where it is empty."""
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
+        """Print a table of strings; columns but the first, or the first `words`, are aligned right; title if any."""
         if not self.human:
             return
         table = Table(title=Text(title) if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for position, name in enumerate(header):
-            table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
+            table.add_column(Text(name), justify="right" if position >= words else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
         _console().print(table)

@@ -1,7 +1,6 @@
 """The command that reproduces a paper."""
 
 import sys
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 from theodolite.cli.options import Flat, How, Running, Speech
@@ -69,7 +68,8 @@ def reproduce(
                 "departures": {one.part.study: one.part.departures for one in found.outcomes},
             }
         )
-    output.table("", ("figure", "claim or quantity", "about", "published", "ours", "agreement"), _lines(found))
+    headings = ("figure", "claim or quantity", "about", "published", "ours", "agreement")
+    output.table("", headings, _lines(found), words=len(headings))
     for outcome in found.outcomes:
         output.lines([f"{outcome.part.study}: {departure}" for departure in outcome.part.departures])
     tally = ", ".join(f"{agreement} {count}" for agreement, count in found.tally.items())
@@ -78,22 +78,19 @@ def reproduce(
 
 
 def _lines(found: "Reproduction") -> list[tuple[str, ...]]:
-    """Return a line for each claim: with its numbers where it is about one thing, else how often each verdict came."""
+    """Return a line for each comparison, those of one claim one under another, which names it once."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found.comparisons:
         groups.setdefault((one.figure, one.claim), []).append(one)
-    lines: list[tuple[str, ...]] = []
+    lines = []
     for (figure, claim), group in groups.items():
-        counts = Counter(one.agreement for one in group)
-        tally = ", ".join(
-            f"{agreement} {count}" if len(group) > 1 else agreement for agreement, count in counts.items()
-        )
-        first = group[0]
-        alone = (first.subject, first.published, _short(first.ours)) if len(group) == 1 else (f"{len(group)}", "", "")
-        lines.append((figure, claim, *alone, tally))
+        for number, one in enumerate(group):
+            head = ("", "") if number else (figure, _short(claim))
+            ours = _short(one.ours) if one.ours else _short(one.note)
+            lines.append((*head, one.subject, one.published, ours, one.agreement))
     return lines
 
 
-def _short(evidence: str, *, most: int = 60) -> str:
+def _short(evidence: str, *, most: int = 100) -> str:
     """Cut long evidence at a word; the report has all of it."""
     return evidence if len(evidence) <= most else f"{evidence[:most].rsplit(' ', 1)[0]} ..."

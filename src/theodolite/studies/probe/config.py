@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from theodolite.core.errors import ParameterError
 from theodolite.studies.layers.config import Convention, DType, LastLayer, SpecialTokens
+from theodolite.studies.probe.asked import EVERYTHING, MEASURES, Measure, measured_with, parts_of
 
-Features = Literal["dimension", "entropy", "combined"]
 ProbeEstimator = Literal["gride", "twonn", "mle"]
 Preset = Literal["viswanathan2025-probe"]
 
@@ -97,10 +97,16 @@ class Config:
     guard : tuple of str
         Guards whose verdicts stand beside the baselines as they are, without fitting: models for the classification of
         sequences, or causal models with a chat template, asked as Llama Guard and ShieldGemma are.
-    features : {"dimension", "entropy", "combined"}
-        What the saved probe reads; every kind is evaluated.
+    measures : tuple of str
+        What else to measure of every layer: twonn, mle, ess, tle, participation_ratio, norm, mean_cosine, overlap,
+        angle, or `all`. Each is evaluated as a probe of its own, and `all` that were measured together.
+    features : str
+        What the saved probe reads: dimension, entropy, combined (both), one of the measures, several with a plus
+        between them such as `dimension+norm`, or `all` that were measured. Every kind is evaluated.
     first_layers : int or None
-        The saved probe reads the first so many layers only.
+        The saved probe reads the first so many layers only; it is evaluated beside the others.
+    layer : int or None
+        The saved probe reads this layer only; it is evaluated beside the others.
     folds : int
         Of the cross-validation.
     shuffle_folds : bool
@@ -150,8 +156,10 @@ class Config:
     lens: str | None = "logit"
     mean_states: bool = True
     guard: tuple[str, ...] = ()
-    features: Features = "dimension"
+    measures: tuple[Measure, ...] = ()
+    features: str = "dimension"
     first_layers: int | None = None
+    layer: int | None = None
     folds: int = 5
     shuffle_folds: bool = True
     test_share: float = 0.2
@@ -182,12 +190,29 @@ class Config:
             raise ParameterError(f"folds={self.folds} leaves nothing to test on. Take at least 2.")
         if not 0 < self.test_share < 1:
             raise ParameterError(f"test_share={self.test_share} is no share between 0 and 1.")
-        if self.features != "dimension" and self.lens is None:
-            raise ParameterError(f'features="{self.features}" needs entropies of layers: give a lens, such as logit.')
-        for name in ("join", "limit", "first_layers", "block", "batch"):
+        object.__setattr__(self, "measures", measured_with(self.measures, self.features))
+        self._refuse_features()
+        for name in ("join", "limit", "first_layers", "layer", "block", "batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")
+
+    def _refuse_features(self) -> None:
+        parts = parts_of(self.features)
+        if self.features != EVERYTHING and "entropy" in parts and self.lens is None:
+            raise ParameterError(f'features="{self.features}" needs entropies of layers: give a lens, such as logit.')
+        if self.first_layers is not None and self.layer is not None:
+            raise ParameterError(
+                f"The probe cannot read the first {self.first_layers} layers and layer {self.layer} only. Give "
+                "first_layers or layer."
+            )
+        if parts == ("overlap",) and 1 in (self.first_layers, self.layer):
+            raise ParameterError("Layer 1 keeps neighbors of no layer below: overlap begins with layer 2.")
+        needed = max((MEASURES[name].scale or 2 for name in self.measures), default=2)
+        if needed > self.k:
+            raise ParameterError(
+                f"measures={', '.join(self.measures)} need {needed} neighbors, but k={self.k}. Raise k to {needed}."
+            )
 
     def _refuse_lengths(self) -> None:
         if self.minimum <= self.k:

@@ -15,9 +15,10 @@ import polars as pl
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from theodolite.core.errors import PointsError
-from theodolite.studies.probe.features import GUARD, LAYERED, NAMES, TEXT, ProbeData, read_features
+from theodolite.studies.probe.features import ProbeData, read_features
 from theodolite.studies.probe.fit import fitted_scores
 from theodolite.studies.probe.intervals import accuracy, area_under_curve, paired_gain
+from theodolite.studies.probe.names import GUARD, NAMES, TEXT, is_layered
 
 CROSS_VALIDATION = "cross_validation"
 HELD_OUT = "held_out"
@@ -66,7 +67,7 @@ def evaluate(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row for each model, `evaluation`, `features` (see `probe_features.NAMES`), `layers`, `train`, `test` and
+        One row for each model, `evaluation`, `features` (see `probe.names`), `layers`, `train`, `test` and
         `statistic`: `accuracy` (Wilson interval, with what of the positives and negatives was called positive), `auc`
         (DeLong; of a cross-validation, within folds), or `gain` (accuracy of the dimension probe less that of these
         features on the same prompts, McNemar's p-value). `n_filled` counts missing numbers that were filled.
@@ -146,9 +147,11 @@ def split_of(data: ProbeData) -> tuple[Rows, Rows]:
 
 
 def classifiers(data: ProbeData) -> list[str]:
-    """Return the names of what is compared: feature sets that were measured, majority and n-grams, then the guards."""
+    """Return the names of what is compared: feature sets of layers, then the baselines, then the guards."""
     fitted = [name for name in NAMES if name in data.sets or name in ("majority", TEXT)]
-    return fitted + [name for name in data.sets if name.startswith(GUARD)]
+    layered = [name for name in fitted if is_layered(name)]
+    asked = [name for name in data.sets if is_layered(name) and name not in NAMES]
+    return layered + asked + fitted[len(layered) :] + [name for name in data.sets if name.startswith(GUARD)]
 
 
 def crossed_sources(data: ProbeData) -> list[str]:
@@ -232,8 +235,10 @@ def _by_length(data: ProbeData, name: str, scores: Floats, folds: Rows) -> Itera
 
 
 def _by_layer(data: ProbeData, folds: Rows) -> Iterator[Result]:
-    for name in LAYERED:
-        layers = sorted(set(data.sets[name].layers)) if name in data.sets else []
+    for name in classifiers(data):
+        if not is_layered(name) or "," in name:
+            continue
+        layers = sorted(set(data.sets[name].layers))
         for count, layer in enumerate(layers, start=1):
             for evaluation, chosen in ((FIRST_LAYERS, layers[:count]), (SINGLE_LAYER, [layer])):
                 scores = _crossed(data, name, layers=chosen)

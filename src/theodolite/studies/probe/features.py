@@ -9,40 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from theodolite.studies.probe.asked import ALWAYS, EVERYTHING, MEASURES, parts_of
+from theodolite.studies.probe.names import GUARD, asked_name
+
 Floats = npt.NDArray[np.float64]
 MODEL = ("model", "revision")
-
-LAYERED = ("dimension", "entropy", "combined")
-"""Feature sets with a number for each layer."""
-TRIVIAL = ("majority", "length")
-"""Baselines that know nothing of the model."""
-TEXT = "ngrams"
-GUARD = "guard "
-"""What the name of a guard's verdict begins with; its reference follows."""
-NAMES = {
-    "dimension": "dimension of every layer",
-    "entropy": "entropy of every layer",
-    "combined": "dimension and entropy",
-    "majority": "the larger class",
-    "length": "number of tokens",
-    "types": "distinct tokens and tokens",
-    "surprisal": "mean loss",
-    "final_entropy": "entropy of predictions",
-    "varentropy": "varentropy of predictions",
-    "mean_state": "mean state, middle layer",
-    "ngrams": "character n-grams",
-}
-
-
-def name_of(features: str) -> str:
-    """Return the words for a feature set, as tables and figures have them.
-
-    Examples
-    --------
-    >>> name_of("surprisal"), name_of("guard ./my-guard")
-    ('mean loss', 'guard ./my-guard, not fitted')
-    """
-    return f"{features}, not fitted" if features.startswith(GUARD) else NAMES[features]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,8 +61,8 @@ class ProbeData:
     texts : tuple of str
         What the model read.
     sets : dict
-        Feature sets by name, those of `NAMES` and the guards that the table holds; majority and n-grams have no
-        numbers.
+        Feature sets by name: those of `NAMES` that the table holds, what the saved probe reads, and guards; majority
+        and n-grams have no numbers.
     protocol : dict
         How to fit and evaluate.
     """
@@ -156,20 +127,13 @@ def feature_sets(rows: pl.DataFrame, order: Sequence[int], protocol: Mapping[str
     order : sequence of int
         Rows of the prompts, as the matrices have them.
     protocol : Mapping
-        Which estimator at which scale is the dimension.
+        Which estimator at which scale is the dimension, what else was measured, and what the saved probe reads.
 
     Returns
     -------
     dict
         Name to FeatureSet.
     """
-    upper = rows.filter(pl.col("layer") > 0)
-    dimension = upper.filter(
-        (pl.col("measure") == "dimension")
-        & (pl.col("method") == protocol["estimator"])
-        & (pl.col("scale") == protocol["scale"])
-    )
-    entropy = upper.filter(pl.col("measure") == "entropy")
     final = rows.filter(pl.col("layer").is_null())
     scalars = {
         "length": ("n_tokens",),
@@ -178,17 +142,7 @@ def feature_sets(rows: pl.DataFrame, order: Sequence[int], protocol: Mapping[str
         "final_entropy": ("entropy",),
         "varentropy": ("varentropy",),
     }
-    found: dict[str, FeatureSet] = {}
-    for name, part in (("dimension", dimension), ("entropy", entropy)):
-        if not part.is_empty():
-            found[name] = _matrix(part, "layer", order, prefix=f"{name} {part['method'][0]}")
-    if len(found) == 2:
-        one, other = found["dimension"], found["entropy"]
-        found["combined"] = FeatureSet(
-            values=np.concatenate([one.values, other.values], axis=1),
-            names=one.names + other.names,
-            layers=one.layers + other.layers,
-        )
+    found = _with_unions(dict(_each_layer(rows, order, protocol)), protocol)
     for name, measures in scalars.items():
         parts = [_matrix(part, "measure", order) for part in _each(final, measures)]
         if len(parts) == len(measures):
@@ -202,6 +156,54 @@ def feature_sets(rows: pl.DataFrame, order: Sequence[int], protocol: Mapping[str
     for (reference,), own in guards.group_by("method", maintain_order=True):
         found[f"{GUARD}{reference}"] = _matrix(own, "measure", order)
     return found
+
+
+def _each_layer(
+    rows: pl.DataFrame, order: Sequence[int], protocol: Mapping[str, Any]
+) -> Iterator[tuple[str, FeatureSet]]:
+    """Yield what was measured of every layer, one number each."""
+    upper = rows.filter(pl.col("layer") > 0)
+    readings = {
+        "dimension": ("dimension", protocol["estimator"], protocol["scale"]),
+        "entropy": ("entropy", None, None),
+        **{name: MEASURES[name][:3] for name in protocol.get("measures", ())},
+    }
+    for name, (measure, method, scale) in readings.items():
+        part = upper.filter(pl.col("measure") == measure)
+        if method is not None:
+            part = part.filter(pl.col("method") == method)
+        if scale is not None:
+            part = part.filter(pl.col("scale") == scale)
+        if not part.is_empty():
+            prefix = f"{name} {part['method'][0]}" if name in ALWAYS else name
+            yield name, _matrix(part, "layer", order, prefix=prefix)
+
+
+def _with_unions(single: dict[str, FeatureSet], protocol: Mapping[str, Any]) -> dict[str, FeatureSet]:
+    """Add what is read together: dimension and entropy, all that was measured, and what the saved probe reads."""
+    wanted: dict[str, tuple[str, ...]] = {"combined": ALWAYS}
+    if protocol.get("measures"):
+        wanted[EVERYTHING] = tuple(single)
+    asked = str(protocol["features"])
+    wanted |= {} if asked in (*single, *wanted) else {asked: tuple(single) if asked == EVERYTHING else parts_of(asked)}
+    found = dict(single)
+    for name, parts in wanted.items():
+        if all(part in single for part in parts) and parts:
+            found[name] = _side_by_side([single[part] for part in parts])
+    first, layer = protocol.get("first_layers"), protocol.get("layer")
+    if asked in found and first is not None:
+        found[asked_name(protocol)] = found[asked].of_layers(range(1, first + 1))
+    elif asked in found and layer is not None:
+        found[asked_name(protocol)] = found[asked].of_layers([layer])
+    return found
+
+
+def _side_by_side(sets: Sequence[FeatureSet]) -> FeatureSet:
+    return FeatureSet(
+        values=np.concatenate([one.values for one in sets], axis=1),
+        names=tuple(name for one in sets for name in one.names),
+        layers=tuple(layer for one in sets for layer in one.layers),
+    )
 
 
 def _each(rows: pl.DataFrame, measures: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -12,7 +12,8 @@ from theodolite.core.number_format import format_decimals, format_percent
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.probe.config import TRUSTED_TOKENS
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
-from theodolite.studies.probe.features import MODEL, NAMES, TEXT, TRIVIAL, name_of
+from theodolite.studies.probe.features import MODEL
+from theodolite.studies.probe.names import NAMES, TEXT, TRIVIAL, name_of
 from theodolite.studies.rows import Row
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"

@@ -10,7 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from theodolite.core.errors import PointsError
-from theodolite.studies.probe.features import GUARD, TEXT, ProbeData
+from theodolite.studies.probe.features import ProbeData
+from theodolite.studies.probe.names import GUARD, TEXT
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

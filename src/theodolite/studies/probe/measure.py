@@ -1,14 +1,12 @@
-"""What a probe reads of one prompt: dimension and entropy of every layer, and the numbers of its baselines."""
+"""What a probe reads of one prompt: geometry and entropy of every layer, and the numbers of its baselines."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.core.errors import PointsError
-from theodolite.dimension import CloudDimensions, cloud_gride, cloud_mle, cloud_twonn
 from theodolite.models import (
     Guard,
     LanguageModel,
@@ -21,10 +19,10 @@ from theodolite.models import (
     token_losses,
     tuned_lens_entropy,
 )
-from theodolite.neighborhoods import cloud_neighbors
 from theodolite.prompts import Prompt
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
+from theodolite.studies.probe.geometry import measure_clouds
 from theodolite.studies.rows import Row, RowMaker
 
 Ids = npt.NDArray[np.int64]
@@ -60,12 +58,8 @@ def measure_prompts(
         special_tokens=config.special_tokens,
     )
     for (prompt, _), found in zip(prompts, forward, strict=True):
-        rows = [*_facts(model, found), *_predictions(model, found, config)]
-        refusal = ""
-        try:
-            rows += _dimensions(found.states[1:], config)
-        except PointsError as error:
-            refusal = str(error)
+        geometry, refusal = measure_clouds(found.states[1:], config)
+        rows = [*_facts(model, found), *_predictions(model, found, config), *geometry]
         if config.mean_states:
             rows += _mean_state(found.states)
         yield prompt, rows, refusal
@@ -127,33 +121,6 @@ def _predictions(model: LanguageModel, found: PromptStates, config: Config) -> l
     return rows + [
         _MAKE.row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=n_tokens)
         for layer, one in enumerate(entropies)
-    ]
-
-
-def _dimensions(states: torch.Tensor, config: Config) -> Iterable[Row]:
-    """Measure the clouds of layers 1 to L."""
-    found = cloud_neighbors(states, k=config.k)
-    estimates: CloudDimensions
-    if config.estimator == "gride":
-        estimates = cloud_gride(found, convention=config.convention, errors="fisher")
-    elif config.estimator == "twonn":
-        estimates = cloud_twonn(found, errors="fisher")
-    else:
-        estimates = cloud_mle(found, k=config.scale, errors="fisher")
-    return [
-        _MAKE.row(
-            "dimension",
-            estimates.value[cloud, place],
-            method=config.estimator,
-            layer=cloud + 1,
-            n1=int(estimates.n1[place]),
-            scale=int(estimates.n2[place]),
-            stderr=float(estimates.stderr[cloud, place]),
-            n_used=int(estimates.n_used[cloud, place]),
-        )
-        for cloud in range(len(states))
-        for place in range(estimates.value.shape[1])
-        if np.isfinite(estimates.value[cloud, place])
     ]
 
 

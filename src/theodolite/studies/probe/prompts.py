@@ -1,5 +1,6 @@
 """Prompts with a label and a source: reading them, joining short ones, and keeping copies apart from one another."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from theodolite.studies.probe.config import Config
 Ids = npt.NDArray[np.int64]
 _SEPARATOR = "\n"
 _NAMED = 10
+_WRITTEN = "standard input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,58 @@ def read_source(name: str, field: str) -> Prompts:
     if source is None:
         return found
     return replace(found, items=tuple(replace(prompt, source=source) for prompt in found.items))
+
+
+def read_written(text: str, field: str) -> Prompts:
+    """Read prompts that were written to a command instead of lying in a file.
+
+    Parameters
+    ----------
+    text : str
+        A record or a string of JSON on each line, or else one text.
+    field : str
+        Where a record holds its text.
+
+    Returns
+    -------
+    Prompts
+        With labels and sources where records have them.
+
+    Raises
+    ------
+    FormatError
+        If a line is no JSON where the first one is, or a record has no such field, or there is no text.
+
+    Examples
+    --------
+    >>> [one.text for one in read_written(chr(10).join(['{"text": "One"}', '"Two"']), "text")]
+    ['One', 'Two']
+    >>> len(read_written(chr(10).join(['"One text,"', "she said"]), "text"))
+    1
+    """
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines or not _is_record(lines[0][1]):
+        return read_prompts([Prompt(text=text, name=_WRITTEN, row=0)])
+    records = []
+    for number, line in lines:
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            raise FormatError(
+                f"Line {number} of the {_WRITTEN} is no valid JSON: {error}. Where the first line is an object or a "
+                "string of JSON, so is every other."
+            ) from error
+    return read_prompts(records, field=field)
+
+
+def _is_record(line: str) -> bool:
+    """Say whether a line is meant as JSON: an object, whole or broken, or a whole string, as prose may quote too."""
+    if line.lstrip().startswith("{"):
+        return True
+    try:
+        return isinstance(json.loads(line), str)
+    except ValueError:
+        return False
 
 
 def _of_file(name: str, field: str) -> tuple[Prompt, ...]:

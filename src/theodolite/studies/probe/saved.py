@@ -15,8 +15,9 @@ from theodolite.runs import Run, config_from_mapping, config_to_mapping
 from theodolite.runs.folder.atomic import write_atomically
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
-from theodolite.studies.probe.features import FeatureSet, ProbeData, read_features
+from theodolite.studies.probe.features import ProbeData, read_features
 from theodolite.studies.probe.fit import LinearProbe, fit_probe
+from theodolite.studies.probe.names import asked_name
 from theodolite.studies.revisions import model_and_revision
 
 FILE = "probe.json"
@@ -93,7 +94,10 @@ def fit_saved(run: Run) -> list[SavedProbe]:
 
 
 def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> SavedProbe:
-    chosen = _chosen(data.sets, config)
+    name = asked_name(data.protocol)
+    if name not in data.sets:
+        raise PointsError(f"No {config.features} of any layer was measured, so there is nothing to fit a probe on.")
+    chosen = data.sets[name]
     model = next(
         one
         for one in run.manifest["inputs"]
@@ -105,7 +109,7 @@ def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> 
     own = results.filter(
         (pl.col("model") == data.model)
         & (pl.col("revision") == data.revision)
-        & (pl.col("features") == config.features)
+        & (pl.col("features") == name)
         & pl.col("evaluation").is_in([CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE])
         & (pl.col("statistic") != "gain")
     )
@@ -116,7 +120,6 @@ def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> 
         "fewest_tokens": int(data.n_tokens.min()),
         "most_tokens": int(data.n_tokens.max()),
         "sources": sorted(set(data.sources)),
-        "evaluated_with_all_layers": config.first_layers is not None,
         "evaluation": own.select("evaluation", "test", "statistic", "value", "low", "high", "n").to_dicts(),
     }
     return SavedProbe(
@@ -129,13 +132,6 @@ def _saved(run: Run, config: Config, data: ProbeData, results: pl.DataFrame) -> 
         settings=config_to_mapping(config),
         facts=facts,
     )
-
-
-def _chosen(sets: Mapping[str, FeatureSet], config: Config) -> FeatureSet:
-    if config.features not in sets:
-        raise PointsError(f"No {config.features} of any layer was measured, so there is nothing to fit a probe on.")
-    chosen = sets[config.features]
-    return chosen if config.first_layers is None else chosen.of_layers(range(1, config.first_layers + 1))
 
 
 def write_probe(saved: SavedProbe, path: Path) -> None:

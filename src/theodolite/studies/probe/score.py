@@ -9,11 +9,13 @@ import polars as pl
 
 from theodolite.core.errors import FormatError, ParameterError, PointsError
 from theodolite.models import LanguageModel
-from theodolite.prompts import Prompt, TokenizedPrompts, tokenize
+from theodolite.prompts import Prompt, Prompts, TokenizedPrompts, tokenize
 from theodolite.runs import config_to_mapping
+from theodolite.studies.probe.asked import EVERYTHING
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.features import FeatureSet, feature_sets
 from theodolite.studies.probe.measure import measure_prompts
+from theodolite.studies.probe.names import asked_name
 from theodolite.studies.probe.prompts import join_texts, read_source
 from theodolite.studies.probe.saved import SavedProbe
 from theodolite.studies.probe.study import kept_tokens, probe_model
@@ -46,7 +48,7 @@ class Scored:
 
 
 def score_prompts(
-    saved: SavedProbe, prompts: str, *, field: str | None = None, join: int = 1, reference: str | None = None
+    saved: SavedProbe, prompts: str | Prompts, *, field: str | None = None, join: int = 1, reference: str | None = None
 ) -> list[Scored]:
     """Say how likely prompts are hostile, according to a probe.
 
@@ -54,8 +56,8 @@ def score_prompts(
     ----------
     saved : SavedProbe
         The probe.
-    prompts : str
-        `FILE[#FIELD]`, as `probe fit` takes it; labels are not read.
+    prompts : str or Prompts
+        `FILE[#FIELD]`, as `probe fit` takes it, or prompts that were read; labels are not used.
     field : str, optional
         Where a record holds its text; by default as the probe was fitted.
     join : int
@@ -75,7 +77,9 @@ def score_prompts(
     PointsError
         If every prompt was refused.
     """
-    config = replace(saved.config, preset=None)
+    fitted = saved.config
+    needed = fitted.measures if fitted.features == EVERYTHING else ()
+    config = replace(fitted, preset=None, measures=needed, guard=())
     model = probe_model(reference or saved.reference, config)
     if model.provenance["content"] != saved.content:
         raise FormatError(
@@ -83,7 +87,8 @@ def score_prompts(
             f"{saved.n_layers} layers of {saved.n_dims} dimensions (weights {saved.content[:12]}); this one has "
             f"{model.n_layers} layers of {model.n_dims} (weights {model.provenance['content'][:12]}). Fit another."
         )
-    read = [replace(one, label=None) for one in read_source(prompts, field or config.field)]
+    given = read_source(prompts, field or config.field) if isinstance(prompts, str) else prompts
+    read = [replace(one, label=None) for one in given]
     texts = [replace(one, row=row) for row, one in enumerate(join_texts(read, join, seed=config.seed))]
     try:
         found = tokenize(texts, model.tokenizer, n_tokens=kept_tokens(config, model), minimum=config.minimum)
@@ -118,8 +123,9 @@ def _scored(
             refusals[prompt.row] = refusal
     order = [prompt.row for prompt, _ in pairs]
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    sets = feature_sets(frame, order, config_to_mapping(config))
-    values = _aligned(sets.get(config.features), saved.features, len(order))
+    protocol = config_to_mapping(config)
+    sets = feature_sets(frame, order, protocol)
+    values = _aligned(sets.get(asked_name(protocol)), saved.features, len(order))
     results = []
     for (prompt, ids), probability in zip(pairs, saved.probe.score(values), strict=True):
         if prompt.row in refusals:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.errors import FormatError
+from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.hashing import canonical_json, hash_json
 from theodolite.models import Guard, LanguageModel, load_guard, load_model
 from theodolite.prompts import Prompt, tokenize
@@ -35,8 +35,10 @@ _PROTOCOL = (
     "estimator",
     "scale",
     "lens",
+    "measures",
     "features",
     "first_layers",
+    "layer",
     "folds",
     "shuffle_folds",
     "test_share",
@@ -68,6 +70,7 @@ def plan(config: Config) -> list[Unit]:
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
         prompts, _ = _prompts(config, reference)
         model = probe_model(reference, config)
+        _refuse_layers(config, model, reference)
         guards = [probe_guard(one, config).model.provenance["content"] for one in config.guard]
         for start in range(0, len(prompts), config.block):
             block = prompts[start : start + config.block]
@@ -136,6 +139,16 @@ def run(unit: Unit) -> UnitResult:
         ]
     read = [inputs, *(guard.model.provenance for guard in guards.values())]
     return UnitResult(rows=rows, inputs=read, warnings=warnings)
+
+
+def _refuse_layers(config: Config, model: LanguageModel, reference: str) -> None:
+    for name in ("first_layers", "layer"):
+        asked = getattr(config, name)
+        if asked is not None and asked > model.n_layers:
+            raise ParameterError(
+                f"{name}={asked} asks for more than the {model.n_layers} layers of {reference}. Take at most "
+                f"{model.n_layers}."
+            )
 
 
 def kept_tokens(config: Config, model: LanguageModel) -> int:

@@ -120,13 +120,25 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "homogeneity check (PAk)",
             "Density is about constant over more neighbors than the dimension compares (some 20).",
             "layers",
-            ("constant-density", "constant-density-types"),
+            ("constant-density",),
+        ),
+        Claim(
+            "homogeneity check (PAk), one token of each type (ours)",
+            "The same where copies of a token are no neighbors.",
+            "layers",
+            ("constant-density-types",),
         ),
         Claim(
             "homogeneity check (TwoNN)",
             "The TwoNN line is straight for neighbors 1 and 2, but not for 2 and 4.",
             "layers",
-            ("straight-line", "straight-line-types"),
+            ("straight-line",),
+        ),
+        Claim(
+            "homogeneity check (TwoNN), one token of each type (ours)",
+            "The same where copies of a token are no neighbors.",
+            "layers",
+            ("straight-line-types",),
         ),
     ),
     _PROBE: (
@@ -141,6 +153,12 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "The entropies of the layers do so as well.",
             "probe",
             ("entropy-as-good",),
+        ),
+        Claim(
+            "public reviews (not the paper's)",
+            "They tell more than a classifier fitted on the text of the prompts.",
+            "probe",
+            ("dimension-beats-text",),
         ),
     ),
 }

@@ -33,9 +33,18 @@ class Config:
     index : str or None
         A file with the row numbers of the prompts to take, such as the authors' filtered_indices.npy.
     positive : tuple of str
-        Hostile prompts of the probe, each as `[SOURCE=]FILE[#FIELD]`.
+        Hostile prompts of the probe, each as `[SOURCE=]FILE[#FIELD][?COLUMN=VALUE]`.
     negative : tuple of str
         Benign prompts of the probe, likewise.
+    join : int
+        Join so many texts of the same kind and source into one prompt of the probe, where single texts are short.
+    minimum : int or None
+        Fewest tokens of a prompt of the probe, in place of the authors' 501; longer prompts are cut to 1000 tokens or
+        the model's context, not left out. None: 501 for models that are given, 128 for the bundled family.
+    lens : str
+        Entropies of layers (v2, probe): `logit`, or the folder of a tuned lens, which is of one model.
+    guard : tuple of str
+        Guards whose verdicts stand beside the probe's, as `theodolite probe fit` takes them.
     arrays : str or None
         A folder with a copy of the authors' arrays (`prompt_id/*.npz`, `token_geometry/*.npz`, `filtered_indices.npy`):
         their own numbers are computed again from them, and runs on the same prompts are compared prompt by prompt.
@@ -57,6 +66,10 @@ class Config:
     index: str | None = None
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
+    join: int = 1
+    minimum: int | None = None
+    lens: str = "logit"
+    guard: tuple[str, ...] = ()
     arrays: str | None = None
     quick: bool = False
     device: str = "auto"
@@ -76,6 +89,15 @@ class Config:
         if self.paper == "viswanathan2025" and self.preset == "probe" and not (self.positive and self.negative):
             raise ParameterError(
                 "The probe tells two kinds of prompts apart: give --positive FILE and --negative FILE."
+            )
+        own = {"positive": (), "negative": (), "join": 1, "minimum": None, "guard": ()}
+        for name, usual in own.items():
+            if self.preset != "probe" and getattr(self, name) != usual:
+                raise ParameterError(f"--{name} belongs to the probe: add --preset probe, or leave it out.")
+        if self.lens != "logit" and len(self.models) != 1:
+            raise ParameterError(
+                f"A tuned lens is of one model, but {len(self.models) or 'no'} models are given. Name the one that "
+                f"{self.lens} was trained for with --models."
             )
         if self.arrays is not None and self.paper != "viswanathan2025":
             raise ParameterError(f"{self.paper} published no arrays: --arrays belongs to viswanathan2025.")

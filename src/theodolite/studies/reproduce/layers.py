@@ -1,12 +1,11 @@
 """The numbers of viswanathan2025 beside those of clouds that we measured."""
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from theodolite.core.number_format import format_decimals, format_value
+from theodolite.core.number_format import format_count, format_value
 from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.layers.summary import correlations, profiles
 from theodolite.studies.published import Published, published
@@ -39,7 +38,7 @@ def compare_layers(frame: pl.DataFrame, names: Mapping[str, str], *, preset: str
     Yields
     ------
     Comparison
-        One for each printed profile of a model that was measured; one for each model of the paper that was not.
+        One for each printed profile of a model that was measured; one for all models of the paper that were not.
     """
     numbers = published(PAPER, preset=preset)
     means, related = profiles(frame), correlations(frame)
@@ -47,18 +46,6 @@ def compare_layers(frame: pl.DataFrame, names: Mapping[str, str], *, preset: str
     for model in dict.fromkeys(one.model for one in numbers):
         about = [one for one in numbers if one.model == model]
         if model not in known:
-            quantities = ", ".join(dict.fromkeys(one.quantity for one in about))
-            yield Comparison(
-                paper=f"{PAPER} {preset}",
-                figure=", ".join(dict.fromkeys(one.figure for one in about)),
-                claim=quantities,
-                subject=model,
-                published=f"{len(about)} profiles and numbers",
-                ours="",
-                agreement="not comparable",
-                note=OTHER_MODEL,
-                study="layers",
-            )
             continue
         own = pl.col("model") == known[model]
         rows = frame.filter(own)
@@ -70,8 +57,43 @@ def compare_layers(frame: pl.DataFrame, names: Mapping[str, str], *, preset: str
             else:
                 ours = _ours(number, means.filter(own), related.filter(own))
                 theirs = has_authors_prompts(rows, number.n or 0)
-            if ours:
-                yield _compared(number, ours, known[model], same_prompts=theirs)
+            yield (
+                _compared(number, ours, known[model], same_prompts=theirs)
+                if ours
+                else _unmeasured(number, known[model])
+            )
+    yield from of_other_models([one for one in numbers if one.model not in known], f"{PAPER} {preset}", "layers")
+
+
+def of_other_models(numbers: Sequence[Published], paper: str, study: str) -> Iterator[Comparison]:
+    """Say in one line which of the paper's numbers are of models that were not given.
+
+    Parameters
+    ----------
+    numbers : sequence of Published
+        Of models that were not measured.
+    paper, study : str
+        As in `Comparison`.
+
+    Yields
+    ------
+    Comparison
+        None without numbers.
+    """
+    if not numbers:
+        return
+    n_values = sum(len(one.values) or 1 for one in numbers)
+    yield Comparison(
+        paper=paper,
+        figure="numbers of models that were not given",
+        claim="; ".join(dict.fromkeys(one.quantity for one in numbers)),
+        subject=", ".join(dict.fromkeys(one.model for one in numbers)),
+        published=f"{format_count(len(numbers))} profiles and numbers, {format_count(n_values)} values",
+        ours="",
+        agreement="not comparable",
+        note=OTHER_MODEL,
+        study=study,
+    )
 
 
 def has_authors_prompts(frame: pl.DataFrame, n_prompts: int) -> bool:
@@ -158,10 +180,6 @@ def _peak_of_one(rows: pl.DataFrame, number: Published) -> dict[int, float]:
     return {-1: float(means["value"].to_numpy().max())}
 
 
-def _by_layer(rows: pl.DataFrame) -> dict[int, float]:
-    return dict(rows.select("layer", "value").rows())
-
-
 def peaks(means: pl.DataFrame, *, scale: int) -> dict[float, float]:
     """Return the highest mean dimension over layers at each level of block shuffling; level 0 is no shuffling.
 
@@ -228,104 +246,24 @@ def _compared(number: Published, ours: Mapping[int, float], reference: str, *, s
     )
 
 
+def _unmeasured(number: Published, reference: str) -> Comparison:
+    through_lens = "tuned-lens" in number.quantity
+    return Comparison(
+        paper=f"{PAPER} {number.preset}",
+        figure=number.figure,
+        claim=_claim(number),
+        subject=reference,
+        published=f"{written(number.values)} ({number.model}, {number.mark})",
+        ours="",
+        agreement="not applicable",
+        note="not measured in this run" + (": it takes a tuned lens (--lens FOLDER)" if through_lens else ""),
+        study="layers",
+        first_layer=number.first_layer,
+        published_values=number.values,
+    )
+
+
 def _claim(number: Published) -> str:
     if number.quantity.endswith("largest logits"):
         return f"{number.quantity}, {'as many as dimensions' if number.scale is None else number.scale} of them"
     return number.quantity if number.scale is None else f"{number.quantity}, neighbor {number.scale}"
-
-
-def compare_shapes(frame: pl.DataFrame, *, preset: str) -> Iterator[Comparison]:
-    """Test what the figures show without a sentence: angles, peaks under shuffling, how alike the estimators are.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Table of a layer study.
-    preset : str
-        Version of the paper.
-
-    Yields
-    ------
-    Comparison
-        One for each model and figure that was measured.
-    """
-    for (reference,), rows in frame.group_by("model", maintain_order=True):
-        means = profiles(rows)
-        yield from _angles(rows, str(reference), preset)
-        yield from _rising_peaks(means, str(reference), preset)
-        yield from _alike(means, str(reference), preset)
-
-
-def _angles(rows: pl.DataFrame, reference: str, preset: str) -> Iterator[Comparison]:
-    """Fig. 4 of the first version: a smaller angle under shuffling, in layer 10 of 32."""
-    angles = rows.filter((pl.col("measure") == "angle") & (pl.col("positions") == "all"))
-    shuffled = angles.filter(pl.col("control") == BLOCK_SHUFFLE)
-    if shuffled.is_empty():
-        return
-    n_layers = int(angles["layer"].to_numpy().max())
-    layer = max(1, round(10 / 32 * n_layers))
-    level = float(shuffled["level"].to_numpy().max())
-    here = pl.col("layer") == layer
-    before = angles.filter(here & (pl.col("control") == STRUCTURED)).select("prompt_row", "value")
-    after = shuffled.filter(here & (pl.col("level") == level)).group_by("prompt_row").agg(pl.col("value").mean())
-    both = before.join(after, on="prompt_row", suffix="_after")
-    apart = (both["value_after"] - both["value"]).to_numpy()
-    stderr = float(apart.std(ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else float("inf")
-    change = float(apart.mean())
-    sure = abs(change) > 5 * stderr
-    yield Comparison(
-        paper=f"{PAPER} {preset}",
-        figure="Fig. 4",
-        claim="Shuffling makes the angle between the directions to the two nearest neighbors smaller, at a third of "
-        "the depth.",
-        subject=reference,
-        published="Llama, layer 10 of 32: about 68° to 62°",
-        ours=f"layer {layer} of {n_layers}: {format_value(float(both['value'].to_numpy().mean()))}° to "
-        f"{format_value(float(both['value_after'].to_numpy().mean()))}°, a change of {format_value(change, stderr)}° "
-        f"over {len(apart)} prompts (level {level:g})",
-        agreement="undecided" if not sure else "supported" if change < 0 else "not supported",
-        study="layers",
-    )
-
-
-def _rising_peaks(means: pl.DataFrame, reference: str, preset: str) -> Iterator[Comparison]:
-    """Fig. 9 of the first version: the peak rises from level to level."""
-    found = peaks(means, scale=2)
-    if len(found) < 3:
-        return
-    rising = all(low <= high for low, high in pairwise(found.values()))
-    yield Comparison(
-        paper=f"{PAPER} {preset}",
-        figure="Fig. 9",
-        claim="The peak of the profile rises with the level of block shuffling.",
-        subject=reference,
-        published="Llama 9.55, 9.74, 10.3, 11.0, 12.9, 13.9 for levels 0 to 5",
-        ours=", ".join(f"{level:g}: {format_value(value)}" for level, value in found.items()),
-        agreement="supported" if rising else "not supported",
-        note="means over prompts, neighbors 1 and 2",
-        study="layers",
-    )
-
-
-def _alike(means: pl.DataFrame, reference: str, preset: str) -> Iterator[Comparison]:
-    """Estimator comparison of the second version: GRIDE, ESS and TLE have similar profiles over layers."""
-    rows = means.filter((pl.col("measure") == "dimension") & (pl.col("control") == STRUCTURED) & (pl.col("layer") > 0))
-    gride = _by_layer(rows.filter((pl.col("method") == "gride") & (pl.col("scale") == 4)))
-    for method in ("ess", "tle"):
-        other = _by_layer(rows.filter(pl.col("method") == method))
-        shared = sorted(set(gride) & set(other))
-        if len(shared) < 4:
-            continue
-        value = float(np.corrcoef([gride[one] for one in shared], [other[one] for one in shared])[0, 1])
-        yield Comparison(
-            paper=f"{PAPER} {preset}",
-            figure="comparison of estimators",
-            claim=f"{method.upper()} and GRIDE have similar profiles over layers.",
-            subject=reference,
-            published="yes",
-            ours=f"correlation of the two profiles over {len(shared)} layers {format_decimals(value, 2)}; "
-            f"{method.upper()} {written([other[one] for one in shared])}",
-            agreement="supported" if value > 0.8 else "not supported" if value < 0.5 else "undecided",
-            note="supported from 0.8, not supported below 0.5",
-            study="layers",
-        )

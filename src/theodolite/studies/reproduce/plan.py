@@ -19,6 +19,8 @@ _FOLLOWED = "bundled:pocket-128"
 _PROMPTED = ("bundled:pocket-256", "bundled:pocket-128")
 _AUTHORS_TOKENS = 1024
 _AUTHORS_LIMIT = 3000
+_BUNDLED_MINIMUM = 128
+_PROBE: probe_config.Preset = "viswanathan2025-probe"
 _QUICK_ROWS = 600
 
 
@@ -169,16 +171,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
     """No special tokens, Euclidean, copies of a distance row dropped, GRIDE as the authors' library computes it."""
     models = config.models or _PROMPTED
     if config.preset == "probe":
-        probe = probe_config.Config(
-            models,
-            positive=config.positive,
-            negative=config.negative,
-            field=config.field,
-            limit=_AUTHORS_LIMIT,
-            device=config.device,
-            preset="viswanathan2025-probe",
-        )
-        return (Part(study="probe", config=probe, departures=("Padding rows are not kept in the clouds.",)),)
+        return (_probe(config, models),)
     authors = bool(config.models) and config.prompts != "examples"
     tokens = _AUTHORS_TOKENS if authors else None
     shared: dict[str, Any] = {
@@ -206,7 +199,7 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
             "full_shuffles": 20,
             "estimators": ("gride", "ess", "tle"),
             "controlled": 50 if authors else 8,
-            "lens": "logit",
+            "lens": config.lens,
             "homogeneity": True,
             "positions": ("all", "first"),
         },
@@ -224,9 +217,46 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
         departures.append("Claims are read at neighbors 1 and 2, the headline of v1; the run's own report at 2 and 4.")
     if config.preset == "v2":
         departures.append("Clouds of one token of each type are measured beside those of all tokens.")
-        departures.append("Entropies of layers are read through the output head: no tuned lens is given.")
+        departures += _without_lens(config)
     layers = layers_config.Config(models, **shared, **by_preset[config.preset])
     return (Part(study="layers", config=layers, departures=tuple(departures)),)
+
+
+def _probe(config: Config, models: tuple[str, ...]) -> Part:
+    """Take the authors' settings; shorter prompts only where asked for, or where the bundled models hold no longer."""
+    settings = dict(probe_config.PRESETS[_PROBE])
+    preset: probe_config.Preset | None = _PROBE
+    departures = ["Padding rows are not kept in the clouds.", *_without_lens(config)]
+    departures.append("The beginning mark is in the cloud for entropies too, where the authors leave it out.")
+    minimum = config.minimum if config.minimum is not None or config.models else _BUNDLED_MINIMUM
+    if minimum is not None:
+        preset = None
+        settings |= {"minimum": minimum, "maximum": None}
+        departures.append(
+            f"Prompts have at least {minimum} tokens and are cut to 1,000 or the model's context (256 tokens in the "
+            "bundled family); the authors take those of 501 to 999 tokens, uncut."
+        )
+    if config.join > 1:
+        departures.append(f"{config.join} texts of one kind and source are joined into a prompt, one to a line.")
+    probe = probe_config.Config(
+        models,
+        positive=config.positive,
+        negative=config.negative,
+        field=config.field,
+        join=config.join,
+        limit=_AUTHORS_LIMIT,
+        device=config.device,
+        lens=config.lens,
+        guard=config.guard,
+        **{**settings, "preset": preset},
+    )
+    return Part(study="probe", config=probe, departures=tuple(departures))
+
+
+def _without_lens(config: Config) -> list[str]:
+    if config.lens != "logit":
+        return []
+    return ["Entropies of layers are read through the output head: no tuned lens is given (--lens)."]
 
 
 def _quick(part: Part) -> Part:

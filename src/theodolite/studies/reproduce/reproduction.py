@@ -17,8 +17,10 @@ from theodolite.studies.reproduce.arrays import AuthorsArrays, compare_prompts, 
 from theodolite.studies.reproduce.claims import CLAIMS, compare_claims
 from theodolite.studies.reproduce.comparison import Comparison, comparison_frame, layer_frame
 from theodolite.studies.reproduce.config import Config
-from theodolite.studies.reproduce.layers import compare_layers, compare_shapes
+from theodolite.studies.reproduce.layers import compare_layers
 from theodolite.studies.reproduce.plan import Part, names, plan
+from theodolite.studies.reproduce.probe import compare_probe
+from theodolite.studies.reproduce.shapes import compare_shapes
 from theodolite.studies.reproduce.tables import compare_tables
 
 if TYPE_CHECKING:
@@ -187,6 +189,8 @@ def _compare(config: Config, outcomes: Sequence[Outcome], arrays: Mapping[str, A
             numbers += compare_shapes(frame, preset=config.preset)
             numbers += compare_layers(frame, known, preset=config.preset)
             numbers += compare_prompts(frame, known, arrays)
+        if one.part.study == "probe":
+            numbers += compare_probe(frame, known)
     yield from compare_claims(CLAIMS[title_of(config)], found, failures, paper=title_of(config))
     yield from numbers
     yield from compare_with_print(arrays)

@@ -10,10 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from theodolite.core.number_format import format_count
-from theodolite.report.chapters.probe.readings import geometric, results
+from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT
+from theodolite.studies.probe.names import is_layered
 
 _ROW = 0.3
 _PROBE, _BASELINE = canvas.SERIES[0], canvas.QUIET
@@ -64,7 +65,7 @@ def probe_accuracy(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
             crossed = own.filter(pl.col("evaluation") == CROSS_VALIDATION)
             places = {name: -number for number, name in enumerate(crossed["classifier"])}
             y = np.array(list(places.values()))
-            colors = [_PROBE if geometric(name) else _BASELINE for name in crossed["features"]]
+            colors = [_PROBE if is_layered(name) else _BASELINE for name in crossed["features"]]
             axes.barh(y, crossed["value"], height=0.62, color=colors, alpha=0.55)
             _whiskers(axes, crossed, y + 0.1, "none")
             held = own.filter(pl.col("evaluation") == HELD_OUT)

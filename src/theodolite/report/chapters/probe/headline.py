@@ -10,7 +10,7 @@ from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE
-from theodolite.studies.probe.features import NAMES, TEXT, TRIVIAL, name_of
+from theodolite.studies.probe.names import NAMES, TEXT, TRIVIAL, name_of
 from theodolite.studies.revisions import model_name
 
 _HEADINGS = {

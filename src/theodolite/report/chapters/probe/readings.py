@@ -4,7 +4,7 @@ import polars as pl
 
 from theodolite.report.selection import short_names
 from theodolite.studies.probe.evaluation import evaluate
-from theodolite.studies.probe.features import LAYERED, name_of
+from theodolite.studies.probe.names import name_of
 from theodolite.studies.revisions import model_name
 
 
@@ -23,7 +23,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
     Returns
     -------
     polars.DataFrame
-        Rows with a finite number, in the order of `probe_features.NAMES`.
+        Rows with a finite number, probes on layers first, then baselines, then guards.
     """
     found = evaluate(frame).filter(
         pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == statistic) & pl.col("value").is_finite()
@@ -38,8 +38,3 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
         pl.Series("label", labels, dtype=pl.String),
         pl.Series("classifier", [name_of(one) for one in found["features"]], dtype=pl.String),
     )
-
-
-def geometric(features: str) -> bool:
-    """Whether a feature set holds a number of every layer."""
-    return features in LAYERED

@@ -10,7 +10,7 @@ from theodolite.report.chapter import Section, Summary, table_section
 from theodolite.report.chapters.probe.headline import area, interval
 from theodolite.report.headline import Cell
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
-from theodolite.studies.probe.features import name_of
+from theodolite.studies.probe.names import name_of
 
 Row = Mapping[str, Any]
 

@@ -1,0 +1,112 @@
+"""What can be asked for as features of a probe, by name (light: no torch, no polars)."""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from theodolite.core.errors import ParameterError
+
+Measure = Literal["twonn", "mle", "ess", "tle", "participation_ratio", "norm", "mean_cosine", "overlap", "angle", "all"]
+
+
+class Reading(NamedTuple):
+    """Where a measure stands in the table, and what it is called."""
+
+    measure: str
+    method: str | None
+    scale: int | None
+    name: str
+
+
+MLE_K, ESS_K, TLE_K, OVERLAP_K = 20, 10, 20, 10
+"""Neighbors of measures that have a scale; those of ESS and TLE are the authors'."""
+MEASURES: dict[str, Reading] = {
+    "twonn": Reading("dimension", "twonn", 2, "dimension by TwoNN"),
+    "mle": Reading("dimension", "mle", MLE_K, f"dimension by MLE, {MLE_K} neighbors"),
+    "ess": Reading("dimension", "ess", ESS_K, f"dimension by ESS, {ESS_K} neighbors"),
+    "tle": Reading("dimension", "tle", TLE_K, f"dimension by TLE, {TLE_K} neighbors"),
+    "participation_ratio": Reading("participation_ratio", None, None, "participation ratio"),
+    "norm": Reading("norm", "mean", None, "mean norm"),
+    "mean_cosine": Reading("mean_cosine", "without_diagonal", None, "mean cosine"),
+    "overlap": Reading("overlap", None, OVERLAP_K, f"share of {OVERLAP_K} neighbors kept from the layer below"),
+    "angle": Reading("angle", None, None, "angle to the two nearest"),
+}
+"""One number of every layer each, beside the dimension and the entropy; overlap begins with layer 2."""
+
+ALWAYS = ("dimension", "entropy")
+EVERYTHING = "all"
+"""In place of measures: all of them. In place of features: all that were measured."""
+UNIONS = {"combined": ALWAYS, EVERYTHING: (*ALWAYS, *MEASURES)}
+"""Several measures read together."""
+
+
+def parts_of(features: str) -> tuple[str, ...]:
+    """Return the measures that a set of features is made of.
+
+    Parameters
+    ----------
+    features : str
+        A name, or several with a plus between them.
+
+    Returns
+    -------
+    tuple of str
+        For `all`, those that may have been measured.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, or occurs twice.
+
+    Examples
+    --------
+    >>> parts_of("dimension+norm"), parts_of("combined")
+    (('dimension', 'norm'), ('dimension', 'entropy'))
+    """
+    names = features.split("+")
+    known = (*ALWAYS, *UNIONS, *MEASURES)
+    for name in names:
+        if name not in known:
+            raise ParameterError(
+                f"There are no features {name!r} of layers. Ask for {', '.join(known[:-1])} or {known[-1]}, or for "
+                "several with a plus between them, such as dimension+norm."
+            )
+    found = [part for name in names for part in UNIONS.get(name, (name,))]
+    if len(set(found)) < len(found):
+        raise ParameterError(f"features={features!r} names a measure twice. Name each once.")
+    return tuple(found)
+
+
+def measured_with(measures: Iterable[str], features: str) -> tuple[str, ...]:
+    """Return what to measure beside dimension and entropy: what was asked for, and what the saved probe reads.
+
+    Parameters
+    ----------
+    measures : iterable of str
+        Names of `MEASURES`, or `all`.
+    features : str
+        What the saved probe reads.
+
+    Returns
+    -------
+    tuple of str
+        In the order of `MEASURES`.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> measured_with(("norm",), "dimension+ess")
+    ('ess', 'norm')
+    """
+    wanted = set(measures)
+    unknown = sorted(wanted - {EVERYTHING, *MEASURES})
+    if unknown:
+        raise ParameterError(
+            f"measures={unknown[0]!r} is nothing that can be measured of a layer beside dimension and entropy. Take "
+            f"some of {', '.join(MEASURES)}, or {EVERYTHING}."
+        )
+    wanted |= set() if features == EVERYTHING else set(parts_of(features))
+    return tuple(name for name in MEASURES if name in wanted or EVERYTHING in wanted)
