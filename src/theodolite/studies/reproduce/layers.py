@@ -258,8 +258,6 @@ def _unmeasured(number: Published, reference: str) -> Comparison:
         agreement="not applicable",
         note="not measured in this run" + (": it takes a tuned lens (--lens FOLDER)" if through_lens else ""),
         study="layers",
-        first_layer=number.first_layer,
-        published_values=number.values,
     )
 
 

@@ -145,7 +145,7 @@ def _compared(number: Published, own: pl.DataFrame, reference: str, sources: Seq
         agreement=agreement,
         note="; ".join(part for part in (note, number.note) if part),
         study=PRESET,
-        published_values=number.values,
+        published_values=number.values if measured else (),
         our_values=tuple(ours) if measured else (),
         differences=tuple(apart) if measured else (),
     )
