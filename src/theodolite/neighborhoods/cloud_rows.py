@@ -59,8 +59,9 @@ def find_center(values: torch.Tensor) -> torch.Tensor:
 
     Of each column the median of threes, of their medians, and so on, over a few rows spread evenly over the cloud.
     """
-    places = torch.arange(_SAMPLE, device=values.device) * (len(values) - 1) // (_SAMPLE - 1)
-    some = values[places].cpu().numpy()
+    places = np.arange(_SAMPLE) * (len(values) - 1) // (_SAMPLE - 1)
+    on_cpu = values.device.type == "cpu"
+    some = values.numpy()[places] if on_cpu else values[torch.from_numpy(places).to(values.device)].cpu().numpy()
     while len(some) > 1:
         first, second, third = some.reshape(3, len(some) // 3, -1)
         low, high = np.minimum(first, second), np.maximum(first, second)
