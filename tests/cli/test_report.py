@@ -3,7 +3,7 @@
 import pytest
 
 from theodolite import studies
-from theodolite.report import page
+from theodolite.report import figure_files, page
 from theodolite.report.drawings import drawings
 
 DRAWN = {"dimension_over_scale", "norm_histogram"}
@@ -11,9 +11,11 @@ DRAWN = {"dimension_over_scale", "norm_histogram"}
 
 @pytest.fixture
 def runs(table_file, monkeypatch):
-    monkeypatch.setattr(
-        page, "drawings", lambda frame, families: drawings(frame, [one for one in families if one.name in DRAWN])
-    )
+    def some(frame, families, **settings):
+        return drawings(frame, [one for one in families if one.name in DRAWN], **settings)
+
+    for module in (page, figure_files):
+        monkeypatch.setattr(module, "drawings", some)
     for name, k in (("a", 8), ("b", 12)):
         studies.run("dimension", references=[str(table_file)], k=k, nulls=["gaussian"], out=table_file.parent / name)
     return table_file.parent
@@ -43,3 +45,39 @@ def test_figures_for_a_paper_go_to_a_folder_of_their_own(theodolite, runs):
 
 def test_a_run_is_needed(theodolite):
     assert theodolite("report").code == 2
+
+
+def test_a_finished_run_that_is_run_again_is_drawn_only_where_something_changed(theodolite, table_file, monkeypatch):
+    write, drawn = page.write, []
+
+    def counted(run, **options):
+        drawn.append(run.path)
+        return write(run, **options)
+
+    def draws(*arguments):
+        drawn.clear()
+        done = theodolite(*arguments)
+        assert done.code == 0, done.err
+        return len(drawn), done
+
+    monkeypatch.setattr(page, "write", counted)
+    command = ("dimension", table_file, "--k", "8", "--mle-k", "5", "--nulls", "gaussian", "--out", "run", "--json")
+    (once, first), (again, second) = draws(*command), draws(*command)
+    assert (once, again) == (1, 0)
+    assert first.json == second.json
+    folder = table_file.parent / "run"
+    report, figure = folder / "report.html", next((folder / "figures").glob("*.svg"))
+
+    def write_over():
+        report.write_text("of before")
+
+    for disturb in (report.unlink, figure.unlink, write_over, (folder / ".drawn.json").unlink):
+        disturb()
+        assert draws(*command)[0] == 1, disturb
+        assert report.read_text(encoding="utf-8").endswith("</html>")
+    assert draws("report", "run")[0] == 1  # whoever asks for it gets it
+    assert draws(*command)[0] == 0
+    assert draws("report", "run", "--figures", "pdf")[0] == 1
+    assert [draws(*command)[0] for _ in range(2)] == [1, 0]
+    monkeypatch.setattr("theodolite.report.drawn._package_hash", lambda: "of another theodolite")
+    assert [draws(*command)[0] for _ in range(2)] == [1, 0]

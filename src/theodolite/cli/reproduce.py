@@ -49,7 +49,7 @@ def reproduce(
         raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.)")
     for one in found.outcomes:
         if one.run is not None and not one.error:
-            write_report(one.run)
+            write_report(one.run, anew=False)
     page = write_reproduction(found)
     for one in found.outcomes:
         if one.unfinished:
@@ -82,7 +82,7 @@ def _lines(found: "Reproduction") -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found.comparisons:
         groups.setdefault((one.figure, one.claim), []).append(one)
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for (figure, claim), group in groups.items():
         for number, one in enumerate(group):
             head = ("", "") if number else (figure, _short(claim))

@@ -11,8 +11,10 @@ from theodolite.cli.spoken import show_findings
 from theodolite.core import errors
 from theodolite.core.errors import TheodoliteError
 from theodolite.report.chapters import chapter_of
+from theodolite.report.drawn import is_drawn, note_drawn
 from theodolite.report.figure_files import FOLDER, Format
 from theodolite.report.figures.canvas import Style
+from theodolite.report.html import FILE_NAME
 from theodolite.runs import Run, open_run, status
 from theodolite.runs.folder.location import Location
 from theodolite.runs.folder.store import FailureRecord
@@ -68,7 +70,7 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
             f"{_reason(failures[0])} (No unit of {run.path} could be done: {len(failures)} failed, listed in its "
             "failures.jsonl.)"
         )
-    summary, findings, page = write_report(run)
+    summary, findings, page = write_report(run, anew=False)
     for warning in run.warnings:
         output.say(f"warning: {warning}")
     for failure in failures:
@@ -119,14 +121,19 @@ def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:
 
 
 def write_report(
-    run: Run, formats: Sequence[Format] = ("svg", "png")
+    run: Run, formats: Sequence[Format] = ("svg", "png"), *, anew: bool = True
 ) -> tuple[Sequence[dict[str, Any]], Sequence[Finding], Location]:
-    """Write figures and report.html of a run; return its summary rows, its findings and the page."""
+    """Write figures and report.html of a run; return its summary rows, its findings and the page.
+
+    Unless asked to do it anew, what is there as it would be drawn now is left as it is.
+    """
     study = studies.resolve(run.manifest["study"])
     frame = rows_of(run, study)
     summary, findings = study.summarize(frame), study.find(frame)
-    page = report.write(run, summary=summary, findings=findings, formats=formats, frame=frame)
-    return summary, findings, page
+    if anew or not is_drawn(run, formats):
+        report.write(run, summary=summary, findings=findings, formats=formats, frame=frame)
+        note_drawn(run, formats)
+    return summary, findings, run.path / FILE_NAME
 
 
 def save_styled(run: Run, formats: Sequence[Format], style: Style) -> Location | None:
