@@ -23,6 +23,19 @@ def test_equals_the_formula_by_loops():
     assert (back.precision, back.recall) == pytest.approx((recall, precision))
 
 
+def test_equals_what_the_authors_package_computes():
+    """Printed by `greedy_cos_idf` of bert-score 0.3.13 on the same numbers, all weights one: precision, recall, F1."""
+    candidate = torch.from_numpy(np.cos(np.arange(35.0).reshape(7, 5) ** 1.3))
+    reference = torch.from_numpy(np.sin(np.arange(20.0).reshape(4, 5) ** 1.2))
+    theirs = (0.43505622743577055, 0.5770674246437776, 0.496099021548932)
+    assert tuple(greedy_match(candidate, reference)) == pytest.approx(theirs, rel=1e-9)
+    # the first and the last row as marks: the package weighs them 0, but a token may still be matched to one
+    with_marks = (0.2966922208810351, 0.7240476658745936)
+    inner = greedy_match(candidate[1:-1], reference[1:-1])
+    assert inner.precision < with_marks[0]
+    assert inner.recall <= with_marks[1]
+
+
 def test_equal_texts_score_one_and_shuffled_ones_less(tiny, ragged):
     model = tiny("bert")
     ids = ragged[1]
