@@ -29,6 +29,9 @@ def test_a_planted_fall_is_found_where_it_is():
     assert 16 <= found.steepest_from < found.steepest_to <= 512
     assert (found.start_over_null, found.plateau_over_null) == pytest.approx((1.0, 17 / 60))
     assert found.p_value < 1e-50
+    assert (found.null, found.null_stderr) == (60.0, 1.0)
+    assert found.start_over_null_stderr == pytest.approx(np.hypot(0.5, 1.0) / 60)
+    assert found.plateau_over_null_stderr == pytest.approx(np.hypot(found.plateau_stderr, 17 / 60) / 60)
     assert found.null_p_value < 1e-50
 
 

@@ -51,10 +51,13 @@ class Drop(Displayed):
         One-sided p value of no fall: the last reading is as high as the first.
     significant : bool
         Whether the last reading is below the first by more than `sure` standard errors of their difference.
-    null : float
-        Reading of structureless data at the first position; NaN if none was given.
+    null, null_stderr : float
+        Reading of structureless data at the first position, and its standard error; NaN if none was given.
     start_over_null, plateau_over_null : float
         The first reading and the plateau against their nulls; NaN if none was given.
+    start_over_null_stderr, plateau_over_null_stderr : float
+        Their standard errors. Nulls at several positions may be one and the same, so their mean is taken to be no surer
+        than each of them.
     null_p_value : float
         One-sided p value of the last reading being no lower than the null there; NaN if none was given.
     sure : float
@@ -89,8 +92,11 @@ class Drop(Displayed):
     p_value: float = math.nan
     significant: bool = False
     null: float = math.nan
+    null_stderr: float = math.nan
     start_over_null: float = math.nan
+    start_over_null_stderr: float = math.nan
     plateau_over_null: float = math.nan
+    plateau_over_null_stderr: float = math.nan
     null_p_value: float = math.nan
     sure: float
     n: int
@@ -181,6 +187,8 @@ def drop(
     drawn = readings + errors * generator_from("drop", n_points, seed).normal(size=(n_bootstrap, n_points))
     halves = np.array([_crossing(u, positions, curve, 0.5)[0] for curve in drawn])
     half_interval = percentile_interval(halves, confidence)
+    start_ratio, start_error = _ratio(first, errors[0], nulls[0], null_errors[0])
+    end_ratio, end_error = _ratio(plateau, plateau_error, nulls[settled:].mean(), null_errors[settled:].mean())
     falls = -np.diff(readings) / np.diff(u)
     steepest = int(falls.argmax())
     away = first - readings > sure * np.hypot(errors[0], errors)
@@ -207,8 +215,11 @@ def drop(
         p_value=_p_value(first - last, difference),
         significant=significant,
         null=float(nulls[0]),
-        start_over_null=float(first / nulls[0]),
-        plateau_over_null=float(plateau / nulls[settled:].mean()),
+        null_stderr=float(null_errors[0]) if math.isfinite(nulls[0]) else math.nan,
+        start_over_null=start_ratio,
+        start_over_null_stderr=start_error,
+        plateau_over_null=end_ratio,
+        plateau_over_null_stderr=end_error,
         null_p_value=_p_value(nulls[-1] - last, math.hypot(null_errors[-1], errors[-1])),
         sure=sure,
         n=n_points,
@@ -268,6 +279,12 @@ def _settled(readings: Floats) -> int:
     level = first + 0.9 * (last - first)
     undone = readings > level if last < first else readings < level
     return int(np.flatnonzero(undone)[-1]) + 1 if undone.any() else 0
+
+
+def _ratio(value: float, stderr: float, null: float, null_stderr: float) -> tuple[float, float]:
+    """Return a quotient and the standard error that first order gives."""
+    ratio = float(value / null)
+    return ratio, math.hypot(stderr / null, ratio * null_stderr / null)
 
 
 def _p_value(difference: float, error: float) -> float:

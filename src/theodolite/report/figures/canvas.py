@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
@@ -202,6 +203,15 @@ def series_handles(looks: dict[str, Look], *, line: bool = True) -> list[Line2D]
         Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dashes if line else "", label=name)
         for name, look in looks.items()
     ]
+
+
+def null_curve(axes: Axes, curve: pl.DataFrame, x: str, y: str, *, kind: str, color: str = QUIET) -> None:
+    """Draw what a null reads, dashed, with a band of one standard error (column `stderr`)."""
+    middle = curve[y].to_numpy()
+    stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
+    at = curve[x].to_list()
+    axes.fill_between(at, middle - stderr, middle + stderr, color=color, alpha=BAND, linewidth=0)
+    axes.plot(at, middle, color=color, alpha=0.65, linestyle=NULL_DASHES[kind], linewidth=1.1)
 
 
 def null_handles(conditions: Sequence[str], names: dict[str, str]) -> list[Line2D]:

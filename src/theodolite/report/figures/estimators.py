@@ -138,20 +138,20 @@ def _draw_table(axes: Axes, position: int, rows: pl.DataFrame, layout: canvas.La
                 fontsize=8,
             )
     for kind, condition, value, stderr in rows.select("kind", "condition", "value", "stderr").iter_rows():
+        error = stderr if stderr is not None and math.isfinite(stderr) else None
         if condition in NULLS:
-            axes.plot(
+            axes.errorbar(
                 [value],
                 [position],
-                marker=_NULL_MARKERS[condition],
+                xerr=None if error is None else [error],
+                fmt=_NULL_MARKERS[condition],
                 color=canvas.QUIET,
-                linestyle="",
                 markersize=7,
                 markeredgewidth=1.3,
             )
             continue
         marker, index = _LOOKS[kind]
         color = canvas.SERIES[index]
-        error = stderr if stderr is not None and math.isfinite(stderr) else None
         axes.errorbar(
             [value], [position], xerr=None if error is None else [error], fmt=marker, color=color, markersize=6
         )

@@ -78,13 +78,13 @@ def redundancy_over_width(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
         for index, (axes, which) in enumerate(zip(panels, kinds, strict=True)):
             color = canvas.SERIES[index % len(canvas.SERIES)]
             for (condition,), rows in data.filter(pl.col("which") == which).group_by("condition", maintain_order=True):
-                middle = rows.group_by("extrinsic").agg(pl.col("redundancy").mean()).sort("extrinsic")
-                x, y = middle["extrinsic"].to_list(), middle["redundancy"].to_list()
+                middle = rows.group_by("extrinsic").agg(pl.col("redundancy", "stderr").mean()).sort("extrinsic")
                 if condition in NULLS:
-                    dashes = canvas.NULL_DASHES[str(condition)]
-                    axes.plot(x, y, color=canvas.QUIET, linestyle=dashes, linewidth=1.2)
+                    canvas.null_curve(axes, middle, "extrinsic", "redundancy", kind=str(condition))
                     continue
-                axes.plot(x, y, color=color, linewidth=1.2, alpha=0.6)
+                axes.plot(
+                    middle["extrinsic"].to_list(), middle["redundancy"].to_list(), color=color, linewidth=1.2, alpha=0.6
+                )
                 axes.errorbar(
                     rows["extrinsic"].to_list(),
                     rows["redundancy"].to_list(),

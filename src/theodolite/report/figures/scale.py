@@ -77,8 +77,7 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
                 look = looks[str(label)]
                 x, y = curve["scale"].to_list(), curve["value"].to_numpy()
                 if condition in NULLS:
-                    dashes = canvas.NULL_DASHES[str(condition)]
-                    axes.plot(x, y, color=look.color, alpha=0.65, linestyle=dashes, linewidth=1.1)
+                    canvas.null_curve(axes, curve, "scale", "value", kind=str(condition), color=look.color)
                     continue
                 stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
                 axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)

@@ -84,10 +84,8 @@ def dimension_over_size(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
                 if one is not None:
                     _draw_trend(axes, one, points["size"].to_numpy(), look)
             for kind in NULLS:
-                null = rows.filter(pl.col("condition") == kind).group_by("size").agg(pl.col("value").mean())
-                curve = null.sort("size")
-                dashes = canvas.NULL_DASHES[kind]
-                axes.plot(curve["size"], curve["value"], color=canvas.QUIET, linestyle=dashes, linewidth=1.1)
+                null = rows.filter(pl.col("condition") == kind).group_by("size").agg(pl.col("value", "stderr").mean())
+                canvas.null_curve(axes, null.sort("size"), "size", "value", kind=kind)
             axes.set_xscale("log", base=2)
             canvas.plain_ticks(axes, _ticks(data["size"].unique().sort().to_list()), _short)
             axes.set_title(which_label(which))

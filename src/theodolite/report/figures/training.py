@@ -91,8 +91,7 @@ def dimension_over_training(
                 x, y = curve["step"].to_list(), curve["value"].to_numpy()
                 if condition in NULLS:
                     if method == main_method:
-                        dashes = canvas.NULL_DASHES[str(condition)]
-                        axes.plot(x, y, color=look.color, alpha=0.65, linestyle=dashes, linewidth=1.1)
+                        canvas.null_curve(axes, curve, "step", "value", kind=str(condition), color=look.color)
                     continue
                 if method != main_method:
                     axes.plot(x, y, color=look.color, linestyle="-", linewidth=0.8, alpha=0.7)

@@ -59,4 +59,4 @@ def against_nulls(data: pl.DataFrame, *, color: str = "in the color of the table
         "covariance": "Gaussian entries with the covariance of the table",
     }
     parts = [f"{CONDITION_LABELS[kind]} ({meaning[kind]})" for kind in kinds]
-    return f"Dashed, {color}: the same estimate on random tables of the same size, {listed(parts)}."
+    return f"Dashed, {color}: the mean estimate over draws of random tables of the same size, {listed(parts)}."

@@ -26,9 +26,9 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
     -------
     list of dict
         The trends over the sizes of the models (`size_trends.trend_rows`) where there are three; then one for each
-        measured dimension, participation ratio, share and count. `null` maps each null to its value and `null_stderr`
-        to its standard error: it is one draw, read as the table is. `unit_norm` is the same estimate on rows of unit
-        length, `redundancy` is 1 - value / extrinsic.
+        measured dimension, participation ratio, share and count. `null` maps each null to its value, the mean of its
+        draws, and `null_stderr` to the standard error of that mean. `unit_norm` and `unit_norm_stderr` are the same
+        estimate on rows of unit length, `redundancy` is 1 - value / extrinsic.
     """
     beside = {condition: _values(frame.filter(pl.col("condition") == condition)) for condition in (*NULLS, UNIT_NORM)}
     summary = trend_rows(frame)
@@ -56,7 +56,7 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
         }
         if row["measure"] == "dimension":
             entry["redundancy"] = 1 - row["value"] / row["extrinsic"]
-            entry["unit_norm"] = beside[UNIT_NORM].get(key, _UNREAD)[0]
+            entry["unit_norm"], entry["unit_norm_stderr"] = beside[UNIT_NORM].get(key, _UNREAD)
         if row["measure"] in ("dimension", "participation_ratio", "hubness"):
             nulls = {kind: beside[kind][key] for kind in NULLS if key in beside[kind]}
             entry["null"] = {kind: value for kind, (value, _) in nulls.items()}
@@ -83,7 +83,9 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
         nulls, errors, params = row.pop("null", {}), row.pop("null_stderr", {}), row.pop("params")
         beside = {f"null_{kind}": nulls.get(kind) for kind in NULLS}
         beside |= {f"null_{kind}_stderr": errors.get(kind) for kind in NULLS}
-        flat.append({"redundancy": None, "unit_norm": None, **row, "params": params, **beside})
+        flat.append(
+            {"redundancy": None, "unit_norm": None, "unit_norm_stderr": None, **row, "params": params, **beside}
+        )
     return flat_summary(flat)
 
 

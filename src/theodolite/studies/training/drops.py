@@ -38,8 +38,8 @@ def falls(frame: pl.DataFrame) -> Iterator[tuple[dict[str, Any], Drop]]:
     Yields
     ------
     tuple of (dict, Drop)
-        Model, table, measure, method and scale of the curve, its first and last step, the error of its null; and its
-        fall, against a Gaussian table of the same size where one was measured at the first step at least.
+        Model, table, measure, method and scale of the curve, its first and last step; and its fall, against a Gaussian
+        table of the same size where one was measured at the first step at least.
     """
     rows = frame.filter(
         pl.col("step").is_not_null() & pl.col("measure").is_in(["dimension", "participation_ratio", "loss"])
@@ -66,7 +66,7 @@ def falls(frame: pl.DataFrame) -> Iterator[tuple[dict[str, Any], Drop]]:
         )
         place = dict(zip(_CURVE, key, strict=True))
         ends = {"first_step": curve["step"][0], "last_step": curve["step"][-1]}
-        yield place | ends | {"null_stderr": curve["null_stderr"][0]}, found
+        yield place | ends, found
 
 
 def drops(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ def _early(place: dict[str, Any], one: Drop) -> Finding:
     elif untrained and (left.over(_FAR) or soonest > limit):
         verdict = "not supported"
     first, last = format_value(one.first, one.first_stderr), format_value(one.plateau, one.plateau_stderr)
-    null = format_value(one.null, place["null_stderr"])
+    null = format_value(one.null, one.null_stderr)
     against = "" if isnan(one.null) else f" (a Gaussian table of the same size reads {null})"
     where = (
         f" Half of the fall is done by step {one.half_by:g}, nine tenths by step {one.nine_tenths_by:g}; it is "

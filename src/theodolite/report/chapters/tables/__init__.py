@@ -44,8 +44,9 @@ CHAPTER = Chapter(
     noun="table",
     title="Dimension of each table",
     nav="Dimensions",
-    lead="Value ± one standard error. A null is what TwoNN reads on a random table of the same size: compare TwoNN "
-    "with it, not with the number of columns. The nulls of the other estimators are among all readings below.",
+    lead="Value ± one standard error. A null is the mean of what TwoNN reads on random tables of the same size: "
+    "compare TwoNN with it, not with the number of columns. The nulls of the other estimators are among all readings "
+    "below.",
     note="Rows: distinct rows measured. PR: participation ratio of the covariance spectrum, the linear companion of "
     "dimension. Redundancy: 1 − TwoNN / columns. Unit rows: TwoNN with every row scaled to length 1, which no hub of "
     "short rows can change. !: the shortest rows make the number; the removal sweeps show it.",

@@ -79,7 +79,7 @@ def _row(
     extrinsic = head.get("extrinsic")
     value, stderr = head["value"], head.get("stderr")
     fraction = value / extrinsic if extrinsic else None
-    null = head.get("null") or {}
+    null, error = head.get("null") or {}, head.get("null_stderr") or {}
     cells = {
         "n_used": Cell(format_count(head.get("n_used")), head.get("n_used")),
         "extrinsic": Cell(format_count(extrinsic), extrinsic),
@@ -93,10 +93,10 @@ def _row(
             ),
             None if fraction is None else 1 - fraction,
         ),
-        "gaussian": _plain(null.get("gaussian")),
-        "permuted": _plain(null.get("permuted")),
-        "covariance": _plain(null.get("covariance")),
-        "unit_norm": _plain(head.get("unit_norm")),
+        "gaussian": _plain(null.get("gaussian"), error.get("gaussian")),
+        "permuted": _plain(null.get("permuted"), error.get("permuted")),
+        "covariance": _plain(null.get("covariance"), error.get("covariance")),
+        "unit_norm": _plain(head.get("unit_norm"), head.get("unit_norm_stderr")),
     }
     subject = {f"{model} {which}", f"{model}@{revision} {which}"}
     made = {f.id for f in findings if f.verdict == "supported" and f.subject in subject}
@@ -164,8 +164,8 @@ def _number(row: Mapping[str, Any] | None) -> Cell:
     return Cell(format_value(row["value"], row.get("stderr")), row["value"])
 
 
-def _plain(value: float | None) -> Cell:
-    return Cell(format_value(value), value)
+def _plain(value: float | None, stderr: float | None) -> Cell:
+    return Cell(format_value(value, stderr), value)
 
 
 def _is_twonn(row: Mapping[str, Any]) -> bool:

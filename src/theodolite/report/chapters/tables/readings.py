@@ -61,7 +61,7 @@ def _line(row: Mapping[str, Any], names: Mapping[str, str], nulls: Sequence[str]
         Cell(format_value(row["value"], stderr).split(" ± ")[0], row["value"]),
         Cell(format_value(row["value"], stderr).partition(" ± ")[2], stderr),
         *(Cell(format_value(null.get(kind), error.get(kind)), null.get(kind)) for kind in nulls),
-        Cell(format_value(row.get("unit_norm")), row.get("unit_norm")),
+        Cell(format_value(row.get("unit_norm"), row.get("unit_norm_stderr")), row.get("unit_norm")),
         _count(row.get("n_used")),
         _count(row.get("extrinsic")),
     ]

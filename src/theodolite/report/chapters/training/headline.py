@@ -85,9 +85,12 @@ def _row(name: str, row: Mapping[str, Any], loss: Mapping[str, Any] | None) -> H
     fell = "" if loss is None else f"{format_value(loss['first'])} to {format_value(loss['plateau'])}"
     cells = {
         "first": _number(found["first"], found["first_stderr"]),
-        "null": _number(found["null"]),
+        "null": _number(found["null"], found["null_stderr"]),
         "plateau": _number(found["plateau"], found["plateau_stderr"]),
-        "plateau_null": Cell(format_percent(_known(found["plateau_over_null"])), _known(found["plateau_over_null"])),
+        "plateau_null": Cell(
+            format_percent(_known(found["plateau_over_null"]), _known(found["plateau_over_null_stderr"])),
+            _known(found["plateau_over_null"]),
+        ),
         "start": _step(found["start"]),
         "half": _step(found["half_by"]) if found["significant"] else Cell("–"),
         "done": _step(found["nine_tenths_by"]) if found["significant"] else Cell("–"),
@@ -107,7 +110,7 @@ def _row(name: str, row: Mapping[str, Any], loss: Mapping[str, Any] | None) -> H
 
 
 def _number(value: float, stderr: float | None = None) -> Cell:
-    return Cell(format_value(_known(value), stderr), _known(value))
+    return Cell(format_value(_known(value), _known(stderr)), _known(value))
 
 
 def _step(value: float) -> Cell:
