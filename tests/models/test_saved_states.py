@@ -1,14 +1,16 @@
 """Saved states come back bit for bit, one file a prompt, and nothing is overwritten."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
-from theodolite.core.errors import NotFoundError, ParameterError
-from theodolite.models import hidden_states, save_states
+from theodolite.core.errors import FormatError, NotFoundError, ParameterError, RunError
+from theodolite.models import hidden_states, load_states, save_states
 
 
 def test_round_trip(tiny, ragged, tmp_path):
@@ -29,6 +31,14 @@ def test_round_trip(tiny, ragged, tmp_path):
             about = stored.metadata()
         assert (about["last_layer"], about["special_tokens"]) == ("pre_norm", "none")
         assert json.loads(about["model"])["reference"] == "llama"
+    again = list(load_states(tmp_path / "states"))
+    for saved, found in zip(again, hidden_states(model, ragged[:2], last_layer="pre_norm"), strict=True):
+        assert torch.equal(saved.found.states, found.states)
+        np.testing.assert_array_equal(saved.found.token_ids, found.token_ids)
+        assert (saved.found.index, saved.found.last_layer) == (found.index, "pre_norm")
+        assert saved.about["model"]["reference"] == "llama"
+    (one,) = load_states(files[1])
+    assert one.found.index == 1
 
 
 def test_refusals(tiny, ragged, tmp_path):
@@ -38,3 +48,28 @@ def test_refusals(tiny, ragged, tmp_path):
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(ParameterError, match="is not empty, and nothing is overwritten"):
         save_states(tmp_path, stream)
+
+
+def test_a_full_disk_leaves_whole_files_and_says_what_to_do(tiny, ragged, tmp_path):
+    model = tiny("llama")
+    size = save_states(tmp_path / "first", hidden_states(model, ragged[1:2]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, hard))  # the system refuses larger files, as a full disk does
+    try:
+        with pytest.raises(RunError, match=r"Cannot write .*safetensors: File too large\. Free some space"):
+            save_states(tmp_path / "states", hidden_states(model, ragged[1:2]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "states").iterdir()) == []
+
+
+def test_what_is_no_file_of_states_is_refused(tmp_path):
+    for place in (tmp_path, tmp_path / "none"):
+        with pytest.raises(NotFoundError, match="There are no saved states at"):
+            load_states(place)
+    (tmp_path / "prompt-00000.safetensors").write_bytes(b"x" * 40)
+    with pytest.raises(FormatError, match="holds no saved states"):
+        list(load_states(tmp_path))
+    save_file({"weight": torch.zeros(2)}, tmp_path / "prompt-00000.safetensors")
+    with pytest.raises(FormatError, match="holds no saved states: 'states'"):
+        list(load_states(tmp_path))

@@ -1,20 +1,23 @@
 """The layer study as a whole: from prompts to rows, summary, findings and a page."""
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from theodolite import studies
-from theodolite.core.errors import ParameterError, TheodoliteError
+from theodolite.core.errors import FormatError, ParameterError, RunWarning, TheodoliteError
 from theodolite.dimension import constant_density_neighbors, gride, mle, twonn, twonn_linearity
-from theodolite.models import evaluate_loss, hidden_states, load_model
+from theodolite.models import evaluate_loss, hidden_states, load_model, load_states, load_tokenizer
 from theodolite.neighborhoods import neighbors
 from theodolite.studies.layers import study as layers
 from theodolite.studies.layers.config import Config
 from theodolite.studies.layers.controls import controls_of
+from theodolite.studies.layers.sources import prompts_of
 from theodolite.tables import display_token
 
 MODEL = "bundled:pocket-64"
@@ -44,7 +47,7 @@ def finished(tmp_path_factory):
 def states():
     """The states of the first prompt, from a forward pass of its own."""
     model = load_model(MODEL, device="cpu")
-    prompts = layers._prompts(Config((MODEL,), **SMALL), MODEL)
+    prompts = prompts_of(Config((MODEL,), **SMALL), MODEL)
     (found,) = hidden_states(model, prompts.token_ids[:1], include_logits=True)
     return model, found
 
@@ -224,6 +227,7 @@ def test_time_and_prompts_are_on_record(finished):
     (given,) = finished.manifest["inputs"]
     assert given["reference"] == MODEL
     assert given["prompts"]["n_tokens"] == 96
+    assert (given["prompts"]["kind"], len(given["prompts"]["sha256"])) == ("jsonl", 64)
 
 
 def test_the_same_settings_give_the_same_table_and_redo_nothing(finished, tmp_path):
@@ -242,7 +246,10 @@ def test_short_prompts_are_listed_and_none_left_is_refused(tmp_path):
     run = studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "run", **SMALL | {"limit": None})
     said = " ".join(run.warnings)
     assert "left out because they have fewer than 64 tokens: prompts-1." in said
-    assert run.table()["prompt_row"].unique().sort().to_list() == [0, 2]
+    out = run.table().filter(pl.col("measure") == "left_out")
+    assert out.select("prompt", "prompt_row", "method").rows() == [("prompts-1", 1, "short")]
+    assert 1 < out["value"].item() < 9
+    assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
     path.write_text(json.dumps({"text": "Too short."}) + "\n")
     with pytest.raises(ParameterError, match="None of the 1 prompts can be used: at least 90 tokens"):
         studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "none", **SMALL | {"minimum": 90})
@@ -309,3 +316,71 @@ def test_an_encoder_says_how_much_of_a_disturbed_prompt_is_left(tmp_path):
     match = dict(run.table().filter(pl.col("measure") == "match").select("level", "value").iter_rows())
     assert 0.5 < match[3.0] < match[1.0] < 1, "finer blocks leave less"
     assert run.table().filter(pl.col("measure") == "match")["method"].unique().to_list() == [MODEL]
+
+
+def test_states_are_kept_where_they_are_asked_for_and_read_again(states, tmp_path):
+    settings = SMALL | {"positions": ["all"], "logits": False, "full_shuffles": 2, "controlled": 1}
+    home = tmp_path / "states"
+    run = studies.run("layers", references=[MODEL], save_states=str(home), out=tmp_path / "run", **settings)
+    saved = list(load_states(home))
+    assert [one.path.relative_to(home).parts[1:] for one in saved] == [
+        ("full_shuffle", "prompt-00000.safetensors"),
+        ("full_shuffle-repeat-1", "prompt-00000.safetensors"),
+        *(("structured", f"prompt-{row:05}.safetensors") for row in range(3)),
+    ]
+    assert {len(one.found.token_ids) for one in saved} == {96}
+    assert len({one.found.token_ids.tobytes() for one in saved}) == 5
+    model, found = states
+    assert torch.allclose(saved[2].found.states, found.states, atol=1e-4)
+    assert saved[2].about["prompt"]["name"] == run.table()["prompt"][0]
+    assert saved[1].about["control"]["repeat"] == 1
+    assert saved[2].about["model"]["content"] == model.provenance["content"]
+    assert run.manifest["part_seconds"]["saving"] > 0
+    n_numbers = 5 * (model.n_layers + 1) * 96 * model.n_dims
+    assert 0 <= sum(one.path.stat().st_size for one in saved) - 4 * n_numbers < 5 * 5000
+    written = {one.path: one.path.stat().st_mtime_ns for one in saved}
+    saved[3].path.unlink()
+    (tmp_path / "run" / "table.parquet").unlink()
+    for unit in (tmp_path / "run" / "units").iterdir():
+        unit.unlink()
+    studies.run("layers", references=[MODEL], save_states=str(home), out=tmp_path / "run", **settings)
+    again = {one.path: one.path.stat().st_mtime_ns for one in load_states(home)}
+    assert {path for path in written if again[path] != written[path]} == {saved[3].path}, "what is there stays"
+
+
+def test_states_of_other_settings_are_not_written_over(tmp_path):
+    settings = SMALL | {"positions": ["all"], "logits": False, "limit": 1, "save_states": str(tmp_path / "states")}
+    studies.run("layers", references=[MODEL], out=tmp_path / "run", **settings)
+    with pytest.warns(RunWarning, match="is there already and holds other states"):
+        studies.run("layers", references=[MODEL], out=tmp_path / "other", **settings | {"n_tokens": 90})
+    (file,) = (tmp_path / "states").rglob("*.safetensors")
+    file.write_bytes(b"cut short")
+    with pytest.warns(RunWarning, match="is there already and holds other states"):
+        studies.run("layers", references=[MODEL], out=tmp_path / "third", **settings)
+
+
+def test_a_disk_without_room_for_states_is_refused_before_anything_is_run(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr("theodolite.studies.layers.kept_states.shutil.disk_usage", lambda _: usage)
+    full = r"The states take 368\.6\skB, but the disk of .* has 100\.0\skB left"
+    for folder, message in ((tmp_path, full), ("s3://x", "no folder of this machine")):
+        with pytest.raises(TheodoliteError, match=message):
+            layers.plan(Config((MODEL,), save_states=str(folder), **SMALL))
+
+
+def test_prompts_need_the_minimum_under_other_tokenizers_which_come_without_their_model(tmp_path):
+    tokenizer = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    config = Config((MODEL,), also_under=(str(tmp_path),), **SMALL | {"limit": None})
+    found = prompts_of(config, MODEL)
+    counts = {one.name: one.n_tokens for one in found.dropped}
+    assert counts
+    assert all(lengths[str(tmp_path)] < 64 for lengths in counts.values())
+    assert any(lengths[""] >= 64 for lengths in counts.values()), "long enough for the model itself"
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
+    with pytest.raises(FormatError, match="has no tokenizer"):
+        load_tokenizer(tmp_path)

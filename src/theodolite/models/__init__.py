@@ -15,12 +15,12 @@ from theodolite.models.evaluate import LossEvaluation, evaluate_loss
 from theodolite.models.guard import Guard, guard_scores, load_guard
 from theodolite.models.language_model import LanguageModel
 from theodolite.models.lens import logit_lens_entropy
-from theodolite.models.load import load_model
+from theodolite.models.load import load_model, load_tokenizer
 from theodolite.models.logit_box import LogitBox, box_entropy, logit_box
 from theodolite.models.logit_cloud import logit_cloud, logit_root
 from theodolite.models.losses import TokenLosses, entropy, token_losses
 from theodolite.models.matching import greedy_match
-from theodolite.models.saved_states import save_states
+from theodolite.models.saved_states import SavedStates, load_states, save_states
 from theodolite.models.states import PromptStates, hidden_states
 from theodolite.models.steering_blocks import find_blocks
 from theodolite.models.steering_formats import (
@@ -48,6 +48,7 @@ __all__ = [
     "LossEvaluation",
     "PairScores",
     "PromptStates",
+    "SavedStates",
     "SideEffects",
     "Steering",
     "SteeringVector",
@@ -73,6 +74,8 @@ __all__ = [
     "load_guard",
     "load_lens",
     "load_model",
+    "load_states",
+    "load_tokenizer",
     "load_vector",
     "logit_box",
     "logit_cloud",

@@ -12,6 +12,7 @@ from theodolite.models.language_model import LanguageModel
 from theodolite.models.quiet import quiet
 from theodolite.tables.model_folder import model_folder
 from theodolite.tables.reference import Reference
+from theodolite.tables.source import locate
 
 DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]
 
@@ -82,6 +83,42 @@ def load_model(
         **origin(parsed, folder),
         trust_remote_code=trust_remote_code,
     )
+
+
+def load_tokenizer(reference: str | Path | Reference, *, trust_remote_code: bool = False) -> Any:
+    """Load the tokenizer of a model alone; of a model on the Hub nothing else is downloaded.
+
+    Parameters
+    ----------
+    reference : str, pathlib.Path or Reference
+        As for `load_model`; a folder that holds nothing but a tokenizer will do.
+    trust_remote_code : bool
+        Whether Python code that lies in the folder may run.
+
+    Returns
+    -------
+    object
+        The tokenizer of transformers.
+
+    Raises
+    ------
+    NotFoundError, RemoteError
+        If there is no such model, or the Hub cannot be reached or refuses.
+    FormatError
+        If it has no tokenizer, or one that cannot be read.
+
+    Examples
+    --------
+    >>> len(load_tokenizer("bundled:pocket-64"))
+    4096
+    """
+    parsed = Reference.parse(reference).select(None)
+    place = locate(parsed).place
+    with quiet():
+        found = _tokenizer(place if place.is_dir() else place.parent, trust_remote_code)
+    if found is None:
+        raise FormatError(f"{parsed} has no tokenizer. Give a folder with a tokenizer.json, or another model.")
+    return found
 
 
 def load_parts(

@@ -29,12 +29,16 @@ class Config:
     references : tuple of str
         Models whose layers to measure.
     prompts : str
-        A file (jsonl, json, parquet, txt), a folder of text files, or `examples` for the prompts that ship with the
-        package.
+        A file (jsonl, json, parquet, csv, txt), a folder of text files, a data set on the Hub
+        (hub:OWNER/NAME[@REVISION][#CONFIGURATION/SPLIT]), or `examples` for the prompts that ship with the package.
     field : str
-        Where a record of a jsonl or parquet file holds its text.
+        Where a record of a file of several texts holds its text, such as a column.
     index : str or None
         A file (.npy, .txt, .json) with the row numbers of the prompts to take.
+    first_rows : int or None
+        Read the first rows of the prompts only; of a data set on the Hub no more is fetched than these take.
+    strip : bool
+        Cut blanks at both ends of a prompt, as the authors do.
     limit : int or None
         Take the first prompts only, once the short ones are left out.
     n_tokens : int or None
@@ -104,6 +108,9 @@ class Config:
         Changes every random draw.
     trust_remote_code : bool
         Run code that a model brings with it. Recorded in the run.
+    save_states : str or None
+        A folder to keep the states of every prompt in, as safetensors: layers x tokens x width numbers for each, of the
+        precision of the model. Read again with theodolite.models.load_states.
     """
 
     references: tuple[str, ...] = ()
@@ -111,6 +118,8 @@ class Config:
     prompts: str = "examples"
     field: str = "text"
     index: str | None = None
+    first_rows: int | None = None
+    strip: bool = True
     limit: int | None = None
     n_tokens: int | None = None
     minimum: int = 128
@@ -143,6 +152,7 @@ class Config:
     block: int = 8
     seed: int = 0
     trust_remote_code: bool = False
+    save_states: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that no unit could run with."""
@@ -167,7 +177,7 @@ class Config:
             raise ParameterError(f"shuffles={min(self.shuffles)} is no level: take 0, 1, 2, ... up to log4(n_tokens).")
         if any(not 0 <= rate <= 1 for rate in self.replaced):
             raise ParameterError("replaced holds shares of words: take numbers from 0 to 1.")
-        for name in ("limit", "controlled", "block", "batch"):
+        for name in ("limit", "first_rows", "controlled", "block", "batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")

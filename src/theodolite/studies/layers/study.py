@@ -7,8 +7,6 @@ and only its numbers are kept.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,26 +19,24 @@ from theodolite.core.hashing import hash_json
 from theodolite.models import (
     LanguageModel,
     PromptStates,
-    TunedLens,
     greedy_match,
     hidden_states,
-    load_lens,
-    load_model,
     logit_cloud,
     logit_lens_entropy,
-    logit_root,
     token_losses,
     tuned_lens_entropy,
 )
-from theodolite.prompts import Prompt, TokenizedPrompts, bleu, positions, read_prompts, read_rows, tokenize
+from theodolite.prompts import Dropped, Prompt, TokenizedPrompts, bleu, positions, source_name
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
 from theodolite.studies.layers.box import measure_box
 from theodolite.studies.layers.columns import COLUMNS
-from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, DType, Positions
+from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, Positions
 from theodolite.studies.layers.controls import controls_of, disturbed
 from theodolite.studies.layers.findings import find
 from theodolite.studies.layers.geometry import measure_layers, measure_logits
 from theodolite.studies.layers.homogeneity import measure_homogeneity
+from theodolite.studies.layers.kept_states import check_room, keep_states, states_bytes
+from theodolite.studies.layers.sources import USUAL_TOKENS, encoder_of, lens_of, model_of, prompts_of, root_of
 from theodolite.studies.layers.summary import read, summarize, summary_frame
 from theodolite.studies.revisions import model_and_revision
 from theodolite.studies.rows import Row, RowMaker
@@ -68,19 +64,30 @@ def plan(config: Config) -> list[Unit]:
     -------
     list of Unit
         In the order of the references; the prompts themselves before the disturbed ones.
+
+    Raises
+    ------
+    RunError
+        If the states are to be saved and the disk has no room for them.
     """
-    _model.cache_clear()
-    _root.cache_clear()
+    model_of.cache_clear()
+    root_of.cache_clear()
     units = []
+    kept = 0
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
-        prompts = _prompts(config, reference)
+        prompts = prompts_of(config, reference)
         n_prompts = len(prompts.prompts)
         shortest = min(len(ids) for ids in prompts.token_ids)
         for control in controls_of(config, shortest):
             most = n_prompts if control["kind"] == STRUCTURED else min(config.controlled or n_prompts, n_prompts)
+            if config.save_states is not None:
+                model = model_of(reference, config.dtype, config.device, config.trust_remote_code)
+                kept += states_bytes(model, (len(ids) for ids in prompts.token_ids[:most]))
             for start in range(0, most, config.block):
                 block = range(start, min(start + config.block, most))
                 units.append(_unit(config, reference, prompts, control=control, block=block))
+    if config.save_states is not None:
+        check_room(config.save_states, kept)
     return units
 
 
@@ -94,7 +101,7 @@ def _unit(config: Config, reference: str, prompts: TokenizedPrompts, *, control:
         version=VERSION,
         params={
             "reference": reference,
-            "content": _model(reference, config.dtype, config.device, config.trust_remote_code).provenance["content"],
+            "content": model_of(reference, config.dtype, config.device, config.trust_remote_code).provenance["content"],
             "control": control,
             "rows": rows,
             "tokens": hash_json(tokens),
@@ -122,8 +129,8 @@ def run(unit: Unit) -> UnitResult:
     params = unit.params
     config = config_from_mapping(Config, params["settings"])
     reference, control = params["reference"], params["control"]
-    model = _model(reference, config.dtype, config.device, config.trust_remote_code)
-    prompts = _prompts(config, reference)
+    model = model_of(reference, config.dtype, config.device, config.trust_remote_code)
+    prompts = prompts_of(config, reference)
     chosen = _chosen(prompts, params["rows"])
     tokens = [[prompt.row, ids.tolist()] for prompt, ids in chosen]
     if model.provenance["content"] != params["content"] or hash_json(tokens) != params["tokens"]:
@@ -140,7 +147,8 @@ def run(unit: Unit) -> UnitResult:
         )
         for prompt, ids in chosen
     ]
-    rows: list[Row] = []
+    first = control["kind"] == STRUCTURED and chosen[0][0].row == prompts.prompts[0].row
+    rows = _left_out(unit, config, prompts) if first else []
     warnings = _dropped(prompts, config)
     clock = _Clock()
     forward = hidden_states(
@@ -153,6 +161,9 @@ def run(unit: Unit) -> UnitResult:
     )
     for (prompt, ids), shown, found in zip(chosen, params["shown"], clock.timing("model", forward), strict=True):
         make = _maker(unit, model, config, prompt, found)
+        if config.save_states is not None:
+            with clock.part("saving"):
+                keep_states(config.save_states, found, model=model, prompt=prompt, control=control)
         with clock.part("model"):
             rows += _facts(make, model, config, ids, found.token_ids)
             rows += _predictions(make, model, config, found, shown=shown)
@@ -173,23 +184,37 @@ def run(unit: Unit) -> UnitResult:
 
 
 def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
-    name, revision = model_and_revision(unit.params["reference"])
     control = unit.params["control"]
-    return RowMaker.of(
-        COLUMNS,
-        model=name,
-        revision=revision,
-        prompts=Path(config.prompts).name,
-        prompt=prompt.name,
-        prompt_row=prompt.row,
-        label=prompt.label,
-        source=prompt.source,
+    return _place(unit, config, prompt).having(
         control=control["kind"],
         level=control["level"],
         repeat=control["repeat"],
         last_layer=found.last_layer,
         extrinsic=model.n_dims,
     )
+
+
+def _place(unit: Unit, config: Config, prompt: Prompt | Dropped) -> RowMaker:
+    """Return the maker of rows that say no more than which prompt of which model they are about."""
+    name, revision = model_and_revision(unit.params["reference"])
+    labels = {"label": prompt.label, "source": prompt.source} if isinstance(prompt, Prompt) else {}
+    return RowMaker.of(
+        COLUMNS,
+        model=name,
+        revision=revision,
+        prompts=source_name(config.prompts),
+        prompt=prompt.name,
+        prompt_row=prompt.row,
+        **labels,
+    )
+
+
+def _left_out(unit: Unit, config: Config, prompts: TokenizedPrompts) -> list[Row]:
+    """List the prompts that were left out, why, and how few tokens they have."""
+    return [
+        _place(unit, config, one).row("left_out", min(one.n_tokens.values()), method=one.reason)
+        for one in prompts.dropped
+    ]
 
 
 def _facts(make: RowMaker, model: LanguageModel, config: Config, original: Ids, token_ids: Ids) -> list[Row]:
@@ -210,8 +235,8 @@ def _facts(make: RowMaker, model: LanguageModel, config: Config, original: Ids, 
 
 def _matched(config: Config, disturbed: str, original: str) -> float:
     """Return how well an encoder matches the tokens of a disturbed prompt to those of the original (F1)."""
-    encoder = _encoder(str(config.encoder), config.device, config.trust_remote_code)
-    most = encoder.n_positions or _USUAL_TOKENS
+    encoder = encoder_of(str(config.encoder), config.device, config.trust_remote_code)
+    most = encoder.n_positions or USUAL_TOKENS
     room = most - len(encoder.front_ids) - len(encoder.back_ids)
     ids = [encoder.tokenizer.encode(text, add_special_tokens=False)[:room] for text in (disturbed, original)]
     states = [found.states[-1] for found in hidden_states(encoder, ids, special_tokens="outside")]
@@ -251,7 +276,7 @@ def _through_lens(make: RowMaker, model: LanguageModel, config: Config, found: P
     if config.lens == "logit":
         entropies, method = logit_lens_entropy(model, found.states, last_layer=found.last_layer), "logit_lens"
     else:
-        lens = _lens(str(config.lens))
+        lens = lens_of(str(config.lens))
         entropies, method = tuned_lens_entropy(model, found.states, lens, last_layer=found.last_layer), "tuned_lens"
     return [
         make.row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=len(one))
@@ -282,7 +307,7 @@ def _logits(model: LanguageModel, config: Config, found: PromptStates, reference
     """Return points as far apart as the logits, of fewer columns where the head is linear; None where not wanted."""
     if not config.logits or found.logits is None:
         return None
-    root = _root(reference, config.dtype, config.device, config.trust_remote_code)
+    root = root_of(reference, config.dtype, config.device, config.trust_remote_code)
     return found.logits if root is None else logit_cloud(model, found.states[-1], root, last_layer=found.last_layer)
 
 
@@ -299,8 +324,9 @@ def _dropped(prompts: TokenizedPrompts, config: Config) -> list[str]:
     for one in prompts.dropped:
         reasons.setdefault(one.reason, []).append(one.name)
     words = {"short": f"have fewer than {config.minimum} tokens", "uniform": "repeat one token"}
+    set_name = source_name(config.prompts)
     return [
-        f"{Path(config.prompts).name}: {len(names)} of the prompts left out because they {words.get(reason, reason)}: "
+        f"{set_name}: {len(names)} of the prompts left out because they {words.get(reason, reason)}: "
         f"{', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}."
         for reason, names in reasons.items()
     ]
@@ -319,7 +345,7 @@ class _Clock:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def timing(self, name: str, items: Iterator[T]) -> Iterator[T]:
         """Time what it takes to make each item."""
@@ -332,49 +358,4 @@ class _Clock:
             yield item
 
 
-@lru_cache(maxsize=2)
-def _model(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> LanguageModel:
-    model = load_model(reference, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
-    if model.tokenizer is None:
-        raise FormatError(f"{reference} has no tokenizer, which prompts need. Put a tokenizer.json into its folder.")
-    return model
-
-
-@lru_cache(maxsize=1)
-def _root(reference: str, dtype: DType, device: str, trust_remote_code: bool) -> torch.Tensor | None:
-    return logit_root(_model(reference, dtype, device, trust_remote_code))
-
-
-@lru_cache(maxsize=1)
-def _encoder(reference: str, device: str, trust_remote_code: bool) -> LanguageModel:
-    encoder = load_model(reference, device=device, trust_remote_code=trust_remote_code)
-    if encoder.tokenizer is None:
-        raise FormatError(f"The encoder {reference} has no tokenizer, which texts need. Name another one.")
-    return encoder
-
-
-@lru_cache(maxsize=1)
-def _lens(folder: str) -> TunedLens:
-    return load_lens(folder)
-
-
-@lru_cache(maxsize=1)
-def _prompts(config: Config, reference: str) -> TokenizedPrompts:
-    """Read the prompts and cut them to the tokens of a model."""
-    model = _model(reference, config.dtype, config.device, config.trust_remote_code)
-    found = read_prompts(config.prompts, field=config.field, rows=read_rows(config.index) if config.index else None)
-    n_tokens = config.n_tokens or min(_USUAL_TOKENS, model.n_positions or _USUAL_TOKENS)
-    tokenized = tokenize(
-        found,
-        model.tokenizer,
-        n_tokens=n_tokens,
-        minimum=config.minimum,
-        others={one: _model(one, config.dtype, "cpu", config.trust_remote_code).tokenizer for one in config.also_under},
-    )
-    if config.limit is None:
-        return tokenized
-    return replace(tokenized, prompts=tokenized.prompts[: config.limit], token_ids=tokenized.token_ids[: config.limit])
-
-
-_USUAL_TOKENS = 1024
 _NAMED = 10

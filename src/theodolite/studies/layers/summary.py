@@ -27,7 +27,7 @@ _PLACE = (
     "scale",
 )
 _AVERAGED = ("value", "radius", "stderr", "n_used")
-_TOKEN_MEASURES = ("surprisal",)
+_NOT_AVERAGED = ("surprisal", "left_out")
 _GIVEN = ("n_types", "n_tokens", "repetition")
 _OF_PROMPTS = (("entropy", "loss"), ("box_length", "entropy"), ("box_length", "loss"))
 """Numbers of a prompt that are correlated with one another, as they are."""
@@ -79,7 +79,7 @@ def profiles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 
 def _divided(frame: pl.LazyFrame) -> Iterator[pl.Expr]:
     """Yield conditions that divide the rows without dividing an average, because its keys take the memory."""
-    averaged = frame.filter(pl.col("measure").is_in(_TOKEN_MEASURES).not_())
+    averaged = frame.filter(pl.col("measure").is_in(_NOT_AVERAGED).not_())
     found = averaged.group_by("measure", maintain_order=True).agg(pl.len(), pl.col("layer").unique()).collect()
     for measure, n_rows, layers in found.iter_rows():
         for layer in layers if n_rows > _MOST_AT_ONCE else ():
