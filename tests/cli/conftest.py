@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from theodolite.cli.main import main
+from theodolite.report import page
+from theodolite.report.drawings import drawings
 
 
 @cache
@@ -55,6 +57,22 @@ def theodolite(monkeypatch, capsys, tmp_path):
         return Result(exit_.value.code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def every_figure():
+    """Ask for all figures of a run: one test of each study does."""
+
+
+@pytest.fixture(autouse=True)
+def one_figure(request, monkeypatch):
+    """Draw the first figure of a chapter that has rows; most of the time of a small run is that of its figures."""
+
+    def first(frame, families):
+        return next(filter(None, (drawings(frame, [family]) for family in families)), [])
+
+    if "every_figure" not in request.fixturenames:
+        monkeypatch.setattr(page, "drawings", first)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 import theodolite as td
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_the_graph_is_searched_in_blocks_and_read(theodolite, table_file, tmp_path):
     command = ("neighbors", table_file, "--k", "16", "--blocks", "5", "--out", "run")
     done = theodolite(*command, "--save", "graph.safetensors", "--json")

@@ -8,6 +8,7 @@ QUICK = ("--text", "examples", "--windows", "8", "--context", "32", "--batch", "
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("every_figure")
 def test_rank_prints_curves_knees_dimension_and_verdicts_and_exports(theodolite, tmp_path):
     command = ("rank", "bundled:pocket-64", *QUICK, "--ranks", "1,4,8,16,32", "--out", "run")
     done = theodolite(*command, "--json", "--export", "out", "--tolerance", "2")

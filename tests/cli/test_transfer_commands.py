@@ -26,6 +26,7 @@ def test_a_vector_is_made_and_carried(theodolite, tmp_path):
     assert "the map was fitted on bundled:pocket-64" in again.err
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_evaluate_prints_rows_and_findings(theodolite, tmp_path):
     done = theodolite(
         *("transfer", "evaluate", "--source", SOURCE, "--target", SOURCE, "--contrasts", "gender", "--maps"),
