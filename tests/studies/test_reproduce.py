@@ -480,11 +480,14 @@ def test_the_page_links_reports_that_are_there_and_cites_the_paper(tmp_path):
     (tmp_path / "dimension" / "report.html").write_text("x", encoding="utf-8")
     parts = plan(Config("kataiwa2025"))
     comparisons = tuple(compare_tables([summary_row("m", 27.9)], {"m": "pythia-160m"}))
-    outcomes = tuple(Outcome(part=part, run=None) for part in parts)
+    outcomes = tuple(Outcome(part=part, run=None) for part in parts[1:])
+    run = SimpleNamespace(status="success", warnings=["2 rows are <b>zero</b>."])
+    outcomes = (Outcome(part=parts[0], run=run), *outcomes)
     found = Reproduction(title="kataiwa2025", path=tmp_path, outcomes=outcomes, comparisons=comparisons)
     page = render_reproduction(found)
     assert 'href="dimension/report.html"' in page
     assert 'href="rank/report.html"' not in page
+    assert "2 rows are &lt;b&gt;zero&lt;/b&gt;." in page
     assert "2503.02142" in page
     assert "Quemy" in page
     assert found.tally["agrees"] == 3

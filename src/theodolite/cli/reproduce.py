@@ -54,6 +54,9 @@ def reproduce(
     for one in found.outcomes:
         if one.unfinished:
             output.say(f"not finished: {one.part.study}: {one.error}")
+    for one in found.outcomes:
+        for warning in one.warnings:
+            output.say(f"warning: {one.part.study}: {warning}")
     for one in failed:
         output.say(f"failed: {one.part.study}: {one.error}")
     if output.json:
@@ -66,6 +69,7 @@ def reproduce(
                 "tally": found.tally,
                 "comparisons": [one.as_dict() for one in found.comparisons],
                 "departures": {one.part.study: one.part.departures for one in found.outcomes},
+                "warnings": [f"{one.part.study}: {warning}" for one in found.outcomes for warning in one.warnings],
             }
         )
     headings = ("figure", "claim or quantity", "about", "published", "ours", "agreement")

@@ -54,6 +54,11 @@ class Outcome:
         """Whether units are left that this call was not to do."""
         return self.run is not None and self.run.status in ("running", "interrupted")
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the run left out or doubts."""
+        return [] if self.run is None else self.run.warnings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
@@ -201,7 +206,12 @@ def _save(found: Reproduction) -> None:
     content = {
         "title": found.title,
         "studies": {
-            one.part.study: {"departures": one.part.departures, "error": one.error, "run": one.part.study}
+            one.part.study: {
+                "departures": one.part.departures,
+                "warnings": one.warnings,
+                "error": one.error,
+                "run": one.part.study,
+            }
             for one in found.outcomes
         },
         "tally": found.tally,
