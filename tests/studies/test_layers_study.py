@@ -374,12 +374,13 @@ def test_prompts_need_the_minimum_under_other_tokenizers_which_come_without_thei
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    config = Config((MODEL,), also_under=(str(tmp_path),), **SMALL | {"limit": None})
+    texts = ["a few long words " * 40, "-".join(["run", "together"] * 100)]
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    config = Config((MODEL,), also_under=(str(tmp_path),), prompts=str(tmp_path / "texts.json"), **SMALL)
     found = prompts_of(config, MODEL)
-    counts = {one.name: one.n_tokens for one in found.dropped}
-    assert counts
-    assert all(lengths[str(tmp_path)] < 64 for lengths in counts.values())
-    assert any(lengths[""] >= 64 for lengths in counts.values()), "long enough for the model itself"
+    (out,) = found.dropped
+    assert (out.row, out.n_tokens[str(tmp_path)]) == (1, 1)
+    assert out.n_tokens[""] > 64, "long enough for the model itself"
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "tokenizer_config.json").unlink()
     with pytest.raises(FormatError, match="has no tokenizer"):
