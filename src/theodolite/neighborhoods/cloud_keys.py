@@ -126,11 +126,11 @@ class NarrowSort:
         nearest.sort(axis=1)
         return nearest
 
-    def read(self, nearest: Keys, indices: Indices, distances: Floats) -> None:
-        """Take keys of all rows apart, into indices and distances `(n_points, k)`."""
+    def read(self, nearest: Keys, rows: slice, indices: Indices, distances: Floats) -> None:
+        """Take keys of some rows apart, into indices and distances `(m, k)`."""
         np.bitwise_and(nearest, self.mask, out=indices.view(np.uint32))
         squares = (nearest >> self.grid.shift).view(np.int32).astype(np.float32)
-        squares += self.residue[:, None]
+        squares += self.residue[rows, None]
         np.maximum(squares, 0.0, out=squares)
         squares *= np.float32(1.0 / self.grid.scale)
         np.sqrt(squares, out=distances)

@@ -36,6 +36,7 @@ from theodolite.neighborhoods.products import full_precision
 
 _PROBES = 16
 _ROWS = 128  # ranked once more at a time
+_READ = 1 << 16  # keys taken apart at a time
 _ROUNDINGS = 20  # of centering (2), squares, roots, additions and sorting, with room to spare
 
 Points = npt.NDArray[np.int64]
@@ -231,7 +232,8 @@ class _Narrow:
         self.ranked = ranked
         self.sort = NarrowSort(grid, task.squares, memory, task.n_kept)
         self.n_listed = answer.k + n_spare
-        self.kept = np.empty((n_points, self.n_listed + len(answer.ranks)), dtype=np.uint32)
+        kept = task.buffers.take("kept", (n_points, self.n_listed + len(answer.ranks)), torch.int32)
+        self.kept = kept.numpy().view(np.uint32)
 
     @classmethod
     def fit(cls, task: _Task, ranked: Ranked, memory: Workspace, strip: Strip) -> "_Narrow | None":
@@ -253,12 +255,15 @@ class _Narrow:
 
     def finish(self) -> npt.NDArray[np.bool_]:
         """Write down what was found; mark the points that reach beyond the grid."""
-        ranked, k, grid = self.ranked, self.ranked.answer.k, self.sort.grid
-        self.sort.read(self.kept[:, :k], ranked.answer.indices, ranked.answer.distances)
+        ranked, answer, k, grid = self.ranked, self.ranked.answer, self.ranked.answer.k, self.sort.grid
+        n_rows = max(1, _READ // k)
+        for start in range(0, len(self.kept), n_rows):
+            rows = slice(start, start + n_rows)
+            self.sort.read(self.kept[rows, :k], rows, answer.indices[rows], answer.distances[rows])
         indices, squares = self.sort.rest(self.kept[:, k:])
         n_spare = self.n_listed - k
         ranked.spare_indices[:], ranked.spare_squares[:] = indices[:, :n_spare], squares[:, :n_spare]
-        np.sqrt(squares[:, n_spare:], out=ranked.answer.radii, casting="same_kind")
+        np.sqrt(squares[:, n_spare:], out=answer.radii, casting="same_kind")
         farthest = self.kept[:, [self.n_listed - 1, -1]].max(axis=1)
         beyond: npt.NDArray[np.bool_] = farthest >> grid.shift >= grid.top
         return beyond
