@@ -55,7 +55,12 @@ def test_fit_evaluate_and_score(theodolite, files, tmp_path, monkeypatch):
         assert (tmp_path / "run" / "figures" / f"{name}.svg").is_file()
     assert not (tmp_path / "run" / "figures" / "probe_lengths.svg").exists()  # all prompts are about as long
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    for words in ("Telling hostile from benign prompts", "Sources that were left out", "character n-grams"):
+    for words in (
+        "Telling hostile from benign prompts",
+        "Sources that were left out",
+        "Accuracy across sources",
+        "character n-grams",
+    ):
         assert words in page
 
     again = theodolite("probe", "evaluate", "run")

@@ -10,6 +10,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.studies.probe.evaluation import FIRST_LAYERS, SINGLE_LAYER
 
+_MOST_BANDS = 4
 _AXES = {FIRST_LAYERS: "first layers read", SINGLE_LAYER: "the only layer read"}
 
 
@@ -59,7 +60,10 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
             for name in names:
                 curve, look = own.filter(pl.col("classifier") == name).sort("layers"), looks[name]
                 x = curve["layers"].to_numpy()
-                axes.fill_between(x, curve["low"].to_numpy(), curve["high"].to_numpy(), color=look.color, alpha=0.12)
+                if len(names) <= _MOST_BANDS:
+                    axes.fill_between(
+                        x, curve["low"].to_numpy(), curve["high"].to_numpy(), color=look.color, alpha=0.12
+                    )
                 axes.plot(x, curve["value"].to_numpy(), color=look.color, marker=look.marker, linestyle=look.dashes)
             axes.axhline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -72,10 +76,13 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
 
 
 def _caption(frame: pl.DataFrame) -> str:
-    n_prompts = format_count(max(layer_data(frame)["n"].to_list()))
+    data = layer_data(frame)
+    n_prompts = format_count(max(data["n"].to_list()))
+    banded = data["classifier"].n_unique() <= _MOST_BANDS
+    intervals = "Bands: 95 % Wilson intervals" if banded else "95 % Wilson intervals are in the data of the figure"
     return (
         f"Cross-validated accuracy on {n_prompts} prompts of probes that read the first layers, "
-        "and of probes that read one layer. Bands: 95 % Wilson intervals. The dotted line is one half."
+        f"and of probes that read one layer. {intervals}. The dotted line is one half."
     )
 
 

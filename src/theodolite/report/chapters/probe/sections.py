@@ -9,7 +9,7 @@ from theodolite.core.number_format import format_count
 from theodolite.report.chapter import Section, Summary, table_section
 from theodolite.report.chapters.probe.headline import area, interval
 from theodolite.report.headline import Cell
-from theodolite.studies.probe.evaluation import CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
+from theodolite.studies.probe.evaluation import CROSS_SOURCE, CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
 from theodolite.studies.probe.names import name_of
 
 Row = Mapping[str, Any]
@@ -44,6 +44,22 @@ def sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
                 lines=[[*_names(row), Cell(str(row["test"])), *_numbers(row, areas)] for row in left_out],
                 lead="Fitted on the prompts of all other sources. A classifier that knows its sources rather than "
                 "hostility falls to one half here.",
+            )
+        )
+    across = [row for row in accuracies if row["evaluation"] == CROSS_SOURCE]
+    if across:
+        found.append(
+            table_section(
+                id="across-sources",
+                nav="Across sources",
+                title="Fitted on one source, tested on another",
+                headings=("model", "classifier", "fitted on", "tested on", "prompts", "accuracy", "AUC"),
+                lines=[
+                    [*_names(row), Cell(str(row["train"])), Cell(str(row["test"])), *_numbers(row, areas)]
+                    for row in across
+                ],
+                lead="Within a source, cross-validated.",
+                fold="Accuracy across sources",
             )
         )
     lengths = [row for row in accuracies if row["evaluation"] == LENGTH]
