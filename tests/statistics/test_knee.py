@@ -66,11 +66,12 @@ def noisy(kind, noise, seed):
 @pytest.mark.parametrize("noise", [0.02, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_the_interval_holds_a_planted_knee_about_as_often_as_it_says(kind, noise):
     found = []
-    for seed in range(50):
+    for seed in range(30):
         curve, settings = noisy(kind, noise, seed)
         found.append(knee(RANKS, curve, n_bootstrap=200, seed=seed, **settings))
     covered = np.mean([one.low <= TRUTH <= one.high for one in found])
-    # 50 draws at 0.95: standard error 0.031; the bootstrap of a kinked model is allowed to be somewhat narrow
+    # 30 draws at 0.95: standard error 0.04; the bootstrap of a kinked model is allowed to be somewhat narrow, while one
+    # that holds the knee in 0.7 of the cases would pass with probability 0.03
     assert covered >= 0.85
     assert all(one.supported for one in found)
     assert np.exp(np.mean(np.log([one.value for one in found]))) == pytest.approx(TRUTH, rel=0.1)
