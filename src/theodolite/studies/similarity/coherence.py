@@ -55,9 +55,12 @@ def measure_table(make: RowMaker, a: View, params: Mapping[str, Any], *, seed: i
     measures = {"variant_share": found.variant_share, "mean_cosine": found.mean_cosine}
     if found.group_share is not None:
         measures["group_share"] = found.group_share
-    rows += against_dimension(make, a, measures, found.rows, k=k, seed=params["seed"])
-    if params["nulls"]:
-        rows += _chance(make.having(condition=PERMUTED), a, lexicon, k=k, seed=seed)
+    related = against_dimension(make, a, measures, found.rows, k=k, seed=params["seed"])
+    if not params["nulls"]:
+        rows += related
+    else:
+        chance = _chance(make.having(condition=PERMUTED), a, lexicon, k=k, seed=seed)
+        rows += [*_beside(related, chance), *chance]
         pca_k = tuple(scale for method, scale in a.dimensions if method == "pca")
         drawn = null_points(a.points[torch.from_numpy(a.graph.rows)], COVARIANCE, seed=seed)
         graph = neighbors(drawn, k=a.graph.k, metric=params["metric"])
@@ -97,8 +100,7 @@ def against_dimension(
         known = values[np.isfinite(values)]
         if not len(known):
             continue
-        error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None
-        found.append(make.row("coherence", known.mean(), stderr=error, method=name, scale=k, n_used=len(known)))
+        found.append(_mean_coherence(make, known, name, k))
         for key, dimensions in a.dimensions.items():
             one = correlation(dimensions[rows], values, method="spearman", n_bootstrap=_RESAMPLES, seed=seed)
             place = {"method": f"{name} against {key[0]}", "scale": key[1]}
@@ -163,11 +165,19 @@ def _chance(make: RowMaker, a: View, lexicon: Mapping[str, str] | None, *, k: in
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(a.points))
     found = coherence(a.graph, [a.table.tokens[place] for place in order], lexicon=lexicon, k=k)
     shares = {"variant_share": found.variant_share, "group_share": found.group_share}
-    return [
-        make.row("coherence", float(np.nanmean(values)), method=name, scale=k, n_used=len(values))
-        for name, values in shares.items()
-        if values is not None and np.isfinite(values).any()
-    ]
+    known = {name: values[np.isfinite(values)] for name, values in shares.items() if values is not None}
+    return [_mean_coherence(make, values, name, k) for name, values in known.items() if len(values)]
+
+
+def _mean_coherence(make: RowMaker, known: Floats, name: str, k: int) -> Row:
+    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None
+    return make.row("coherence", known.mean(), stderr=error, method=name, scale=k, n_used=len(known))
+
+
+def _beside(rows: list[Row], chance: list[Row]) -> list[Row]:
+    """Put what permuted tokens give beside the mean coherence that was measured."""
+    nulls = {row["method"]: {"null": row["value"], "null_stderr": row["stderr"]} for row in chance}
+    return [row | nulls.get(row["method"], {}) if row["measure"] == "coherence" else row for row in rows]
 
 
 def _curve(make: RowMaker, dimensions: Floats, values: Floats, *, name: str, scale: int) -> list[Row]:

@@ -71,11 +71,13 @@ def measure_pair(make: RowMaker, a: View, b: View, params: Mapping[str, Any], *,
     second = _Side(b.points, b.graph)
     rows = _all_pairs(make, first, second, params, seed=seed)
     measured = _weights(first, second, params, seed=seed)
-    rows += [*_lle(make, measured), *_histogram(make, measured)]
-    if params["nulls"]:
+    if not params["nulls"]:
+        rows += [*_lle(make, measured), *_histogram(make, measured)]
+    else:
         order = generator_from("similarity", "permuted", seed).permutation(len(b.points))
         moved = replace(b.graph, rows=np.argsort(order)[b.graph.rows])
         permuted = _weights(first, _Side(b.points[torch.from_numpy(order)], moved), params, seed=seed)
+        rows += [*_lle(make, measured, chance=permuted), *_histogram(make, measured)]
         rows += [*_lle(make.having(condition=PERMUTED), permuted)]
         rows += _histogram(make.having(condition=PERMUTED), permuted)
         drawn = null_points(b.points, GAUSSIAN, seed=seed)
@@ -165,13 +167,22 @@ def _weights(a: _Side, b: _Side, params: Mapping[str, Any], *, seed: int) -> Lle
     return lle_similarity(a.points, b.points, first_graph=a.graph, second_graph=b.graph, k=k, seed=seed)
 
 
-def _lle(make: RowMaker, found: LleSimilarity) -> list[Row]:
+def _lle(make: RowMaker, found: LleSimilarity, *, chance: LleSimilarity | None = None) -> list[Row]:
+    """Return the likeness of the weights and its two parts; the parts' nulls are read from permuted tokens."""
     shared: dict[str, Any] = {"scale": found.k, "n_used": found.n_points}
     null = {"null": found.null_mean, "null_stderr": found.null_stderr}
+    neighbors_null, weights_null = (
+        ({}, {})
+        if chance is None
+        else (
+            {"null": chance.neighbor_agreement, "null_stderr": chance.neighbor_stderr},
+            {"null": chance.weight_agreement, "null_stderr": chance.weight_stderr},
+        )
+    )
     return [
         make.row("lle", found.mean, stderr=found.stderr, **null, **shared),
-        make.row("lle_neighbors", found.neighbor_agreement, stderr=found.neighbor_stderr, **shared),
-        make.row("lle_weights", found.weight_agreement, stderr=found.weight_stderr, **shared),
+        make.row("lle_neighbors", found.neighbor_agreement, stderr=found.neighbor_stderr, **neighbors_null, **shared),
+        make.row("lle_weights", found.weight_agreement, stderr=found.weight_stderr, **weights_null, **shared),
     ]
 
 

@@ -28,7 +28,7 @@ from theodolite.tables import Table, expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "similarity"
-VERSION = 1
+VERSION = 2
 
 _TABLE, _PAIR, _STATES = "table", "pair", "states"
 _NOT_OF_A_UNIT = ("references", "which", "prompts", "states")

@@ -7,7 +7,8 @@ from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined, tables_named
-from theodolite.report.selection import is_measured, prepared
+from theodolite.report.selection import CONDITION_LABELS, is_measured, prepared
+from theodolite.studies.dimension.config import GAUSSIAN
 
 _PANELS = {
     "participation_ratio": "participation ratio",
@@ -28,10 +29,11 @@ def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row for each point of a curve; `quantity` is participation_ratio, norm (the median), short_share or loss.
-        Models with three checkpoints at least.
+        One row for each point of a curve; `quantity` is participation_ratio, norm (the median), short_share or loss,
+        `condition` measured, or gaussian for what a Gaussian table gives. Models with three checkpoints at least.
     """
-    rows = prepared(frame).filter(is_measured() & pl.col("step").is_not_null())
+    shown = is_measured() | (pl.col("condition") == GAUSSIAN)
+    rows = prepared(frame).filter(shown & pl.col("step").is_not_null())
     chosen = rows.filter(
         pl.col("measure").is_in(["participation_ratio", "loss"])
         | ((pl.col("measure") == "norm") & (pl.col("method") == "quantile") & (pl.col("x") == 0.5))
@@ -39,14 +41,14 @@ def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(
         pl.when(pl.col("measure") == "hubness").then(pl.lit("short_share")).otherwise("measure").alias("quantity")
     )
-    chosen = chosen.filter(pl.col("step").n_unique().over("label", "which", "quantity") >= 3)
-    return chosen.select("label", "which", "quantity", "step", "value", "stderr", "extrinsic").sort(
-        "quantity", "label", "which", "step"
+    chosen = chosen.filter(pl.col("step").n_unique().over("label", "which", "quantity", "condition") >= 3)
+    return chosen.select("label", "which", "condition", "quantity", "step", "value", "stderr", "extrinsic").sort(
+        "quantity", "label", "which", "condition", "step"
     )
 
 
 def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw participation ratio, row length, hub share and loss against the training step.
+    """Draw participation ratio, row length, hub share and loss against the training step, with Gaussian nulls dashed.
 
     Parameters
     ----------
@@ -69,8 +71,13 @@ def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wi
     with canvas.house_style():
         figure, panels = canvas.panels(layout, len(shown), height=2.4, shared=False)
         for axes, quantity in zip(panels, shown, strict=True):
-            for (name,), curve in series.filter(pl.col("quantity") == quantity).group_by("series", maintain_order=True):
+            for (name, condition), curve in series.filter(pl.col("quantity") == quantity).group_by(
+                "series", "condition", maintain_order=True
+            ):
                 look = looks[str(name)]
+                if condition == GAUSSIAN:
+                    canvas.null_curve(axes, curve, "step", "value", kind=GAUSSIAN, color=look.color)
+                    continue
                 x, y = curve["step"].to_list(), curve["value"].to_numpy()
                 stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
                 axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
@@ -79,7 +86,9 @@ def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wi
             axes.set_ylim(bottom=0)
             axes.set_title(_PANELS[quantity])
             axes.set_xlabel("training step")
-        canvas.legend_below(figure, canvas.series_handles(looks), layout)
+        nulls = [GAUSSIAN] if GAUSSIAN in data["condition"] else []
+        handles = canvas.series_handles(looks) + canvas.null_handles(nulls, CONDITION_LABELS)
+        canvas.legend_below(figure, handles, layout)
     return figure
 
 
@@ -96,6 +105,7 @@ def _caption(frame: pl.DataFrame) -> str:
         f"{tables_named(data.filter(pl.col('which').is_not_null()))} at {format_count(data['step'].n_unique())} steps.",
         "Participation ratio: the linear companion of the dimension, which falls and rises again where the dimension "
         "only falls. Bands: ± 1 standard error.",
+        "Dashed: what Gaussian tables of the same size give." if GAUSSIAN in data["condition"] else "",
         "A hub of short rows near the origin would show in the neighbor places that the shortest rows take.",
     )
 
