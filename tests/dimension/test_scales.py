@@ -93,7 +93,7 @@ def test_only_the_nearest_two_neighbors_have_a_straight_line(model_graph):
     slope = (x @ -np.log(1 - below)) / (x @ x)
     assert bent.distance == pytest.approx(np.abs(below - (1 - np.exp(-slope * x))).max())
     assert bent.n_used == 4000
-    with pytest.raises(ParameterError, match="n1=0 is no neighbor"):
+    with pytest.raises(ParameterError, match="needs n1 of at least 1, but n1=0: the nearest neighbor is 1"):
         twonn_linearity(model_graph(distances), n1=0)
     with pytest.raises(ParameterError, match="compares 8 neighbors"):
         twonn_linearity(model_graph(distances), n1=4)

@@ -9,13 +9,15 @@ from theodolite.dimension.cloud_local import cloud_ess, cloud_tle
 from theodolite.dimension.cloud_participation import cloud_participation_ratio
 from theodolite.dimension.clouds import CloudDimensions
 from theodolite.dimension.correlation import correlation_dimension
-from theodolite.dimension.decimation import local_twonn, twonn_decimation
+from theodolite.dimension.decimation import twonn_decimation
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.gride import gride
 from theodolite.dimension.homogeneity import Linearity, adaptive, constant_density_neighbors, twonn_linearity
+from theodolite.dimension.jackknife import jackknife
 from theodolite.dimension.likelihood import mle
+from theodolite.dimension.local_twonn import local_twonn
 from theodolite.dimension.moments import mada, mom
-from theodolite.dimension.nulls import null_points
+from theodolite.dimension.nulls import null_draws, null_points
 from theodolite.dimension.participation import participation_ratio
 from theodolite.dimension.persistence import persistence_dimension
 from theodolite.dimension.principal import local_pca
@@ -44,11 +46,13 @@ __all__ = [
     "ess",
     "fisher_separability",
     "gride",
+    "jackknife",
     "local_pca",
     "local_twonn",
     "mada",
     "mle",
     "mom",
+    "null_draws",
     "null_points",
     "participation_ratio",
     "persistence_dimension",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,12 @@ from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.seeds import generator_from
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.ratios import require_whole
 from theodolite.neighborhoods import neighbors
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+Shape = Literal["gaussian", "cube", "sphere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -27,7 +30,7 @@ class Recommendation(Displayed):
     estimate : DimensionEstimate
         The estimate at that scale.
     stable : bool
-        Whether neighboring scales agree; if not, no single number describes the cloud.
+        Whether there are scales that agree; if not, no single number describes the cloud.
     reason : str
         One sentence for people.
     """
@@ -45,12 +48,13 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     estimates : sequence of DimensionEstimate
         As `gride` returns them, nearest scale first.
     tolerance : float
-        Relative change between consecutive scales that counts as none, beside twice its standard error.
+        Relative difference between two scales that counts as none, beside twice its standard error.
 
     Returns
     -------
     Recommendation
-        The middle of the longest run of scales that agree; the scale of smallest relative change where no two agree.
+        The middle of the longest run of scales of which each agrees with each (the nearest of equally long ones); the
+        scale of smallest relative change where no two neighboring ones agree.
 
     Raises
     ------
@@ -60,7 +64,8 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     Notes
     -----
     Small scales see noise (readings fall as the scale grows past it), large ones see curvature and boundary. Between
-    them a plateau, if there is one, is the dimension. The first scale is left out of a run only if it disagrees.
+    them a plateau, if there is one, is the dimension. A curve that drifts by less than the tolerance from each scale to
+    the next is no plateau: all scales of a run must agree, its first and its last too.
 
     Examples
     --------
@@ -71,29 +76,23 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     """
     if not estimates:
         raise ParameterError("recommend_scale needs at least one estimate, such as gride(graph) returns.")
-    if tolerance < 0:
+    if not 0 <= tolerance < math.inf:
         raise ParameterError(f"tolerance is a relative change, at least 0, not {tolerance}.")
-    changes = [
-        abs(after.value - before.value) / max(after.value, before.value) for before, after in pairwise(estimates)
-    ]
-    allowed = [
-        max(tolerance, 2 * math.hypot(before.stderr, after.stderr) / max(after.value, before.value))
-        for before, after in pairwise(estimates)
-    ]
     best, start = (0, 0), 0
-    for position in range(len(estimates)):
-        if position and changes[position - 1] > allowed[position - 1]:
-            start = position
+    for position, estimate in enumerate(estimates):
+        while not all(_agree(before, estimate, tolerance) for before in estimates[start:position]):
+            start += 1
         if position - start > best[1] - best[0]:
             best = (start, position)
     first, last = best
     if last > first:
         chosen = estimates[(first + last) // 2]
         span = f"({estimates[first].n1}, {estimates[first].n2}) to ({estimates[last].n1}, {estimates[last].n2})"
-        reason = f"The scales {span} agree within {tolerance:.0%} or twice their errors; this is their middle."
+        reason = f"The scales {span} all agree within {tolerance:.0%} or twice their errors; this is their middle."
         return Recommendation(estimate=chosen, stable=True, reason=reason)
     if len(estimates) == 1:
         return Recommendation(estimate=estimates[0], stable=False, reason="Only one scale was given.")
+    changes = [_change(before, after) for before, after in pairwise(estimates)]
     least = int(np.argmin(changes))
     reason = (
         f"No two consecutive scales agree; the smallest change is {changes[least]:.0%}, from here to the next. "
@@ -102,9 +101,20 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     return Recommendation(estimate=estimates[least], stable=False, reason=reason)
 
 
+def _change(before: DimensionEstimate, after: DimensionEstimate) -> float:
+    """Return the difference of two readings relative to the larger."""
+    return abs(after.value - before.value) / max(after.value, before.value)
+
+
+def _agree(before: DimensionEstimate, after: DimensionEstimate, tolerance: float) -> bool:
+    """Say whether two readings differ by no more than the tolerance, or than twice the error of their difference."""
+    error = math.hypot(before.stderr, after.stderr) / max(after.value, before.value)
+    return _change(before, after) <= max(tolerance, 2 * error)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Calibration(Displayed):
-    """What an estimator reads on Gaussian clouds of known dimension with the same number of points and columns.
+    """What an estimator reads on clouds of known dimension with the same number of points and columns.
 
     Attributes
     ----------
@@ -117,8 +127,13 @@ class Calibration(Displayed):
     stderrs: Floats
 
     def invert(self, reading: float) -> float:
-        """Return the dimension of the Gaussian cloud that would read `reading`; NaN outside the curve."""
-        return float(np.interp(reading, self.readings, self.dimensions, left=math.nan, right=math.nan))
+        """Return the dimension of the cloud that would read `reading`; NaN where none would, or several dimensions."""
+        gaps = self.readings - reading
+        found = self.dimensions[gaps == 0].tolist()
+        for one in np.flatnonzero(gaps[:-1] * gaps[1:] < 0):
+            share = gaps[one] / (gaps[one] - gaps[one + 1])
+            found.append(float(self.dimensions[one] + share * (self.dimensions[one + 1] - self.dimensions[one])))
+        return found[0] if len(found) == 1 else math.nan
 
 
 def calibrate(
@@ -129,9 +144,10 @@ def calibrate(
     dimensions: Sequence[int],
     k: int = 2,
     noise: float = 0.0,
+    shape: Shape = "gaussian",
     seed: int = 0,
 ) -> Calibration:
-    """Read an estimator on flat Gaussian clouds of known dimension, matched in points, columns and noise.
+    """Read an estimator on clouds of known dimension, matched in points, columns and noise.
 
     Parameters
     ----------
@@ -140,11 +156,14 @@ def calibrate(
     n_points, n_dims : int
         Rows and columns of the table to be explained.
     dimensions : sequence of int
-        True dimensions to try, ascending, each at most `n_dims`.
+        True dimensions to try, ascending, each at most `n_dims` (one less for spheres).
     k : int
         Neighbors the estimator needs.
     noise : float
         Standard deviation of isotropic noise in all columns, as a share of that of each true coordinate.
+    shape : {"gaussian", "cube", "sphere"}
+        What the clouds are: flat, with a density that falls off; flat, even, with a boundary; or even, curved, without
+        a boundary (a sphere of dimension d in d + 1 columns).
     seed : int
         The same seed gives the same curve.
 
@@ -156,13 +175,14 @@ def calibrate(
     Raises
     ------
     ParameterError
-        If `dimensions` is empty, not ascending or reaches beyond `n_dims`, or `noise` is negative.
+        If `dimensions` is empty, not ascending or reaches beyond `n_dims`, `noise` is negative or not finite, or
+        `shape` is unknown.
 
     Notes
     -----
     All neighbor-based estimators read high dimensions low (20,000 Gaussian rows in 50 columns read 35.5), so a reading
-    is to be compared with such a curve. The clouds are flat and Gaussian; a curved or heavy-tailed cloud has another
-    bias.
+    is to be compared with such a curve. Each shape has a bias of its own: where their curves differ, so does what a
+    reading means.
 
     Examples
     --------
@@ -171,26 +191,40 @@ def calibrate(
     >>> bool(curve.readings[2] < 18)
     True
     """
-    if (
-        not dimensions
-        or list(dimensions) != sorted(set(dimensions))
-        or not 1 <= dimensions[0] <= dimensions[-1] <= n_dims
-    ):
+    if shape not in get_args(Shape):
+        raise ParameterError(f"shape must be {', '.join(map(repr, get_args(Shape)))}, not {shape!r}.")
+    n_points, n_dims, seed = (
+        require_whole(given, name, method="calibrate")
+        for given, name in ((n_points, "n_points"), (n_dims, "n_dims"), (seed, "seed"))
+    )
+    asked = [require_whole(one, "dimensions", method="calibrate") for one in dimensions]
+    most = n_dims - (shape == "sphere")
+    if not asked or asked != sorted(set(asked)) or not 1 <= asked[0] <= asked[-1] <= most:
         raise ParameterError(
-            f"dimensions must ascend from at least 1 to at most n_dims={n_dims}, not {list(dimensions)}."
+            f"dimensions must ascend from at least 1 to at most {most} for shape={shape!r} with n_dims={n_dims}, "
+            f"not {asked}."
         )
-    if noise < 0:
+    if not 0 <= noise < math.inf:
         raise ParameterError(f"noise is a share of the standard deviation, at least 0, not {noise}.")
     readings, stderrs = [], []
-    for dimension in dimensions:
+    for dimension in asked:
         generator = generator_from("calibrate", seed, dimension, n_points, n_dims)
         cloud = np.zeros((n_points, n_dims))
-        cloud[:, :dimension] = generator.standard_normal((n_points, dimension))  # distances ignore rotations
+        drawn = _draw(generator, n_points, dimension, shape)
+        cloud[:, : drawn.shape[1]] = drawn  # distances ignore rotations
         if noise:
             cloud += noise * generator.standard_normal((n_points, n_dims))
         one = measure(neighbors(cloud, k=k))
         readings.append(one.value)
         stderrs.append(one.stderr)
-    return Calibration(
-        dimensions=np.array(dimensions, dtype=float), readings=np.array(readings), stderrs=np.array(stderrs)
-    )
+    return Calibration(dimensions=np.array(asked, dtype=float), readings=np.array(readings), stderrs=np.array(stderrs))
+
+
+def _draw(generator: np.random.Generator, n_points: int, dimension: int, shape: Shape) -> Floats:
+    """Draw a cloud whose true coordinates have variance 1."""
+    if shape == "cube":
+        return math.sqrt(12) * generator.random((n_points, dimension))
+    drawn = generator.standard_normal((n_points, dimension + (shape == "sphere")))
+    if shape == "sphere":
+        drawn *= math.sqrt(dimension + 1) / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return drawn

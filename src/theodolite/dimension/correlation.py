@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.ratios import require_neighbors
+from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +40,8 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
     ln(C2 / C1) / ln(r2 / r1), C the number of pairs closer than r (Grassberger and Procaccia at two radii). Pairs are
     counted from the graph, exactly. Dense regions count most, unlike in estimators that give each point one voice.
 
-    Standard error: influence of each point on both counts, less what belongs to pairs and is counted twice.
+    Standard error: influence of each point on both counts, less what belongs to pairs and is counted twice, and on both
+    medians, which matters where the number of pairs does not grow as one power of the radius.
 
     Equal to scikit-dimension's `CorrInt`, which computes all pairs.
 
@@ -55,7 +56,10 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
     >>> round(correlation_dimension(neighbors(points, k=64)).value, 1)
     1.9
     """
-    if not 1 <= k1 < k2:
+    k1, k2 = (
+        require_whole(given, name, least=1, method="correlation_dimension") for given, name in ((k1, "k1"), (k2, "k2"))
+    )
+    if not k1 < k2:
         raise ParameterError(f"correlation_dimension compares two radii: 1 <= k1 < k2 is needed, not k1={k1}, k2={k2}.")
     require_neighbors(graph, k2, method="correlation_dimension")
     if graph.queries is not None:
@@ -80,11 +84,21 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
     if n_inner == 0:
         raise PointsError(f"No pair is closer than {near:g}: the distances to neighbor {k1} are tied.")
     rate = 1 / math.log(far / near)
+    value = math.log(n_outer / n_inner) * rate
     influence = 2 * (outer / n_outer - inner / n_inner)  # each point is in its own pairs and in its neighbors'
+    step = math.sqrt(far / near)
+
+    def growth(low: float, high: float) -> float:
+        """Return how the number of pairs grows with the radius between two radii."""
+        few, many = (int((graph.distances < radius).sum()) for radius in (low, high))
+        return math.log(many / few) / math.log(high / low) if few else value
+
+    influence += (growth(far / step, far) - value) * _of_median(graph.distances[:, k2 - 1])
+    influence += (value - growth(near / step, near * step)) * _of_median(graph.distances[:, k1 - 1])
     pairs = n_inner * (1 / n_outer - 1 / n_inner) ** 2 + (n_outer - n_inner) / n_outer**2
     variance = max(float(influence @ influence) - 2 * pairs, 2 * pairs)
     return DimensionEstimate(
-        value=math.log(n_outer / n_inner) * rate,
+        value=value,
         stderr=rate * math.sqrt(variance),
         method="correlation_dimension",
         params={"k1": k1, "k2": k2},
@@ -95,3 +109,12 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
         n_dropped=0,
         n_dims=graph.n_dims,
     )
+
+
+def _of_median(distances: Floats) -> Floats:
+    """Return the influence of each distance on the logarithm of their median, over their number."""
+    width = min(0.25, 0.6 * len(distances) ** -0.2)  # of the order that balances bias and variance of a density
+    low, middle, high = np.quantile(distances, [0.5 - width / 2, 0.5, 0.5 + width / 2])
+    slope = math.log(high / low) / width if low > 0 else 0.0
+    influence: Floats = (0.5 - (distances <= middle)) * (slope / len(distances))
+    return influence

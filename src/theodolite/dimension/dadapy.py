@@ -52,7 +52,10 @@ def gride_as_dadapy(near: Floats, far: Floats, n1: int, n2: int) -> tuple[float,
     """
     value, stderr, n_used = solve_as_dadapy(near[None, :], far[None, :], np.array([len(near)]), n1, n2)
     if n_used[0] == 0:
-        raise PointsError('DADApy\'s cut leaves no ratio: all of them are equal. Pass convention="exact".')
+        raise PointsError(
+            "DADApy's cut leaves no ratio: all of them are equal. It takes distances below 2.2e-16 for that. "
+            'Pass convention="exact".'
+        )
     return float(value[0]), float(stderr[0]), int(n_used[0])
 
 

@@ -1,23 +1,17 @@
-"""TwoNN at larger scales and in smaller places: the decimation curve, and readings local to 128 neighbors."""
+"""TwoNN at larger scales: the decimation curve."""
 
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points, clean_points
 from theodolite.core.seeds import generator_from
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate
-from theodolite.dimension.ratios import log_ratios, require_neighbors
-from theodolite.dimension.spread import positions
+from theodolite.dimension.ratios import require_whole
 from theodolite.dimension.twonn import Method, twonn
 from theodolite.neighborhoods import neighbors
-from theodolite.neighborhoods.graph import NeighborGraph
-
-Floats = npt.NDArray[np.float64]
 
 
 def twonn_decimation(
@@ -70,6 +64,8 @@ def twonn_decimation(
     """
     values = clean_points(points).values
     n_points = len(values)
+    seed = require_whole(seed, "seed", method="twonn_decimation")
+    parts = tuple(require_whole(one, "parts", method="twonn_decimation") for one in parts)
     if not parts or min(parts) < 1 or n_points // max(parts) < 10:
         raise ParameterError(
             f"parts={parts} must name numbers of parts with at least 10 of the {n_points} distinct points in each."
@@ -98,61 +94,3 @@ def twonn_decimation(
             )
         )
     return tuple(curve)
-
-
-def local_twonn(
-    graph: NeighborGraph, *, n_neighbors: int = 128, aggregation: Aggregation = "mean"
-) -> DimensionEstimate:
-    """Measure a dimension for each point by TwoNN over its neighborhood; positive, dimensionless.
-
-    Parameters
-    ----------
-    graph : NeighborGraph
-        At least `n_neighbors` neighbors for each point, all points searched.
-    n_neighbors : int
-        Points pooled beside the point itself, at least 2.
-    aggregation : {"mean", "median", "harmonic"}
-        How the local dimensions become one number.
-
-    Returns
-    -------
-    DimensionEstimate
-        `pointwise` holds a dimension for each point, with a relative error of about 1/sqrt(n_neighbors); NaN where no
-        pooled ratio exceeds 1.
-
-    Raises
-    ------
-    ParameterError
-        If `n_neighbors` is below 2 or beyond the graph, or the graph has queries.
-
-    Notes
-    -----
-    (m - 1) / sum of ln(r_2 / r_1) over the point and its neighbors, m their number. The two nearest neighbors of each
-    are those in the whole cloud, so that points at the rim of a neighborhood are not measured against a boundary that
-    is not there; published localised TwoNN searches inside the 128 points and reads lower.
-
-    References
-    ----------
-    B. Ruppik et al., Less is more: local intrinsic dimensions of contextual language models, arXiv:2506.01034 (2025).
-
-    Examples
-    --------
-    >>> points = np.random.default_rng(0).random(size=(500, 2))
-    >>> round(local_twonn(neighbors(points, k=128)).value, 1)
-    2.0
-    """
-    if n_neighbors < 2:
-        raise ParameterError(f"local_twonn needs n_neighbors of at least 2, but n_neighbors={n_neighbors}.")
-    require_neighbors(graph, n_neighbors, method="local_twonn")
-    if graph.queries is not None:
-        raise ParameterError("local_twonn pools the ratios of neighbors: make the graph without queries.")
-    ratios = log_ratios(graph, 1, 2, method="local_twonn")
-    logs, counts = np.zeros(len(graph.rows)), np.zeros(len(graph.rows))
-    logs[positions(graph, ratios.kept)] = ratios.values
-    counts[positions(graph, ratios.kept)] = 1.0
-    nearest = graph.indices[:, :n_neighbors]
-    total = logs + logs[nearest].sum(axis=1)
-    pooled = counts + counts[nearest].sum(axis=1)
-    pointwise = np.full(len(total), np.nan)
-    np.divide(pooled - 1, total, out=pointwise, where=(total > 0) & (pooled > 1))
-    return aggregate(pointwise, graph, k=n_neighbors, method="local_twonn", aggregation=aggregation)

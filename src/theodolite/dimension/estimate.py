@@ -1,12 +1,15 @@
 """The value every estimator returns."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.display import Displayed
+from theodolite.core.errors import ParameterError
 from theodolite.core.number_format import format_value
 
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
@@ -59,6 +62,48 @@ class DimensionEstimate(Displayed):
     n_dropped: int
     n_dims: int
     pointwise: npt.NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        """Make numbers of numpy plain ones, so that every estimate can be written as JSON."""
+        plain = {name: one.item() if isinstance(one, np.generic) else one for name, one in self.params.items()}
+        object.__setattr__(self, "params", plain)
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the ends of a confidence interval; NaN where no standard error is known.
+
+        Parameters
+        ----------
+        confidence : float
+            Share of repeated samples whose interval holds the value that the estimator reads on average, in (0, 1).
+
+        Returns
+        -------
+        tuple of float
+            value * exp(-z stderr / value) and value * exp(z stderr / value): even in the logarithm, so never below 0.
+
+        Raises
+        ------
+        ParameterError
+            If `confidence` is outside (0, 1).
+
+        Notes
+        -----
+        z is the normal quantile. Like `stderr` it covers sampling, and not bias: in high dimensions the truth lies
+        above it (`calibrate`).
+
+        Examples
+        --------
+        >>> one = DimensionEstimate(value=17.0, stderr=0.5, method="twonn", params={}, n1=1, n2=2, radius=0.5,
+        ...                         n_used=2000, n_dropped=3, n_dims=300)
+        >>> [round(end, 1) for end in one.interval()]
+        [16.0, 18.0]
+        """
+        if not 0 < confidence < 1:
+            raise ParameterError(f"confidence={confidence} is no probability between 0 and 1. Take 0.95, for example.")
+        if not self.value > 0:
+            return math.nan, math.nan
+        reach = NormalDist().inv_cdf((1 + confidence) / 2) * self.stderr / self.value
+        return self.value * math.exp(-reach), self.value * math.exp(reach)
 
     @property
     def redundancy(self) -> float:

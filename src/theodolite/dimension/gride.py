@@ -10,7 +10,7 @@ from theodolite.dimension.dadapy import gride_as_dadapy
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.gride_likelihood import scores_at, slopes_at, solve
 from theodolite.dimension.likelihood import Errors, check_errors
-from theodolite.dimension.ratios import log_ratios, require_neighbors
+from theodolite.dimension.ratios import log_ratios, require_graph, require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -84,7 +84,8 @@ def gride(
     >>> [(one.n1, one.n2, round(one.value, 1)) for one in gride(neighbors(points, k=8))]
     [(1, 2, 2.9), (2, 4, 2.9), (4, 8, 3.1)]
     """
-    reach = graph.distances.shape[1] if largest is None else largest
+    require_graph(graph, method="gride")
+    reach = graph.k if largest is None else largest
     kind, scales = settings(reach, convention, errors)
     require_neighbors(graph, reach, method="gride")
     if convention == "dadapy":
@@ -94,7 +95,7 @@ def gride(
 
 def settings(reach: int, convention: str, errors: str | None) -> tuple[Errors, list[int]]:
     """Check the choices of GRIDE; return the kind of standard error and the nearer neighbor of each scale."""
-    if reach < 2:
+    if require_whole(reach, "largest", method="gride") < 2:
         raise ParameterError(f"gride compares neighbors 1 and 2 at least, but largest={reach}. Pass k=2 or more.")
     if convention not in ("exact", "dadapy"):
         raise ParameterError(f'convention must be "exact" or "dadapy", not {convention!r}.')

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.ratios import log_ratios, require_neighbors
+from theodolite.dimension.ratios import log_ratios, require_neighbors, require_whole
 from theodolite.dimension.spread import variance_of_local_sum
 from theodolite.dimension.twonn import twonn
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -84,8 +84,7 @@ def twonn_linearity(graph: NeighborGraph, *, discard: float = 0.1, n1: int = 1) 
     >>> twonn_linearity(neighbors(cloud, k=2)).straight
     True
     """
-    if n1 < 1:
-        raise ParameterError(f"n1={n1} is no neighbor: the nearest is 1.")
+    n1 = require_whole(n1, "n1", least=1, method="twonn_linearity", why="the nearest neighbor is 1")
     if not 0 < discard < 1:
         raise ParameterError(f"discard={discard} must be a share between 0 and 1.")
     x = np.sort(log_ratios(graph, n1, 2 * n1, method="twonn_linearity").values)
@@ -127,13 +126,14 @@ def constant_density_neighbors(graph: NeighborGraph, dimension: float) -> npt.ND
     Raises
     ------
     ParameterError
-        If the graph is too small or has queries.
+        If the graph is too small or has queries, or `dimension` is not positive and finite.
 
     Notes
     -----
     For growing k the volume v_i of the ball of point i to its k-th neighbor is compared with v_j, that of its neighbor
     number k + 1: under one density, D = -2 k ln(4 v_i v_j / (v_i + v_j)^2) is a likelihood ratio with one degree of
-    freedom. k* is the last k before D exceeds 23.9 (a probability of 1e-6).
+    freedom. k* is the last k before D exceeds 23.9 (a probability of 1e-6), and the first k compared, 3, where that one
+    exceeds it already. DADApy's `compute_kstar` returns the k that exceeded it: one more, but for those of 3.
 
     References
     ----------
@@ -147,6 +147,10 @@ def constant_density_neighbors(graph: NeighborGraph, dimension: float) -> npt.ND
     29
     """
     require_neighbors(graph, _SMALLEST + 1, method="constant_density_neighbors")
+    if not 0 < dimension < math.inf:
+        raise ParameterError(
+            f"dimension={dimension} must be positive and finite. Pass twonn(graph).value, for example."
+        )
     if graph.queries is not None:
         raise ParameterError("constant_density_neighbors compares points with their neighbors: no queries, please.")
     held = graph.distances.shape[1]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.ratios import require_neighbors, require_spread
+from theodolite.dimension.ratios import require_neighbors, require_spread, require_whole
 from theodolite.dimension.spread import mean_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -22,6 +22,7 @@ def mle(
     graph: NeighborGraph,
     *,
     k: int = 20,
+    smallest: int | None = None,
     aggregation: Aggregation = "harmonic",
     unbiased: bool = False,
     errors: Errors = "neighbors",
@@ -34,6 +35,9 @@ def mle(
         At least `k` neighbors for each point.
     k : int
         Neighbors compared, from 2 (from 3 if `unbiased`). `k=2` is maximum-likelihood TwoNN.
+    smallest : int or None
+        Average over the numbers of neighbors `smallest` ... `k`, as Levina and Bickel do over 10 ... 20; None is `k`
+        alone.
     aggregation : {"harmonic", "mean", "median"}
         How the local dimensions become one number. `"harmonic"` (MacKay and Ghahramani) is the joint maximum-likelihood
         estimate and the only one to trust at small k.
@@ -52,7 +56,8 @@ def mle(
     Raises
     ------
     ParameterError
-        If `k` is too small, the graph holds fewer than `k` neighbors, or `aggregation` or `errors` is unknown.
+        If `k` or `smallest` is too small, `smallest` is beyond `k`, the graph holds fewer than `k` neighbors, or
+        `aggregation` or `errors` is unknown.
     PointsError
         If fewer than two points have two positive distances, or all distances of all points are tied.
 
@@ -65,6 +70,9 @@ def mle(
     Zero distances (duplicates kept) are left out of the sum and of the count k-1; a point with fewer than two positive
     distances is left out and counted in `n_dropped`. A point whose distances are all equal has LID infinite: it enters
     the harmonic mean as 1/LID = 0 and the median as infinity; the arithmetic mean leaves it out and counts it.
+
+    With `smallest`, LID of a point is the mean of LID_smallest ... LID_k (for the harmonic aggregate the mean of their
+    inverses, inverted). Pooling all ratios of all points gives the harmonic aggregate where no distance is 0.
 
     The arithmetic mean of LID_k has no expectation at k=2 and no variance at k=3; its `stderr` is NaN there.
 
@@ -92,9 +100,16 @@ def mle(
     (3.1, 1000, (1000,))
     """
     check_settings(k, aggregation, unbiased, errors)
+    k = int(k)
+    least = k if smallest is None else require_whole(smallest, "smallest", least=2 + unbiased, method="mle")
+    if least > k:
+        raise ParameterError(f"mle averages from smallest to k, but smallest={least} is beyond k={k}.")
     require_neighbors(graph, k, method="mle")
     distances = graph.distances[:, :k]
-    lids, inverse, kept = local_dimensions(distances, unbiased=unbiased)
+    if least == k:
+        lids, inverse, kept = local_dimensions(distances, unbiased=unbiased)
+    else:
+        lids, inverse, kept = _averaged(distances, least, unbiased=unbiased, of_inverses=aggregation == "harmonic")
     require_spread(
         inverse[kept],
         n_points=len(distances),
@@ -105,6 +120,8 @@ def mle(
         kept &= np.isfinite(lids)
     used = int(kept.sum())
     weights = mean_weights(k)
+    if least < k:
+        weights = np.mean([np.pad(mean_weights(reach), (0, k - reach)) for reach in range(least, k + 1)], axis=0)
 
     def spread(scores: Floats, gradients: Floats) -> float:
         if not np.isfinite(scores).all():  # the median of points of which nearly half are equally far from all
@@ -116,11 +133,11 @@ def mle(
     if aggregation == "harmonic":
         value = 1.0 / float(inverse[kept].mean())
         stderr = value**2 * spread(inverse[kept], np.full(used, 1 / value))
-        if errors == "fisher":
+        if errors == "fisher" and least == k:
             stderr = value / math.sqrt(used * (k - 1))
     elif aggregation == "mean":
         value = float(lids[kept].mean())
-        stderr = spread(lids[kept], -lids[kept]) if k > 3 else math.nan
+        stderr = spread(lids[kept], -lids[kept]) if least > 3 else math.nan
     else:
         value = float(np.median(lids[kept]))
         stderr = spread(*_median_scores(lids[kept], value))
@@ -128,7 +145,13 @@ def mle(
         value=value,
         stderr=stderr,
         method="mle",
-        params={"k": k, "aggregation": aggregation, "unbiased": unbiased, "errors": errors},
+        params={
+            "k": k,
+            **({} if smallest is None else {"smallest": least}),
+            "aggregation": aggregation,
+            "unbiased": unbiased,
+            "errors": errors,
+        },
         n1=1,
         n2=k,
         radius=float(distances[kept, k - 1].mean()),
@@ -141,12 +164,9 @@ def mle(
 
 def check_settings(k: int, aggregation: str, unbiased: bool, errors: str) -> None:
     """Refuse settings that mean nothing."""
-    smallest = 3 if unbiased else 2
-    if k < smallest:
-        raise ParameterError(
-            f"mle needs k of at least {smallest}{' with unbiased=True' if unbiased else ''}, but k={k}: "
-            "one distance makes no ratio."
-        )
+    if unbiased and k == 2:
+        raise ParameterError("mle needs k of at least 3 with unbiased=True, but k=2: nothing is left to count.")
+    require_whole(k, "k", least=2, method="mle", why="one distance makes no ratio")
     if aggregation not in ("harmonic", "mean", "median"):
         raise ParameterError(f'aggregation must be "harmonic", "mean" or "median", not {aggregation!r}.')
     check_errors(errors)
@@ -174,6 +194,23 @@ def local_dimensions(distances: Floats, *, unbiased: bool) -> tuple[Floats, Floa
     np.divide(1.0, inverse, out=lids, where=inverse > 0)
     lids[inverse == 0] = np.inf
     return lids, inverse, kept
+
+
+def _averaged(
+    distances: Floats, smallest: int, *, unbiased: bool, of_inverses: bool
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Return LID, its inverse and where both are defined, averaged over the last numbers of neighbors."""
+    n_points, k = distances.shape
+    total, kept = np.zeros(n_points), np.ones(n_points, dtype=np.bool_)
+    for reach in range(smallest, k + 1):
+        lids, inverse, defined = local_dimensions(distances[:, :reach], unbiased=unbiased)
+        kept &= defined
+        total += inverse if of_inverses else lids
+    total /= k - smallest + 1
+    turned = np.full(n_points, np.nan)
+    np.divide(1.0, total, out=turned, where=total > 0)
+    turned[total == 0] = np.inf
+    return (turned, total, kept) if of_inverses else (total, turned, kept)
 
 
 def _logarithms(distances: Floats) -> tuple[Floats, Floats]:

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, aggregate
-from theodolite.dimension.ratios import require_neighbors
+from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variance_of_sum
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -57,8 +56,7 @@ def mom(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean")
     >>> round(mom(neighbors(points, k=20)).value, 1)
     2.2
     """
-    if k < 2:
-        raise ParameterError(f"mom needs k of at least 2, but k={k}: one distance is its own mean.")
+    k = require_whole(k, "k", least=2, method="mom", why="one distance is its own mean")
     require_neighbors(graph, k, method="mom")
     farthest = graph.distances[:, k - 1]
     shares = np.divide(graph.distances[:, :k].mean(axis=1), farthest, out=np.ones(len(farthest)), where=farthest > 0)
@@ -110,17 +108,15 @@ def mada(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean"
     >>> round(mada(neighbors(points, k=20)).value, 1)
     2.1
     """
-    if k < 2:
-        raise ParameterError(f"mada needs k of at least 2, but k={k}: it compares neighbors k and k/2.")
+    k = require_whole(k, "k", least=2, method="mada", why="it compares neighbors k and k/2")
     require_neighbors(graph, k, method="mada")
     near, far = graph.distances[:, k // 2 - 1], graph.distances[:, k - 1]
     logs = np.log(np.divide(far, near, out=np.ones(len(far)), where=near > 0))
     pointwise = np.divide(math.log(2), logs, out=np.full(len(far), np.nan), where=logs > 0)
     kept = np.isfinite(pointwise)
-    variance = None
-    if kept.sum() > 1:
-        values = pointwise[kept]
-        variance = variance_of_sum(
-            values, graph, kept, weights=pair_weights(k // 2, k), gradients=-values / math.log(2)
-        )
+
+    def variance(scores: Floats, voices: Floats) -> float:
+        gradients = -np.sqrt(voices[kept]) * pointwise[kept] / math.log(2)
+        return variance_of_sum(scores[kept], graph, kept, weights=pair_weights(k // 2, k), gradients=gradients)
+
     return aggregate(pointwise, graph, k=k, method="mada", aggregation=aggregation, variance=variance)

@@ -10,6 +10,7 @@ from theodolite.dimension.estimate import DimensionEstimate
 
 _VALUES_PER_BLOCK = 1 << 22  # 32 MiB of float64
 _PAIRED_ROWS = 1024
+_LOWEST_EXPONENT = -1000  # numbers below 2**-1000 have lost digits already
 
 
 def participation_ratio(points: Points, *, nonfinite: Nonfinite = "error") -> DimensionEstimate:
@@ -66,7 +67,8 @@ def participation_ratio(points: Points, *, nonfinite: Nonfinite = "error") -> Di
     mean = values.mean(dim=0, dtype=torch.float64)
     blocks = [slice(start, start + size) for start in range(0, n_points, size)]
     peak = max(float((values[block].to(torch.float64) - mean).abs().max()) for block in blocks)
-    power = 2.0 ** -math.frexp(peak)[1]  # squares of squares stay in range; a power of two changes no digit
+    exponent = max(math.frexp(peak)[1], _LOWEST_EXPONENT)
+    power = 2.0**-exponent  # squares of squares stay in range; a power of two changes no digit
 
     def centered(block: slice) -> torch.Tensor:
         return (values[block].to(torch.float64) - mean) * power

@@ -11,6 +11,8 @@ from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, clean_points
 from theodolite.core.seeds import generator_from
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import in_range
+from theodolite.dimension.ratios import require_whole
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,10 +62,11 @@ def persistence_dimension(
 
     Standard error: delta method on that of the slope, from the scatter of the subsample means about the line.
     Subsamples overlap, the more the larger they are, so it is a measure of the protocol's noise and too small for the
-    sampling of the points.
+    sampling of the points: `jackknife(persistence_dimension, points)` measures that.
 
-    The protocol is scikit-dimension's `PH` (its generator differs; `alpha`, sizes, repeats and regression are the
-    same).
+    The protocol is scikit-dimension's `PH` with `n_range_min=smallest`, `n_range_max=largest`, `nsteps=n_sizes`,
+    `subsamples=n_subsamples`: the same sizes and regression, another generator. Its defaults are 0.5, 1, 100 and 10,
+    twenty times the trees of ours.
 
     References
     ----------
@@ -78,32 +81,34 @@ def persistence_dimension(
     >>> abs(persistence_dimension(points).value - 2) < 0.3
     True
     """
-    if not alpha > 0:
+    if not 0 < alpha < math.inf:
         raise ParameterError(f"alpha is a positive power, not {alpha}.")
     if not 0 < smallest < largest <= 1:
         raise ParameterError(f"0 < smallest < largest <= 1 is needed, not smallest={smallest}, largest={largest}.")
+    n_sizes = require_whole(n_sizes, "n_sizes", method="persistence_dimension")
+    n_subsamples = require_whole(n_subsamples, "n_subsamples", method="persistence_dimension")
+    seed = require_whole(seed, "seed", method="persistence_dimension")
     if n_sizes < 2 or n_subsamples < 1:
         raise ParameterError(f"n_sizes={n_sizes} must be at least 2 and n_subsamples={n_subsamples} at least 1.")
     clean = clean_points(points)
     n_points = clean.n_points
-    sizes = np.ceil(np.linspace(smallest * n_points, largest * n_points, n_sizes)).astype(int)
+    sizes = np.ceil(np.linspace(math.ceil(smallest * n_points), math.ceil(largest * n_points), n_sizes)).astype(int)
     if sizes[0] < 10:
         raise PointsError(
             f"The smallest subsample would hold {sizes[0]} of {n_points} points, and 10 are needed. Raise smallest."
         )
-    distances = squareform(pdist(clean.values.cpu().numpy().astype(np.float64)))
+    distances = squareform(pdist(in_range(clean.values.cpu().numpy().astype(np.float64))))
     distances /= distances.max()
     generator = generator_from("persistence_dimension", seed)
     lengths = np.array(
         [
-            [
-                math.log(tree_length(distances, generator.permutation(n_points)[:size], alpha))
-                for _ in range(n_subsamples)
-            ]
+            [tree_length(distances, generator.permutation(n_points)[:size], alpha) for _ in range(n_subsamples)]
             for size in sizes
         ]
     )
-    x, y = np.log(sizes), lengths.mean(axis=1)
+    if not lengths.all():
+        raise PointsError(f"Lengths to the power alpha={alpha} are too small for numbers to hold. Lower alpha.")
+    x, y = np.log(sizes), np.log(lengths).mean(axis=1)
     x = x - x.mean()
     slope = float(x @ y / (x @ x))
     if slope >= 1:

@@ -6,8 +6,8 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, neighborhoods_of
-from theodolite.dimension.ratios import require_neighbors
+from theodolite.dimension.local import Aggregation, aggregate, centered_gram, in_range, neighborhoods_of
+from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
@@ -78,15 +78,15 @@ def local_pca(
     >>> local_pca(neighbors(points, k=30), points, k=30).value
     3.0
     """
-    if k < 3:
-        raise ParameterError(f"local_pca needs k of at least 3, but k={k}.")
+    k = require_whole(k, "k", least=3, method="local_pca")
     if rule not in _RULES:
         raise ParameterError(f'rule must be "threshold", "fo" or "fan", not {rule!r}.')
     if not 0 < threshold < 1:
         raise ParameterError(f"threshold is a share of the variance in (0, 1), not {threshold}.")
     require_neighbors(graph, k, method="local_pca")
     pointwise = np.full(len(graph.indices), np.nan)
-    for batch, neighborhood in neighborhoods_of(graph, points, k):
+    for batch, given in neighborhoods_of(graph, points, k):
+        neighborhood = in_range(given, radius=graph.distances[batch, k - 1])
         if k <= graph.n_dims:
             matrices = centered_gram(neighborhood)
         else:

@@ -56,8 +56,33 @@ def log_ratios(graph: NeighborGraph, n1: int, n2: int, *, method: str) -> LogRat
     return LogRatios(values=values, kept=kept, radius=float(far[kept].mean()))
 
 
+def require_graph(graph: NeighborGraph, *, method: str) -> None:
+    """Refuse what is no neighbor graph, such as the points themselves, and say how to make one."""
+    if isinstance(graph, NeighborGraph):
+        return
+    shape = getattr(graph, "shape", None)
+    given = type(graph).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
+    raise ParameterError(
+        f"{method} reads a neighbor graph, but was given {given}. Pass neighbors(points, k=64) in place of the points."
+    )
+
+
+def require_whole(given: int, name: str, *, method: str, least: int | None = None, why: str = "") -> int:
+    """Return a setting as a plain whole number; refuse what is none or is below `least`.
+
+    >>> require_whole(np.int64(5), "k", method="mle")
+    5
+    """
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer):
+        raise ParameterError(f"{method} needs a whole number for {name}, but {name}={given!r}.")
+    if least is not None and given < least:
+        raise ParameterError(f"{method} needs {name} of at least {least}, but {name}={given}{why and ': ' + why}.")
+    return int(given)
+
+
 def require_neighbors(graph: NeighborGraph, k: int, *, method: str) -> None:
     """Refuse a graph that holds fewer than `k` neighbors, and say how to get one that does."""
+    require_graph(graph, method=method)
     held = graph.distances.shape[1]
     if held >= k:
         return

@@ -9,6 +9,7 @@ from scipy.special import lambertw
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, clean_points
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import in_range
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
     -------
     DimensionEstimate
         With `n1`, `n2` None and `radius` NaN (all pairs enter). `params["margin"]` is the margin alpha that was used;
-        `stderr` is NaN: no formula is known, and pairs at one margin say little about it.
+        `stderr` is NaN: no formula is known. `jackknife(fisher_separability, points)` measures it.
 
     Raises
     ------
@@ -65,6 +66,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
         raise ParameterError(f"condition is a ratio of variances above 1, not {condition}.")
     clean = clean_points(points)
     values = clean.values.cpu().numpy().astype(np.float64)
+    values = in_range(values)
     values -= values.mean(axis=0)
     left, singular, _ = np.linalg.svd(values, full_matrices=False)
     kept = left[:, singular**2 > singular[0] ** 2 / condition]

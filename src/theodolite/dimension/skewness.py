@@ -9,11 +9,13 @@ from scipy.special import gammaln
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, neighborhoods_of
-from theodolite.dimension.ratios import require_neighbors
+from theodolite.dimension.local import Aggregation, aggregate, centered_gram, in_range, neighborhoods_of
+from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+
+_PAIRS = 0.75  # what belongs to two points is counted twice: between half of it and all of it is the variance
 
 
 def ess(
@@ -72,14 +74,13 @@ def ess(
     >>> round(ess(neighbors(points, k=20), points, k=20).value, 1)
     3.1
     """
-    if k < 3:
-        raise ParameterError(f"ess needs k of at least 3, but k={k}: two centered neighbors are opposite.")
+    k = require_whole(k, "k", least=3, method="ess", why="two centered neighbors are opposite")
     if version not in ("a", "b"):
         raise ParameterError(f'version must be "a" or "b", not {version!r}.')
     require_neighbors(graph, k, method="ess")
-    skewness = np.empty(len(graph.indices))
+    skewness, without = np.empty(len(graph.indices)), np.empty((len(graph.indices), k))
     for batch, neighborhood in neighborhoods_of(graph, points, k):
-        gram = centered_gram(neighborhood)
+        gram = centered_gram(in_range(neighborhood, radius=graph.distances[batch, k - 1]))
         squares = np.ascontiguousarray(np.einsum("bii->bi", gram))
         lengths = np.sqrt(squares)
         np.square(gram, out=gram)
@@ -87,15 +88,39 @@ def ess(
             np.subtract(squares[:, :, None] * squares[:, None, :], gram, out=gram)
             np.maximum(gram, 0.0, out=gram)
             np.einsum("bii->bi", gram)[:] = 0.0
-            above = np.sqrt(gram, out=gram).sum(axis=(1, 2))
+            of_each = np.sqrt(gram, out=gram).sum(axis=2)
         else:
-            above = np.sqrt(gram, out=gram).sum(axis=(1, 2)) - squares.sum(axis=1)
+            of_each = np.sqrt(gram, out=gram).sum(axis=2) - squares
+        above = of_each.sum(axis=1)
         below = lengths.sum(axis=1) ** 2 - squares.sum(axis=1)
         skewness[batch] = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+        below_without = below[:, None] - 2 * lengths * (lengths.sum(axis=1, keepdims=True) - lengths)
+        np.divide(above[:, None] - 2 * of_each, below_without, out=without[batch], where=below_without > 0)
+        np.copyto(without[batch], skewness[batch, None], where=below_without <= 0)
     pointwise = _invert(skewness, version)
+    params = {"version": version}
+    if graph.queries is not None:
+        return aggregate(pointwise, graph, k=k, method="ess", aggregation=aggregation, params=params, n_pairs=k)
+
+    def variance(scores: Floats, voices: Floats) -> float:
+        change = (skewness[:, None] - without) * ((k - 1) / k * voices * _steepness(pointwise, version))[:, None]
+        change[voices == 0] = 0.0
+        influence = np.bincount(graph.indices[:, :k].ravel(), weights=change.ravel(), minlength=len(scores))
+        influence -= influence.mean()
+        slow = scores[graph.indices[:, :k]].mean(axis=1)
+        return float(_PAIRS * (influence @ influence) + slow @ slow)
+
     return aggregate(
-        pointwise, graph, k=k, method="ess", aggregation=aggregation, params={"version": version}, n_pairs=k
+        pointwise, graph, k=k, method="ess", aggregation=aggregation, params=params, variance=variance, n_pairs=k
     )
+
+
+def _steepness(dimensions: Floats, version: str) -> Floats:
+    """Return how much the dimension grows for each unit of skewness."""
+    below = np.nan_to_num(np.maximum(np.floor(dimensions), 1.0), nan=1.0).astype(np.int64)
+    curve = _reference(version, max(32, int(below.max()) + 1))
+    slopes: Floats = 1 / (curve[below] - curve[below - 1])
+    return slopes
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, aggregate, neighborhoods_of
-from theodolite.dimension.ratios import require_neighbors
+from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
@@ -68,8 +68,7 @@ def tle(
     >>> round(tle(neighbors(points, k=20), points).value, 1)
     2.1
     """
-    if k < 3:
-        raise ParameterError(f"tle needs k of at least 3, but k={k}.")
+    k = require_whole(k, "k", least=3, method="tle")
     if not 0 <= epsilon < 1:
         raise ParameterError(f"epsilon is a fraction of the radius in [0, 1), not {epsilon}.")
     require_neighbors(graph, k, method="tle")

@@ -122,6 +122,8 @@ class NeighborGraph(Displayed):
         >>> graph.truncate(1).indices.ravel().tolist()
         [1, 0, 1, 2]
         """
+        if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
+            raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
         if not 1 <= k <= self.k:
             raise ParameterError(f"A graph of {self.k} neighbors can be cut to k from 1 to {self.k}, not to {k}.")
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -134,10 +134,14 @@ def graph_of(
 def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
     """Return the graph points to search, ascending if they are drawn, else in the order given."""
     rows = prepared.clean.rows
-    if isinstance(queries, int):
+    if isinstance(queries, bool | np.bool_):
+        raise ParameterError(f"Queries are a number of points or a list of rows, not {queries}.")
+    if isinstance(queries, int | np.integer):
         if not 1 <= queries <= len(rows):
             raise ParameterError(f"Queries can number from 1 to the {len(rows)} points, not {queries}.")
-        drawn: npt.NDArray[np.int64] = np.sort(generator_from("queries", seed).permutation(len(rows))[:queries])
+        if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer):
+            raise ParameterError(f"seed must be a whole number, but seed={seed!r} was given.")
+        drawn: npt.NDArray[np.int64] = np.sort(generator_from("queries", int(seed)).permutation(len(rows))[:queries])
         return drawn
     wanted = np.asarray(queries)
     if wanted.ndim != 1 or wanted.dtype.kind not in "iu" or len(wanted) == 0:
@@ -159,7 +163,7 @@ def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int
 
 def check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
-    if not isinstance(k, int | np.integer):
+    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
         raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
     if k < 1:
         raise ParameterError(f"k must be at least 1, but k={k} was given.")
