@@ -100,6 +100,9 @@ def test_its_permuted_and_gaussian_companions_share_nothing(turned):
     assert value(frame, "mutual_knn", condition="gaussian") == pytest.approx(chance, abs=0.005)
     assert abs(value(frame, "lle", condition="gaussian")) < 0.02
     assert abs(value(frame, "lle", condition="permuted")) < 0.02
+    for part in ("lle_neighbors", "lle_weights"):
+        measured, chance = (one_row(frame, part, condition=name) for name in ("measured", "permuted"))
+        assert (measured["null"], measured["null_stderr"]) == (chance["value"], chance["stderr"])
     row = one_row(frame.filter(pl.col("model_b").is_not_null()), "rsa", method="centered", condition="gaussian")
     assert abs(row["value"]) < 6 * row["null_stderr"]
     assert value(frame, "information_imbalance", method="forward", condition="gaussian") == pytest.approx(1, abs=0.25)
@@ -250,10 +253,12 @@ def test_a_lexicon_gives_one_more_measure_of_coherence(planted, tmp_path):
     path.write_text("".join(f"word{i},cluster {i * 10 // N_WORDS}\n" for i in range(N_WORDS)))
     frame, _ = measured(planted["first"], planted["turned"], lexicon=str(path))
     alone = frame.filter(pl.col("model_b").is_null())
-    assert one_row(alone, "coherence", method="group_share")["value"] > 0.9
-    assert one_row(alone, "coherence", method="group_share", condition="permuted")["value"] == pytest.approx(
-        0.1, abs=0.02
+    shared, chance = (
+        one_row(alone, "coherence", method="group_share", condition=name) for name in ("measured", "permuted")
     )
+    assert shared["value"] > 0.9
+    assert chance["value"] == pytest.approx(0.1, abs=0.02)
+    assert (shared["null"], shared["null_stderr"]) == (chance["value"], chance["stderr"])
 
 
 @pytest.fixture(scope="module")
