@@ -63,9 +63,14 @@ def make_frame():
                         columns = {"method": "gride", "n1": n1, "scale": 2 * n1, "radius": 1.0, "stderr": 0.3}
                         add(**here, layer=layer, measure="dimension", value=hump * (1 - 0.1 * n1), **columns)
                     add(**here, layer=layer, measure="mean_cosine", method="with_diagonal", value=0.1 * layer)
-                    add(**here, layer=layer, measure="angle", value=58.0 + 0.1 * layer, n1=1, scale=2)
+                    add(**here, layer=layer, measure="angle", value=58.0 + 0.1 * layer + prompt, n1=1, scale=2)
                     add(**here, layer=layer, measure="reciprocity", scale=10, value=0.5)
                     add(**here, layer=layer, measure="transitivity", scale=10, value=0.4)
+                    add(**here, layer=layer, measure="participation_ratio", value=3.0 + layer)
+                    add(**here, layer=layer, measure="norm", method="mean", value=0.5 * 2.0**layer)
+                    for other in range(layer + 2, N_LAYERS + 1) if layer else ():
+                        shared = 0.8 ** (other - layer)
+                        add(**here, layer=layer, layer_to=other, measure="overlap", scale=10, value=shared)
                     for k in (1, 2, 5, 10) if layer < N_LAYERS else ():
                         add(**here, layer=layer, layer_to=layer + 1, measure="overlap", scale=k, value=0.5 + 0.02 * k)
             for position, token in enumerate([*_hostile_tokens(), *[f" word{place}" for place in range(20)]]):

@@ -4,6 +4,7 @@ import html
 import json
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -12,6 +13,7 @@ from theodolite.report.chapters import chapter_of
 from theodolite.report.chapters.layers.check_figures import density_data
 from theodolite.report.chapters.layers.dimension_figures import scales_data
 from theodolite.report.chapters.layers.lens_figures import entropy_data, lag_data
+from theodolite.report.chapters.layers.pair_figures import angles_data, pairs_data
 from theodolite.report.chapters.layers.prompts_view import prompt_sections
 from theodolite.report.chapters.layers.tables import tables
 from theodolite.report.drawings import drawings
@@ -33,7 +35,7 @@ def drawn(frame):
 
 
 def live_data(svg):
-    return json.loads(html.unescape(re.search(r'data-live="([^"]*)"', svg)[1]))
+    return json.loads(html.unescape(re.search(r"""data-live=(["'])(.*?)\1""", svg)[2]))
 
 
 def test_every_family_is_drawn_and_the_public_functions_draw_the_same(frame, drawn):
@@ -58,6 +60,53 @@ def test_curves_of_lens_and_density_are_what_was_planted(frame):
     lags = lag_data(frame)
     assert lags.group_by("lag").agg(pl.col("layer").n_unique()).sort("lag").rows() == [(0, 6), (1, 6)]
     assert lags["value"].min() > 0.5  # dimension and entropy both rise with the prompt
+
+
+def test_any_two_layers_are_cells_that_say_their_overlap(frame, drawn):
+    (pairs,) = [one for one in drawn if one.family.name == "overlap_between_layers"]
+    far = pairs.data.filter((pl.col("layer") == 1) & (pl.col("layer_to") == 5))
+    assert far["value"].to_list() == pytest.approx([0.8**4] * 2)
+    axes = pairs.figures["wide"].axes[0]
+    assert {text.get_text() for text in axes.texts} >= {"1", "0.41", "0.70"}
+    (mesh,) = axes.collections
+    cells = np.asarray(mesh.get_array()).reshape(7, 7)
+    assert cells[1, 5] == cells[5, 1] == pytest.approx(0.8**4)
+    assert np.isnan(cells[0, 6])
+    nearest = frame.filter((pl.col("measure") != "overlap") | (pl.col("layer_to") == pl.col("layer") + 1))
+    assert pairs_data(nearest).is_empty(), "consecutive layers are curves"
+
+
+def test_angles_are_counted_at_the_depth_of_the_papers_histogram(frame, drawn):
+    data = angles_data(frame)
+    assert data["layer"].unique().to_list() == [2]  # 10/32 of 6
+    assert data.group_by("name", "condition").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 6)
+    assert data["mean"].unique().to_list() == pytest.approx([58.2 + 2.5])
+    assert (data["left"].min(), data["right"].max()) == pytest.approx((58.2, 63.2))
+    few = frame.filter(pl.col("prompt_row") < 5)
+    assert angles_data(few).is_empty()
+
+
+def test_lengths_of_very_different_size_are_drawn_on_a_logarithmic_axis(drawn):
+    scales = {one.family.name: one.figures["wide"].axes[0].get_yscale() for one in drawn}
+    assert scales["norm_over_layers"] == "log"
+    assert scales["participation_ratio_over_layers"] == "linear"
+
+
+def test_a_report_correlates_once(frame, monkeypatch):
+    models = []
+
+    def counted(rows, real=layer_summary._of_model):
+        models.append(rows["model"][0])
+        return real(rows)
+
+    monkeypatch.setattr(layer_summary, "_LAST", {})
+    monkeypatch.setattr(layer_summary, "_of_model", counted)
+    layer_summary.summarize(frame)
+    layer_findings.find(frame)
+    drawings(frame, CHAPTER.families, layouts=["narrow"])
+    assert len(models) == 2, "once for each model"
+    layer_findings.find(frame.filter(pl.col("prompt_row") < 5))
+    assert len(models) == 4, "other prompts are other numbers"
 
 
 def test_tables_say_what_the_summary_holds(frame):

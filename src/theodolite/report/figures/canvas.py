@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -35,6 +35,8 @@ RULE = "#d5dae0"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SEQUENCE = ("#46307e", "#2f6c8e", "#1f9d87", "#6db52f", "#c7a600")
 """From low to high; each step lighter than the one before, so that it can be told without seeing colors."""
+SHADES = LinearSegmentedColormap.from_list("house", ["#f4f7fa", "#9cc4e0", "#0072b2", "#053a5c"])
+"""From nothing to everything, for cells of a matrix."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 NULL_DASHES: dict[str, Any] = {
     "gaussian": (0, (5, 2.5)),
@@ -197,10 +199,17 @@ def legend_below(figure: Figure, handles: Sequence[Any], layout: Layout) -> None
     )
 
 
-def series_handles(looks: dict[str, Look], *, line: bool = True) -> list[Line2D]:
+def series_handles(looks: dict[str, Look], *, line: bool = True, marker: bool = True) -> list[Line2D]:
     """Return a legend entry for each series."""
     return [
-        Line2D([], [], color=look.color, marker=look.marker, linestyle=look.dashes if line else "", label=name)
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            marker=look.marker if marker else "",
+            linestyle=look.dashes if line else "",
+            label=name,
+        )
         for name, look in looks.items()
     ]
 

@@ -20,6 +20,11 @@ _STRAIGHT = 1.06
 _SIGNIFICANT = 0.01
 
 
+def span(low: float, high: float) -> str:
+    """Write the two ends of a range of correlations."""
+    return f"{format_decimals(low, 2)} to {format_decimals(high, 2)}"
+
+
 def check_findings(rows: pl.DataFrame) -> Iterator[Said]:
     """Test what the second version says of logits and of its estimator, where it was measured.
 
@@ -69,7 +74,7 @@ def _box(rows: pl.DataFrame) -> Iterator[Said]:
             f"The farther a prompt's largest logits spread (length of the logit box), the lower its {what}.",
             verdict,
             f"Spearman correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
-            f"{format_decimals(one.low, 2)} to {format_decimals(one.high, 2)}; mean {format_value(mean_length)}.",
+            f"{span(one.low, one.high)}; mean {format_value(mean_length)}.",
         )
 
 

@@ -15,7 +15,7 @@ from theodolite.core.number_format import format_decimals, format_value
 from theodolite.statistics import correlation
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.layers.check_findings import MEASURES as CHECKS
-from theodolite.studies.layers.check_findings import check_findings
+from theodolite.studies.layers.check_findings import check_findings, span
 from theodolite.studies.layers.config import FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.layers.summary import MODEL, correlations
 from theodolite.studies.reading import SURE
@@ -100,28 +100,28 @@ def find(frame: pl.DataFrame, *, scale: int = HEADLINE_SCALE) -> list[Finding]:
     """
     found: list[Finding] = []
     said = frame.lazy().filter(pl.col("measure").is_in(_MEASURES)).select(*MODEL, *_PLACE, "value", "n_used")
+    correlated = correlations(frame)
     models = frame.lazy().select(MODEL).unique(maintain_order=True).collect()
     for model in models.iter_rows():
-        own = (pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(MODEL, model, strict=True))
-        rows = said.filter(*own).collect()
+        own = [pl.col(name).eq_missing(pl.lit(value)) for name, value in zip(MODEL, model, strict=True)]
+        rows, with_loss = said.filter(*own).collect(), correlated.filter(*own)
         dimensions = headline(rows, scale=scale)
         found += [
             *_peak(rows, dimensions),
             *_loss(
-                rows, dimensions, "dimension-loss", "Prompts whose cloud has a higher dimension have a higher loss."
+                rows,
+                dimensions,
+                with_loss,
+                "dimension-loss",
+                "Prompts whose cloud has a higher dimension have a higher loss.",
             ),
-            *_loss_of_types(rows, scale),
+            *_loss_of_types(rows, with_loss, scale),
             *_shuffled(rows, dimensions),
             *_kept_neighbors(rows),
             *_logits(rows, scale),
             *(_finding(rows, *said) for said in check_findings(rows)),
         ]
     return found
-
-
-def _span(low: float, high: float) -> str:
-    """Write the two ends of a range of correlations."""
-    return f"{format_decimals(low, 2)} to {format_decimals(high, 2)}"
 
 
 def _finding(rows: pl.DataFrame, id: str, claim: str, verdict: Verdict, evidence: str) -> Finding:
@@ -149,21 +149,28 @@ def _peak(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]:
     yield _finding(rows, "peak-inside", "The dimension of the token cloud peaks in inner layers.", verdict, evidence)
 
 
-def _loss_of_types(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
+def _loss_of_types(rows: pl.DataFrame, correlated: pl.DataFrame, scale: int) -> Iterator[Finding]:
     """Test the same on clouds of one token of each type, where those of all tokens were measured beside them."""
     if {"all", "first"} <= set(rows["positions"]):
         first = rows.filter(pl.col("positions").is_null() | (pl.col("positions") == "first"))
         types = headline(first, scale=scale)
         claim = "The same holds for clouds of one token of each type, where no copies are each other's neighbors."
-        yield from _loss(rows, types, "dimension-loss-types", claim)
+        yield from _loss(rows, types, correlated, "dimension-loss-types", claim)
 
 
-def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> Iterator[Finding]:
+def _loss(
+    rows: pl.DataFrame, dimensions: pl.DataFrame, correlated: pl.DataFrame, id: str, claim: str
+) -> Iterator[Finding]:
     """Test whether prompts of higher dimension have a higher loss, in every layer."""
-    facts = rows.filter(pl.col("measure").is_in(["loss", "n_types", "n_tokens", "repetition"]))
-    found = correlations(pl.concat([dimensions, facts]).filter(pl.col("layer").is_null() | (pl.col("layer") > 0)))
-    pearson = found.filter((pl.col("quantity") == "loss") & (pl.col("statistic") == "pearson"))
-    pearson = pearson.filter(pl.col("value").is_finite())
+    if dimensions.is_empty():
+        return
+    positions, method, n1, scale = dimensions.select("positions", "method", "n1", "scale").row(0)
+    pearson = correlated.filter(
+        (pl.col("measure") == "dimension") & (pl.col("quantity") == "loss") & (pl.col("statistic") == "pearson"),
+        pl.col("value").is_finite() & (pl.col("layer") > 0),
+        pl.col("positions").eq_missing(pl.lit(positions)) & pl.col("method").eq_missing(pl.lit(method)),
+        pl.col("n1").eq_missing(pl.lit(n1)) & pl.col("scale").eq_missing(pl.lit(scale)),
+    )
     if pearson.is_empty():
         return
     sure = pearson.filter(pl.col("p_value") < _SIGNIFICANT)
@@ -178,8 +185,8 @@ def _loss(rows: pl.DataFrame, dimensions: pl.DataFrame, id: str, claim: str) -> 
     held = pearson.filter((pl.col("partial_p") < _SIGNIFICANT) & (pl.col("partial") > 0)).height
     evidence = (
         f"Pearson correlation of ln {_scale_name(dimensions)} with the mean loss over {best['n_prompts']} prompts: "
-        f"{_span(lowest, best['value'])} (highest in layer {best['layer']}, 95 % interval "
-        f"{_span(best['low'], best['high'])}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
+        f"{span(lowest, best['value'])} (highest in layer {best['layer']}, 95 % interval "
+        f"{span(best['low'], best['high'])}); positive with p < {_SIGNIFICANT} in {positive} of {pearson.height} "
         f"layers, negative in {negative}; positive in {held} where length, distinct tokens and repetition are held "
         "fixed."
     )
@@ -286,7 +293,7 @@ def _logits(rows: pl.DataFrame, scale: int) -> Iterator[Finding]:
             verdict = "not supported"
         evidence = (
             f"Pearson correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
-            f"{_span(one.low, one.high)}."
+            f"{span(one.low, one.high)}."
         )
         yield _finding(rows, id, claim, verdict, evidence)
 

@@ -1,5 +1,6 @@
 """The summary of a layer study: profiles over layers, and how the dimension of a prompt goes with its loss."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -38,6 +39,8 @@ _MOST_AT_ONCE = 1 << 18
 _N_BOOTSTRAP = 400
 _FEWEST = 20
 """Resamples where the interval is not wanted."""
+_LAST: dict[str, pl.DataFrame] = {}
+"""The last correlations by the hash of what they are of: summary, findings and figures of a report ask for the same."""
 
 
 def read(scan: pl.LazyFrame) -> pl.DataFrame:
@@ -110,12 +113,12 @@ def _profiles(rows: pl.DataFrame) -> pl.DataFrame:
     return found.join(same, how="cross").select(*_PLACE, pl.all().exclude(_PLACE))
 
 
-def correlations(frame: pl.DataFrame) -> pl.DataFrame:
+def correlations(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """Correlate the dimension of each prompt's cloud with its loss and entropies, layer by layer, and those numbers.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    frame : polars.DataFrame or polars.LazyFrame
         The study's table.
 
     Returns
@@ -133,10 +136,15 @@ def correlations(frame: pl.DataFrame) -> pl.DataFrame:
     for each layer: lag 0 pairs the dimension after a layer with the entropy after the same layer; lag 1, which the
     authors' figure uses, with the entropy before it.
     """
-    chosen = (pl.col("control") == STRUCTURED) & pl.col("measure").is_in(_CORRELATED)
+    chosen = (pl.col("control") == STRUCTURED) & pl.col("measure").is_in(_CORRELATED) & pl.col("value").is_finite()
     structured = frame.lazy().filter(chosen).select(_CORRELATED_COLUMNS).collect()
-    found = [row for _, rows in structured.group_by(MODEL, maintain_order=True) for row in _of_model(rows)]
-    return pl.from_dicts(found, infer_schema_length=None) if found else pl.DataFrame(schema=_CORRELATION_SCHEMA)
+    numbers = hashlib.sha256(structured.hash_rows().to_numpy().tobytes()).hexdigest()
+    if numbers not in _LAST:
+        found = [row for _, rows in structured.group_by(MODEL, maintain_order=True) for row in _of_model(rows)]
+        made = pl.from_dicts(found, infer_schema_length=None) if found else pl.DataFrame(schema=_CORRELATION_SCHEMA)
+        _LAST.clear()
+        _LAST[numbers] = made
+    return _LAST[numbers]
 
 
 def _of_model(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from theodolite.report.chapters.layers import (
     dimension_figures,
     lens_figures,
     loss_figures,
+    pair_figures,
     similarity_figures,
 )
 from theodolite.report.chapters.layers.headline import headline, opening
@@ -35,6 +36,7 @@ CHAPTER = Chapter(
     families=(
         *dimension_figures.FAMILIES,
         *similarity_figures.FAMILIES,
+        *pair_figures.FAMILIES,
         *loss_figures.FAMILIES,
         *lens_figures.FAMILIES,
         *check_figures.FAMILIES,

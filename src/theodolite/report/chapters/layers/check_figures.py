@@ -1,12 +1,9 @@
 """Checks of what the estimators take a cloud for: over how many neighbors density is constant."""
 
 import polars as pl
-from matplotlib.figure import Figure
 
-from theodolite.report.chapters.layers.curves import over_layers
-from theodolite.report.chapters.layers.rows import POSITIONS, averaged, prompts_behind, structured
-from theodolite.report.figures import canvas
-from theodolite.report.figures.family import always, of_data
+from theodolite.report.chapters.layers.profile import profile
+from theodolite.report.chapters.layers.rows import POSITIONS, averaged, structured
 from theodolite.report.figures.wording import joined
 
 
@@ -39,50 +36,24 @@ def density_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def constant_density_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw over how many neighbors density is constant, against the layer.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where homogeneity was not checked.
-    """
-    return _plot_density(density_data(frame), layout=layout)
-
-
-def _plot_density(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    if data.is_empty():
-        return None
-    names = data["tokens"].unique(maintain_order=True).to_list()
-    return over_layers(data, series="tokens", names=names, ylabel="neighbors of constant density", layout=layout)
-
-
-def _density_caption(data: pl.DataFrame) -> str:
+def _density_words(data: pl.DataFrame) -> str:
     limit, shares = max(data["limit"].to_list()), data["at_limit"].to_list()
     return joined(
         "Mean over tokens of k*, the neighbors over which density is compatible with that at the token (a likelihood "
         "ratio at a probability of one in a million).",
-        prompts_behind(data),
-        "Bands: ± 1 standard deviation over prompts.",
         f"The search ends at {limit}, which {min(shares):.0%} to {max(shares):.0%} of the tokens reach; the dimension "
         "at neighbors 2 and 4 takes density to be constant over 4.",
     )
 
 
 FAMILIES = (
-    of_data(
+    profile(
         name="constant_density_over_layers",
+        title="Over how many neighbors density is constant",
         data=density_data,
-        plot=_plot_density,
-        title=always("Over how many neighbors density is constant"),
-        describe=_density_caption,
+        series="tokens",
+        ylabel="neighbors of constant density",
+        words=_density_words,
         sources=("viswanathan2025", "rodriguez2018"),
     ),
 )

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 
 
@@ -19,6 +20,7 @@ def over_layers(
     layout: canvas.Layout,
     reference: pl.DataFrame | None = None,
     from_zero: bool = True,
+    is_log: bool = False,
 ) -> Figure:
     """Draw curves over layers, a panel for each model, with a band of one standard deviation over prompts.
 
@@ -38,6 +40,8 @@ def over_layers(
         Same columns: drawn thin and dotted in the color of its series, as a chance level is.
     from_zero : bool
         Whether the vertical axis begins at zero.
+    is_log : bool
+        Whether the vertical axis is logarithmic.
 
     Returns
     -------
@@ -58,6 +62,8 @@ def over_layers(
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_title(label)
             axes.set_xlabel("layer")
+            if is_log:
+                _logarithmic(axes)
         if from_zero:
             canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[::2]:
@@ -109,6 +115,14 @@ def correlations_over_layers(
             axes.set_ylabel(ylabel)
         canvas.legend_below(figure, canvas.series_handles(looks), layout)
     return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at 1, 2, 5, 10, 20 ..."""
+    axes.set_yscale("log", nonpositive="clip")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value) if value >= 1 else f"{value:g}"))
 
 
 def _curve(axes: Axes, curve: pl.DataFrame, look: canvas.Look) -> None:

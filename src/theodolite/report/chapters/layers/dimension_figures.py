@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from theodolite.core.number_format import format_count
-from theodolite.report.chapters.layers.curves import over_layers
+from theodolite.report.chapters.layers.profile import in_order_of_conditions, profile
 from theodolite.report.chapters.layers.rows import (
     POSITIONS,
     averaged,
@@ -21,22 +21,13 @@ from theodolite.report.selection import method_label
 from theodolite.studies.layers.config import STRUCTURED
 from theodolite.studies.layers.findings import headline
 
-_BAND = "Bands: ± 1 standard deviation over prompts."
-_LAYER = "Layer 0 is the embedding output."
+_SOURCES = ("viswanathan2025", "denti2022")
 
 
 def scales_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the GRIDE dimension of the prompts as they are, at each layer and scale.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Means over prompts; `neighbors` names the scale.
+    Means over prompts; `neighbors` names the scale.
     """
     rows = averaged(frame, "dimension").filter((pl.col("method") == "gride") & (pl.col("layer") > 0))
     rows = main_positions(structured(rows)).with_columns(
@@ -47,109 +38,23 @@ def scales_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def dimension_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the GRIDE dimension against the layer, a curve for each scale.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where GRIDE was not measured.
-    """
-    return _plot_dimension_over_layers(scales_data(frame), layout=layout)
-
-
-def _plot_dimension_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    if data.is_empty():
-        return None
-    names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
-    return over_layers(data, series="neighbors", names=names, ylabel="dimension (GRIDE)", layout=layout)
-
-
-def _scales_caption(data: pl.DataFrame) -> str:
-    return joined(
-        "Mean dimension of the cloud of a prompt's tokens after each layer, at every scale.",
-        prompts_behind(data),
-        _BAND,
-        "There is no one dimension where the curves differ: farther neighbors see a coarser cloud.",
-    )
-
-
 def shuffles_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the headline dimension at each layer, as written and disturbed.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Means over prompts; empty where no prompt was disturbed.
+    Means over prompts; empty where no prompt was disturbed.
     """
     rows = averaged(headline(frame) if "positions" in frame.columns else frame, "dimension")
     rows = rows.filter(pl.col("layer") > 0)
     if rows["condition"].n_unique() < 2:
         rows = rows.clear()
-    return rows.select(
-        "name", "layer", "condition", "control", "level", "n1", "scale", "value", "sd", "stderr", "n_prompts", "n_used"
-    ).sort("name", "control", "level", "layer")
-
-
-def dimension_under_shuffling(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the dimension against the layer for prompts as written and disturbed.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no prompt was disturbed.
-    """
-    return _plot_dimension_under_shuffling(shuffles_data(frame), layout=layout)
-
-
-def _plot_dimension_under_shuffling(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    if data.is_empty():
-        return None
-    n1, n2 = data.select("n1", "scale").row(0)
-    ylabel = f"dimension (GRIDE, {n1} and {n2})"
-    return over_layers(data, series="condition", names=conditions_in(data), ylabel=ylabel, layout=layout)
-
-
-def _shuffles_caption(data: pl.DataFrame) -> str:
-    return joined(
-        "Mean dimension of the cloud after each layer, for prompts as written and with their tokens disturbed. At "
-        "level S a prompt is cut into 4^S blocks, and the blocks are permuted.",
-        prompts_behind(data),
-        _BAND,
-    )
+    columns = ("name", "layer", "condition", "control", "level", "n1", "scale")
+    return in_order_of_conditions(rows.select(*columns, "value", "sd", "stderr", "n_prompts", "n_used"))
 
 
 def analysis_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the GRIDE dimension over scales at a few layers, as written and most disturbed.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Means over prompts at the first, an inner and the last layer and two between.
+    Means over prompts at the first, an inner and the last layer and two between.
     """
     rows = averaged(frame, "dimension").filter((pl.col("method") == "gride") & (pl.col("layer") > 0))
     rows = main_positions(rows)
@@ -162,38 +67,9 @@ def analysis_data(frame: pl.DataFrame) -> pl.DataFrame:
         parts.append(own.filter(pl.col("layer").is_in(shown)))
     rows = pl.concat(parts) if parts else rows
     return rows.select(
-        "name",
-        "layer",
-        "control",
-        "level",
-        "condition",
-        "n1",
-        "scale",
-        "radius",
-        "value",
-        "sd",
-        "stderr",
-        "n_prompts",
-        "n_used",
+        *("name", "layer", "control", "level", "condition", "n1", "scale", "radius"),
+        *("value", "sd", "stderr", "n_prompts", "n_used"),
     ).sort("name", "layer", "control", "scale")
-
-
-def dimension_over_scales(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the GRIDE dimension against the outer neighbor, a curve for each of a few layers.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where fewer than two scales were measured.
-    """
-    return _plot_dimension_over_scales(analysis_data(frame), layout=layout)
 
 
 def _plot_dimension_over_scales(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
@@ -243,15 +119,7 @@ def _analysis_caption(data: pl.DataFrame) -> str:
 def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the dimension by every estimator and choice of positions, for prompts as written.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Means over prompts; GRIDE at its headline scale. Empty where there is only one curve.
+    Means over prompts; GRIDE at its headline scale. Empty where there is only one curve.
     """
     rows = structured(averaged(frame, "dimension")).filter(pl.col("layer") > 0)
     gride = rows.filter(pl.col("method") == "gride")["scale"].unique().to_list()
@@ -271,56 +139,31 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def dimension_by_estimator_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the dimension by every estimator and choice of positions against the layer.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where there is only one curve.
-    """
-    return _plot_dimension_by_estimator_over_layers(estimators_data(frame), layout=layout)
-
-
-def _plot_dimension_by_estimator_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    if data.is_empty():
-        return None
-    names = data["estimator"].unique().sort().to_list()
-    return over_layers(data, series="estimator", names=names, ylabel="dimension", layout=layout)
-
-
-def _estimators_caption(data: pl.DataFrame) -> str:
-    return joined(
-        "Mean dimension by estimator, over all tokens of a prompt and over the first of each token type. Copies of a "
-        "token are each other's nearest neighbors in the first layers and pull the reading of all tokens down.",
-        prompts_behind(data),
-        _BAND,
-    )
+def _shuffles_axis(data: pl.DataFrame) -> str:
+    n1, n2 = data.select("n1", "scale").row(0)
+    return f"dimension (GRIDE, {n1} and {n2})"
 
 
 FAMILIES = (
-    of_data(
+    profile(
         name="dimension_over_layers",
+        title="Dimension of the token cloud, layer by layer",
         data=scales_data,
-        plot=_plot_dimension_over_layers,
-        title=always("Dimension of the token cloud, layer by layer"),
-        describe=_scales_caption,
-        sources=("viswanathan2025", "denti2022"),
+        series="neighbors",
+        ylabel="dimension (GRIDE)",
+        words="Mean dimension of the cloud of a prompt's tokens after each layer, at every scale.",
+        after="There is no one dimension where the curves differ: farther neighbors see a coarser cloud.",
+        sources=_SOURCES,
     ),
-    of_data(
+    profile(
         name="dimension_under_shuffling",
+        title="Dimension when the order of tokens is disturbed",
         data=shuffles_data,
-        plot=_plot_dimension_under_shuffling,
-        title=always("Dimension when the order of tokens is disturbed"),
-        describe=_shuffles_caption,
-        sources=("viswanathan2025", "denti2022"),
+        series="condition",
+        ylabel=_shuffles_axis,
+        words="Mean dimension of the cloud after each layer, for prompts as written and with their tokens disturbed. "
+        "At level S a prompt is cut into 4^S blocks, and the blocks are permuted.",
+        sources=_SOURCES,
     ),
     of_data(
         name="dimension_over_scales",
@@ -328,14 +171,16 @@ FAMILIES = (
         plot=_plot_dimension_over_scales,
         title=always("Dimension against scale"),
         describe=_analysis_caption,
-        sources=("viswanathan2025", "denti2022"),
+        sources=_SOURCES,
     ),
-    of_data(
+    profile(
         name="dimension_by_estimator_over_layers",
+        title="Dimension by estimator and choice of tokens",
         data=estimators_data,
-        plot=_plot_dimension_by_estimator_over_layers,
-        title=always("Dimension by estimator and choice of tokens"),
-        describe=_estimators_caption,
-        sources=("viswanathan2025", "denti2022", "facco2017", "levina2004"),
+        series="estimator",
+        ylabel="dimension",
+        words="Mean dimension by estimator, over all tokens of a prompt and over the first of each token type. Copies "
+        "of a token are each other's nearest neighbors in the first layers and pull the reading of all tokens down.",
+        sources=(*_SOURCES, "facco2017", "levina2004"),
     ),
 )

@@ -3,12 +3,11 @@
 import polars as pl
 from matplotlib.figure import Figure
 
-from theodolite.report.chapters.layers.curves import correlations_over_layers
-from theodolite.report.chapters.layers.rows import finite, main_positions, named, prepared, structured
+from theodolite.report.chapters.layers.profile import correlated
+from theodolite.report.chapters.layers.rows import correlations_named, main_positions, prepared, structured
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
-from theodolite.studies.layers.summary import correlations
 
 _SCALES = (2, 4, 8)
 _FEWEST = 3
@@ -17,95 +16,23 @@ _FEWEST = 3
 def correlation_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the Pearson correlation over prompts of ln dimension with the loss, at each layer and scale.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        With its bootstrap interval and p value, and the partial correlation given length, distinct tokens and
-        repetition.
+    With its bootstrap interval and p value, and the partial correlation given length, distinct tokens and repetition.
+    Empty with fewer than three prompts.
     """
-    rows = structured(finite(frame, "dimension", "loss", "n_types", "n_tokens", "repetition"))
-    dimensions = main_positions(rows.filter(pl.col("measure") == "dimension")).filter(
-        (pl.col("method") == "gride") & (pl.col("layer") > 0) & pl.col("scale").is_in(list(_SCALES))
+    rows = correlations_named(frame).filter(
+        (pl.col("quantity") == "loss") & (pl.col("layer") > 0) & pl.col("scale").is_in(list(_SCALES))
     )
-    labels = named(rows.select("model", "revision").unique(maintain_order=True).collect())
-    facts = rows.filter(pl.col("measure") != "dimension")
-    found = correlations(pl.concat([dimensions.collect(), facts.collect()]))
-    found = found.filter(
-        (pl.col("statistic") == "pearson") & (pl.col("quantity") == "loss") & pl.col("value").is_finite()
-    )
-    return (
-        found.join(labels, on=["model", "revision"], how="left")
-        .select(
-            "name",
-            "layer",
-            pl.format("neighbors {} and {}", "n1", "scale").alias("neighbors"),
-            "scale",
-            "value",
-            "low",
-            "high",
-            "p_value",
-            "partial",
-            "partial_p",
-            "n_prompts",
-        )
-        .sort("name", "scale", "layer")
-    )
-
-
-def correlation_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the correlation of ln dimension with the loss against the layer, a curve for each scale.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None with fewer than three prompts.
-    """
-    return _plot_correlation_over_layers(correlation_data(frame), layout=layout)
-
-
-def _plot_correlation_over_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    if data.is_empty():
-        return None
-    names = data.sort("scale")["neighbors"].unique(maintain_order=True).to_list()
-    ylabel = "correlation of ln dimension and loss"
-    return correlations_over_layers(data, series="neighbors", names=names, ylabel=ylabel, layout=layout)
-
-
-def _correlation_caption(data: pl.DataFrame) -> str:
-    return joined(
-        "Pearson correlation over prompts between the logarithm of the dimension after a layer and the prompt's mean "
-        f"loss. n\u00a0=\u00a0{max(data['n_prompts'].to_list())} prompts.",
-        "Bands: 95 % intervals, bootstrap over prompts.",
-        "The data beside the figure hold the partial correlation as well, given length, distinct tokens and "
-        "repetition: repetitive prompts have a low loss and, by repetition alone, a low dimension.",
-    )
+    return rows.select(
+        *("name", "layer", pl.format("neighbors {} and {}", "n1", "scale").alias("neighbors"), "scale"),
+        *("value", "low", "high", "p_value", "partial", "partial_p", "n_prompts"),
+    ).sort("name", "scale", "layer")
 
 
 def scatter_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return loss, contextual entropy, dimension of the logits and length of the logit box of each prompt as it is.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each prompt and model; `dimension` is GRIDE of the logits at neighbors 2 and 4, else null, as
-        `length` is where the box was not measured.
+    One row for each prompt and model; `dimension` is GRIDE of the logits at neighbors 2 and 4, else null, as `length`
+    is where the box was not measured.
     """
     rows = structured(prepared(frame, "loss", "entropy", "logit_dimension", "box_length"))
     keys = ["name", "prompt", "prompt_row"]
@@ -121,24 +48,6 @@ def scatter_data(frame: pl.DataFrame) -> pl.DataFrame:
         .join(length.select(*keys, pl.col("value").alias("length")), on=keys, how="left")
         .sort("name", "prompt_row")
     )
-
-
-def loss_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw each prompt's contextual entropy against its loss, and the shape of its logits against its entropy.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a layer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None with fewer than three prompts or without logits.
-    """
-    return _plot_loss_scatter(scatter_data(frame), layout=layout)
 
 
 def _plot_loss_scatter(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
@@ -179,13 +88,16 @@ def _scatter_caption(data: pl.DataFrame) -> str:
 
 
 FAMILIES = (
-    of_data(
+    correlated(
         name="correlation_over_layers",
+        title="Does a higher dimension go with a higher loss?",
         data=correlation_data,
-        plot=_plot_correlation_over_layers,
-        title=always("Does a higher dimension go with a higher loss?"),
-        describe=_correlation_caption,
-        sources=("viswanathan2025", "denti2022"),
+        series="neighbors",
+        ylabel="correlation of ln dimension and loss",
+        words="Pearson correlation over prompts between the logarithm of the dimension after a layer and the prompt's "
+        "mean loss.",
+        after="The data beside the figure hold the partial correlation as well, given length, distinct tokens and "
+        "repetition: repetitive prompts have a low loss and, by repetition alone, a low dimension.",
     ),
     of_data(
         name="loss_scatter",

@@ -13,7 +13,7 @@ from theodolite.studies.layers.config import (
     WORD_REPLACEMENT,
 )
 from theodolite.studies.layers.findings import Rows
-from theodolite.studies.layers.summary import profiles
+from theodolite.studies.layers.summary import correlations, profiles
 
 _TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
 _HELD = {"str": cs.string() | cs.categorical(), "int": cs.integer(), "float": cs.float()}
@@ -116,6 +116,24 @@ def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
     means = named(profiles(finite(frame, *measures)))
     conditions = [control_label(*one) for one in means.select("control", "level").iter_rows()]
     return means.with_columns(pl.Series("condition", conditions, dtype=pl.String))
+
+
+def correlations_named(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the Pearson correlations over prompts of the dimension by GRIDE of the clouds that figures show.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of a layer study.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `theodolite.studies.layers.summary.correlations`, with the column `name`.
+    """
+    chosen = (pl.col("statistic") == "pearson") & (pl.col("measure") == "dimension") & (pl.col("method") == "gride")
+    found = correlations(finite(frame)).filter(chosen & pl.col("value").is_finite())
+    return named(main_positions(found), among=frame.select("model", "revision").unique(maintain_order=True))
 
 
 def control_label(control: str, level: float | None) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from theodolite.core.number_format import format_decimals
@@ -17,7 +16,6 @@ from theodolite.report.figures.wording import joined
 _WORDS = {"raw": "", "centered": ", centered"}
 _MOST_WRITTEN = 12
 _DARK = 0.6
-_COLORS = LinearSegmentedColormap.from_list("house", ["#f4f7fa", "#9cc4e0", "#0072b2", "#053a5c"])
 
 
 def matrix_data(frame: pl.DataFrame) -> pl.DataFrame:
@@ -82,7 +80,7 @@ def similarity_matrices(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
 
 
 def _draw(axes: Axes, values: np.ndarray[Any, np.dtype[np.float64]], names: list[str]) -> None:
-    canvas.cells(axes, values, colors=_COLORS, low=0.0, high=1.0)
+    canvas.cells(axes, values, colors=canvas.SHADES, low=0.0, high=1.0)
     axes.set_aspect("equal")
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
