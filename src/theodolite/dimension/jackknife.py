@@ -61,9 +61,9 @@ def jackknife(
 
     Halves are read at a wider scale than the whole, and what rests on pairs rather than on points is counted up to
     three times, so the error is rather too large: 1.3 to 1.6 times the spread over repeated samples for
-    `fisher_separability`, 1.1 to 1.5 for `persistence_dimension`, 0.9 to 1.3 for TwoNN, MLE and ESS (clouds of 300 points: Gaussian, curved,
-    of two dimensions). Where an estimator has an error of its own, prefer that; this one is for those two, for
-    `scikit_dimension` and for rows in `groups`.
+    `fisher_separability`, 1.1 to 1.5 for `persistence_dimension`, 0.9 to 1.3 for TwoNN, MLE and ESS (clouds of 300
+    points: Gaussian, curved, of two dimensions). Where an estimator has an error of its own, prefer that; this one is
+    for those two, for `scikit_dimension` and for rows in `groups`.
 
     References
     ----------

@@ -64,8 +64,8 @@ def local_twonn(
 
     With `points`, what arXiv:2506.01034 reports (n_neighbors=128, discard=0.1, mean; duplicates collapsed): the
     neighbors of the point, without the point, are searched among themselves, and the line of `twonn` is fitted to
-    their ratios. At the rim of a neighborhood nearer points are missing, and high dimensions read lower. Equal to scikit-dimension's
-    `TwoNN(discard_fraction=0.1).fit_pw`.
+    their ratios. At the rim of a neighborhood nearer points are missing, and high dimensions read lower. Equal to
+    scikit-dimension's `TwoNN(discard_fraction=0.1).fit_pw`.
 
     Standard error: neighborhoods overlap, and each ratio is read by all of those that hold its point. The influence of
     a point is therefore summed over them, which makes the error that of about one TwoNN reading of the whole cloud,
