@@ -17,7 +17,7 @@ from theodolite.report.figure_files import figure_bytes
 from theodolite.report.inline_svg import inline_svg
 from theodolite.report.live import live
 from theodolite.report.packed import packed_numbers
-from theodolite.report.svg_weight import lightened
+from theodolite.report.svg_weight import lightened, styles_apart
 
 
 def unpacked(packed):
@@ -106,7 +106,7 @@ def test_a_lighter_svg_refers_to_what_it_holds_and_shows_as_much():
     text = str(inline_svg(figure, prefix="p-", label="x"))
     root = ET.fromstring(text)
     ids = [one.attrib["id"] for one in root.iter() if "id" in one.attrib]
-    referred = set(re.findall(r"#(p-[\w-]+)", re.sub(r'data-live="[^"]*"', "", text)))
+    referred = set(re.findall(r"#(p-[\w-]+)", re.sub(r"data-live='[^']*'", "", text)))
     named = set(re.findall(r'"(live\d+-\d+|panel\d+)"', html.unescape(root.attrib["data-live"])))
     assert len(ids) == len(set(ids))
     assert set(ids) == referred | {f"p-{name}" for name in named}
@@ -121,9 +121,34 @@ def test_a_style_is_shared_only_where_every_mark_has_it():
     same, other = "fill: red", "fill: blue"
     for styles, shared in (((same, same), True), ((same, other), False)):
         marks = "".join(f'<use href="#m" style="{style}"/>' for style in styles)
-        root = ET.fromstring(f'<svg><g><defs><path id="m" d="M 0  0 "/></defs>{marks}</g></svg>')
-        lightened(root, prefix="q", kept=set())
+        root = ET.fromstring(f'<svg><g id="k"><defs><path id="m" d="M 0 0 L 1 2.5 z "/></defs>{marks}</g></svg>')
+        lightened(root, prefix="q", kept={"k"})
         group = root[0]
         assert group.attrib.get("style") == (same if shared else None)
         assert [mark.attrib.get("style") for mark in group.iter("use")] == ([None, None] if shared else list(styles))
-        assert group.find("defs/path").attrib == {"id": "q0", "d": "M 0 0"}
+        assert group.find("defs/path").attrib == {"id": "q0", "d": "M0 0L1 2.5z"}
+
+
+def test_groups_of_nothing_and_turns_by_nothing_are_left_out():
+    root = ET.fromstring(
+        '<svg><g><g/><g><text transform="rotate(-0 1 2)">a</text></g><defs/></g><g id="k"><g/></g>'
+        '<text transform="rotate(-90 1 2)">b</text></svg>'
+    )
+    lightened(root, prefix="q", kept={"k"})
+    assert [one.tag for one in root] == ["text", "g", "text"]
+    assert root[0].attrib == {}
+    assert (root[1].attrib, list(root[1])) == ({"id": "qk"}, [])
+    assert root[2].attrib == {"transform": "rotate(-90 1 2)"}
+
+
+def test_styles_are_said_once_and_only_those_of_marks():
+    first = (
+        '<svg class="plot" style="max-width:9px"><path style="fill: none; stroke: red"/><use style="fill: blue"/></svg>'
+    )
+    second = '<svg class="plot"><text style="fill: none; stroke: red">style="fill: blue"</text></svg>'
+    lighter, rules = styles_apart([first, second])
+    assert lighter == [
+        '<svg class="plot" style="max-width:9px"><path class="m0"/><use class="m1"/></svg>',
+        '<svg class="plot"><text class="m0">style="fill: blue"</text></svg>',
+    ]
+    assert rules == ".plot .m0{fill:none;stroke:red}\n.plot .m1{fill:blue}\n"

@@ -26,6 +26,7 @@ _THEME = {
 }
 _COLOR = re.compile("|".join(map(re.escape, _THEME)))
 _FONT = re.compile(r"font-family: [^;]*; ?")
+_LIVE = re.compile(r'data-live="([^"]*)"')
 _DECIMALS = re.compile(r"-?\d+\.\d{3,}")
 
 
@@ -65,7 +66,12 @@ def inline_svg(figure: Figure, *, prefix: str, label: str) -> Markup:
     if found.content["panels"]:
         root.set("data-prefix", prefix)
         root.set("data-live", _COLOR.sub(lambda match: _THEME[match[0]], canonical_json(found.content)))
-    return Markup(ET.tostring(root, encoding="unicode"))
+    return Markup(_LIVE.sub(_in_single_quotes, ET.tostring(root, encoding="unicode"), count=1).replace(" />", "/>"))
+
+
+def _in_single_quotes(match: re.Match[str]) -> str:
+    """Write JSON between single quotes, so that its own need not be escaped."""
+    return "data-live='" + match[1].replace("'", "&#39;").replace("&quot;", '"') + "'"
 
 
 def _clean(element: ET.Element) -> None:
@@ -82,7 +88,11 @@ def _clean(element: ET.Element) -> None:
         if name in _PAINT:
             element.set(name, _themed(value))
         elif name in _NUMBERS:
-            element.set(name, _DECIMALS.sub(lambda match: f"{float(match[0]):.2f}", value))
+            element.set(name, _DECIMALS.sub(_two_decimals, value))
+
+
+def _two_decimals(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _themed(value: str) -> str:

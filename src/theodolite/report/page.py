@@ -1,9 +1,10 @@
 """The report of a run: one HTML file, offline, with everything a reader needs to judge the numbers."""
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 from markupsafe import Markup
@@ -19,7 +20,7 @@ from theodolite.report.figure_files import Format, save_drawings
 from theodolite.report.figures.wording import listed
 from theodolite.report.headline import HeadlineTable
 from theodolite.report.html import FILE_NAME, environment, page_script, page_style, policy, write_page
-from theodolite.report.page_figures import PageFigure, page_figures
+from theodolite.report.page_figures import PageFigure, page_figures, styled_once
 from theodolite.report.provenance import banners, facts, input_table, reproduce, settings
 from theodolite.runs import Run
 from theodolite.runs.folder.location import Location
@@ -27,6 +28,10 @@ from theodolite.studies.finding import Finding
 
 _LONGEST_LINK = 600_000
 """Characters of data that a link may hold; a page that named the rest would be too heavy to open."""
+
+
+_PLAIN = "!$()*+,-./:;=?@_~|"
+"""Characters that a link may hold as they are, besides letters and digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +165,12 @@ def page_of(
         As `render`.
     """
     manifest: dict[str, Any] = dict(run.manifest)
-    claims, drawn = gather(findings), [figure for part in parts for figure in part.figures]
+    claims = gather(findings)
+    drawn, rules = styled_once([figure for part in parts for figure in part.figures])
+    rest = iter(drawn)
+    parts = [replace(part, figures=list(islice(rest, len(part.figures)))) for part in parts]
     sections = [section for part in parts for section in part.sections]
-    style, script = page_style(), page_script()
+    style, script = page_style() + rules, page_script()
     return (
         environment()
         .get_template("report.html.j2")
@@ -208,7 +216,7 @@ def _part(chapter: Chapter, frame: pl.DataFrame, summary: Summary, findings: Seq
         opening=chapter.opening(table),
         claims=gather(chapter.findings_shown(findings)),
         drawn=drawn,
-        figures=page_figures(drawn),
+        figures=page_figures(drawn, prefix=chapter.study[:1] or "f"),
         sections=chapter.sections(frame, summary),
     )
 
@@ -229,7 +237,7 @@ def _downloads(sections: Sequence[Section], drawn: Sequence[PageFigure]) -> dict
 
 
 def _data_url(data: pl.DataFrame) -> str:
-    return "data:text/csv;base64," + base64.b64encode(data.write_csv().encode()).decode()
+    return f"data:text/csv;charset=utf-8,{quote(data.write_csv(), safe=_PLAIN)}"
 
 
 def _citation_keys(claims: Sequence[Claim], drawn: Sequence[PageFigure]) -> list[str]:
