@@ -79,11 +79,13 @@ def test_any_two_layers_are_cells_that_say_their_overlap(frame, drawn):
 def test_angles_are_counted_at_the_depth_of_the_papers_histogram(frame, drawn):
     data = angles_data(frame)
     assert data["layer"].unique().to_list() == [2]  # 10/32 of 6
-    assert data.group_by("name", "condition").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 6)
+    assert data.group_by("name", "condition").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 4)
     assert data["mean"].unique().to_list() == pytest.approx([58.2 + 2.5])
     assert (data["left"].min(), data["right"].max()) == pytest.approx((58.2, 63.2))
-    few = frame.filter(pl.col("prompt_row") < 5)
-    assert angles_data(few).is_empty()
+    assert set(data["condition"]) == {"as written", "all tokens permuted"}
+    blocks = angles_data(frame.filter(pl.col("control") != "full_shuffle"))
+    assert set(blocks["condition"]) == {"as written", "blocks permuted, S = 2"}
+    assert angles_data(frame.filter(pl.col("prompt_row") < 5)).is_empty()
 
 
 def test_lengths_of_very_different_size_are_drawn_on_a_logarithmic_axis(drawn):

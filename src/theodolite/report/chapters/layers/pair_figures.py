@@ -22,6 +22,7 @@ from theodolite.report.chapters.layers.rows import (
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
+from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 
 _K = 10
 _MOST_WRITTEN = 12
@@ -105,12 +106,12 @@ def _pairs_caption(data: pl.DataFrame) -> str:
 
 
 def angles_data(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return how the mean angle of a prompt is spread over prompts at one layer, as written and disturbed.
+    """Return how the mean angle of a prompt is spread over prompts at one layer, as written and shuffled.
 
     The layer is as deep in each model as layer 10 of 32. A row for each bin: edges `left` and `right`, `value` the
     share of prompts. Empty with fewer than six prompts.
     """
-    rows = main_positions(prepared(frame, "angle"))
+    rows = _two_conditions(main_positions(prepared(frame, "angle")))
     depth = (pl.col("layer").max().over("name") * _DEPTH).round().clip(1).cast(pl.Int64)
     place = ["name", "layer", "control", "level", "prompt_row"]
     each = rows.filter(pl.col("layer") == depth).group_by(place, maintain_order=True)
@@ -128,6 +129,15 @@ def angles_data(frame: pl.DataFrame) -> pl.DataFrame:
                 found.append({"name": name, **facts, "left": left, "right": right, "value": count / part.height})
     table = pl.DataFrame(found, schema=_ANGLES).filter(pl.col("n_prompts") >= _FEWEST_PROMPTS)
     return in_order_of_conditions(table).sort("name", maintain_order=True)
+
+
+def _two_conditions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the prompts as they are and the most thorough shuffle: more outlines than two hide one another."""
+    if FULL_SHUFFLE in rows["control"]:
+        return rows.filter(pl.col("control").is_in([STRUCTURED, FULL_SHUFFLE]))
+    highest = pl.col("level").filter(pl.col("control") == BLOCK_SHUFFLE).max()
+    shuffled = (pl.col("control") == BLOCK_SHUFFLE) & (pl.col("level") == highest)
+    return rows.filter((pl.col("control") == STRUCTURED) | shuffled)
 
 
 def _bins(rows: pl.DataFrame) -> int:
