@@ -20,11 +20,11 @@ from theodolite.core.seeds import seed_from
 from theodolite.dimension.nulls import deviation_of, gaussian_points, null_draws
 from theodolite.runs import Unit
 from theodolite.studies.dimension.columns import COLUMNS
-from theodolite.studies.dimension.config import GAUSSIAN
+from theodolite.studies.dimension.config import GAUSSIAN, NULL_DRAWS
 from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import Table
 
-_WHOLE = 10_000
+_WHOLE = 5000
 """Rows up to which every draw is searched whole."""
 _SETTINGS = ("k", "mle_k", "discard", "seed")
 _PLACE = ("model", "revision", "step", "which", "rows")
@@ -142,16 +142,17 @@ def draws_of(params: Mapping[str, Any], table: Table | None) -> Iterator[torch.T
 
 
 def n_queries(points: torch.Tensor, draws: int) -> int | None:
-    """Return how many points of each draw are searched, None for all: of a long table, so many that all draws cost one.
+    """Return how many points of each draw are searched, None for all: of a long table, three draws together cost one.
 
     Examples
     --------
-    >>> n_queries(torch.arange(12_000.0)[:, None], 3), n_queries(torch.arange(9000.0)[:, None], 3)
-    (4000, None)
+    >>> rows = torch.arange(12_000.0)[:, None]
+    >>> [n_queries(rows, draws) for draws in (1, 2, 3, 9)], n_queries(rows[:4000], 3)
+    ([None, 6000, 4000, 4000], None)
     """
     if draws == 1 or len(points) <= _WHOLE:
         return None
-    share = -(-len(points) // draws)
+    share = -(-len(points) // min(draws, NULL_DRAWS))
     return share if share < clean_points(points).n_points else None
 
 
