@@ -292,12 +292,12 @@ def test_gain_and_mcnemar():
     [
         ({"layer": 2}, "dimension, layer 2", 1, "dimension, layer 2"),
         ({"first_layers": 1}, "dimension, first layer", 1, "dimension, first layer"),
-        ({"features": "norm", "measures": ["norm"]}, "norm", 4, "mean norm of every layer"),
+        ({"features": "norm", "measures": ["norm"]}, "norm", 4, "norm of every layer"),
         (
             {"features": "dimension+norm", "measures": ["norm"], "first_layers": 3},
             "dimension+norm, first 3 layers",
             6,
-            "dimension and mean norm, first 3 layers",
+            "dimension and norm, first 3 layers",
         ),
         ({"features": "all", "measures": ["norm"], "layer": 4}, "all, layer 4", 2, "all measures, layer 4"),
     ],

@@ -263,6 +263,14 @@ def test_short_prompts_are_listed_and_only_short_ones_refused(saved, files, tmp_
     scored = score_prompts(saved, str(files / "short.jsonl"))
     assert [one.probability is None for one in scored] == [False, False, True]
     assert scored[2].reason == "has fewer than 40 tokens"
+    texts = [one.text for one in read_source(str(files / "short.jsonl"), "text")]
+    holed = score_prompts(saved, str(write(tmp_path / "holed.jsonl", [texts[0], "  ", texts[1], ""])))
+    assert [one.reason for one in holed] == ["", "holds no text", "", "holds no text"]
+    assert [one.name for one in holed] == ["holed-0", "row 1", "holed-2", "row 3"]
+    *_, last = score_prompts(saved, str(files / "short.jsonl"), join=2)
+    assert (last.name, last.reason) == ("1 further text", "left over when 2 each were joined")
+    with pytest.raises(PointsError, match="3 texts do not make a prompt of 4 joined ones"):
+        score_prompts(saved, str(files / "short.jsonl"), join=4)
     with pytest.raises(PointsError, match="None of the 2 prompts can be scored: a cloud takes minimum=40 tokens"):
         score_prompts(saved, str(write(tmp_path / "all.jsonl", ["Short.", "Short too."])))
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
 from theodolite.cli.options import Flat, How, Running, Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.studies.probe.config import Config
@@ -68,7 +70,7 @@ def evaluate(
 def score(
     probe: Path,
     *,
-    prompts: str,
+    prompts: Annotated[str, Parameter(allow_leading_hyphen=True)],
     field: str | None = None,
     join: int = 1,
     model: str | None = None,

@@ -20,17 +20,19 @@ class Reading(NamedTuple):
 MLE_K, ESS_K, TLE_K, OVERLAP_K = 20, 10, 20, 10
 """Neighbors of measures that have a scale; those of ESS and TLE are the authors'."""
 MEASURES: dict[str, Reading] = {
-    "twonn": Reading("dimension", "twonn", 2, "dimension by TwoNN"),
-    "mle": Reading("dimension", "mle", MLE_K, f"dimension by MLE, {MLE_K} neighbors"),
-    "ess": Reading("dimension", "ess", ESS_K, f"dimension by ESS, {ESS_K} neighbors"),
-    "tle": Reading("dimension", "tle", TLE_K, f"dimension by TLE, {TLE_K} neighbors"),
+    "twonn": Reading("dimension", "twonn", 2, "TwoNN"),
+    "mle": Reading("dimension", "mle", MLE_K, f"MLE ({MLE_K})"),
+    "ess": Reading("dimension", "ess", ESS_K, f"ESS ({ESS_K})"),
+    "tle": Reading("dimension", "tle", TLE_K, f"TLE ({TLE_K})"),
     "participation_ratio": Reading("participation_ratio", None, None, "participation ratio"),
-    "norm": Reading("norm", "mean", None, "mean norm"),
+    "norm": Reading("norm", "mean", None, "norm"),
     "mean_cosine": Reading("mean_cosine", "without_diagonal", None, "mean cosine"),
-    "overlap": Reading("overlap", None, OVERLAP_K, f"share of {OVERLAP_K} neighbors kept from the layer below"),
-    "angle": Reading("angle", None, None, "angle to the two nearest"),
+    "overlap": Reading("overlap", None, OVERLAP_K, f"overlap ({OVERLAP_K})"),
+    "angle": Reading("angle", None, None, "angle"),
 }
-"""One number of every layer each, beside the dimension and the entropy; overlap begins with layer 2."""
+"""One number of every layer each, beside dimension and entropy: dimensions by other estimators (in brackets their
+neighbors), participation ratio, mean length, mean cosine between tokens, share of the nearest neighbors kept from the
+layer below (from layer 2 on), and mean angle between the directions to the two nearest."""
 
 ALWAYS = ("dimension", "entropy")
 EVERYTHING = "all"

@@ -37,7 +37,7 @@ def name_of(features: str) -> str:
     Examples
     --------
     >>> name_of("surprisal"), name_of("guard ./my-guard"), name_of("dimension+norm, layer 3")
-    ('mean loss', 'guard ./my-guard, not fitted', 'dimension and mean norm, layer 3')
+    ('mean loss', 'guard ./my-guard, not fitted', 'dimension and norm, layer 3')
     """
     if features.startswith(GUARD):
         return f"{features}, not fitted"

@@ -68,14 +68,15 @@ def score_prompts(
     Returns
     -------
     list of Scored
-        In the order of the file; prompts that are too short for a cloud are listed with the reason.
+        In the order of the file; prompts without text, or too short for a cloud, are listed with the reason. Where
+        texts are joined, what did not fill a prompt and those without text come last.
 
     Raises
     ------
     FormatError
         If the model is not the one that the probe was fitted on.
     PointsError
-        If every prompt was refused.
+        If every prompt was refused, or too few texts are there to be joined.
     """
     fitted = saved.config
     needed = fitted.measures if fitted.features == EVERYTHING else ()
@@ -90,6 +91,8 @@ def score_prompts(
     given = read_source(prompts, field or config.field) if isinstance(prompts, str) else prompts
     read = [replace(one, label=None) for one in given]
     texts = [replace(one, row=row) for row, one in enumerate(join_texts(read, join, seed=config.seed))]
+    if not texts:
+        raise PointsError(f"{len(read)} texts do not make a prompt of {join} joined ones. Give more, or join fewer.")
     try:
         found = tokenize(texts, model.tokenizer, n_tokens=kept_tokens(config, model), minimum=config.minimum)
     except ParameterError as error:
@@ -107,6 +110,12 @@ def score_prompts(
         dropped = refused[prompt.row]
         reason = f"has fewer than {config.minimum} tokens" if dropped.reason == "short" else "repeats one token"
         results.append(_refused(prompt, dropped.n_tokens[""], reason))
+    if left_over := len(read) - join * len(texts):
+        rest = Prompt(text="", name=f"{left_over} further {'text' if left_over == 1 else 'texts'}", row=0)
+        results.append(_refused(rest, 0, f"left over when {join} each were joined"))
+    for row in given.empty:
+        empty = _refused(Prompt(text="", name=f"row {row}", row=row), 0, "holds no text")
+        results.insert(row if join == 1 else len(results), empty)
     return results
 
 

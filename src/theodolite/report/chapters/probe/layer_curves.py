@@ -9,8 +9,10 @@ from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.studies.probe.evaluation import FIRST_LAYERS, SINGLE_LAYER
+from theodolite.studies.probe.names import NAMES
 
-_MOST_BANDS = 4
+_FIRST = ("dimension", "entropy", "combined", "all")
+_MOST_DRAWN = 6
 _AXES = {FIRST_LAYERS: "first layers read", SINGLE_LAYER: "the only layer read"}
 
 
@@ -50,7 +52,7 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
     data = layer_data(frame)
     if data.is_empty():
         return None
-    names = data["classifier"].unique(maintain_order=True).to_list()
+    names = _drawn(data)
     looks = canvas.Look.of(names)
     shown = [(label, one) for label in data["label"].unique(maintain_order=True) for one in _AXES]
     with canvas.house_style():
@@ -60,10 +62,8 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
             for name in names:
                 curve, look = own.filter(pl.col("classifier") == name).sort("layers"), looks[name]
                 x = curve["layers"].to_numpy()
-                if len(names) <= _MOST_BANDS:
-                    axes.fill_between(
-                        x, curve["low"].to_numpy(), curve["high"].to_numpy(), color=look.color, alpha=0.12
-                    )
+                low, high = curve["low"].to_numpy(), curve["high"].to_numpy()
+                axes.fill_between(x, low, high, color=look.color, alpha=0.12)
                 axes.plot(x, curve["value"].to_numpy(), color=look.color, marker=look.marker, linestyle=look.dashes)
             axes.axhline(0.5, color=canvas.INK, linestyle=":", linewidth=0.9)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -78,12 +78,19 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
 def _caption(frame: pl.DataFrame) -> str:
     data = layer_data(frame)
     n_prompts = format_count(max(data["n"].to_list()))
-    banded = data["classifier"].n_unique() <= _MOST_BANDS
-    intervals = "Bands: 95 % Wilson intervals" if banded else "95 % Wilson intervals are in the data of the figure"
+    n_left_out = data["classifier"].n_unique() - len(_drawn(data))
+    more = f" {n_left_out} further measures are in the data of the figure." if n_left_out else ""
     return (
         f"Cross-validated accuracy on {n_prompts} prompts of probes that read the first layers, "
-        f"and of probes that read one layer. {intervals}. The dotted line is one half."
+        f"and of probes that read one layer. Bands: 95 % Wilson intervals. The dotted line is one half.{more}"
     )
+
+
+def _drawn(data: pl.DataFrame) -> list[str]:
+    """Return the classifiers that are drawn: more than these could not be told apart."""
+    names = data["classifier"].unique(maintain_order=True).to_list()
+    first = [NAMES[name] for name in _FIRST if NAMES[name] in names]
+    return [*first, *(name for name in names if name not in first)][:_MOST_DRAWN]
 
 
 LAYER_CURVES = FigureFamily(
