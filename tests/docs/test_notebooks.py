@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "docs" / "notebooks").glob("*.py"))
 LARGEST = 1_000_000
 LESS = {
-    "dimension": {"limit": 1000},
-    "training": {"limit": 1000, "points": 5},
+    "dimension": {"limit": 500},
+    "training": {"limit": 500, "points": 4},
     "rank": {"windows": 6},
-    "similarity": {"tokens": 800},
-    "layers": {"limit": 6},
+    "similarity": {"tokens": 500},
+    "layers": {"limit": 5, "n_tokens": 128, "shuffles": [0, 2]},
 }
 _COMMAND = re.compile(r"^%.*\n", re.MULTILINE)
 _MODELS = re.compile(r"^MODELS = .*$", re.MULTILINE)
