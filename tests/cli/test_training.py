@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.slow
 @pytest.mark.usefixtures("every_figure")
 def test_the_bundled_model_drops_early_significantly_against_its_null(theodolite, tmp_path):
-    done = theodolite("training", "bundled:pocket-128", "--json", "--out", "run")
+    done = theodolite("training", "bundled:pocket-128", "--nulls", "gaussian", "--json", "--out", "run")
     assert done.code == 0, done.err
     content = done.json
     assert (content["command"], content["status"], content["warnings"]) == ("training", "success", [])
