@@ -144,7 +144,7 @@ def test_the_gaussian_null_is_the_dimension_of_noise():
     noise = torch.from_numpy(np.random.default_rng(0).normal(size=(2000, 6)))
     found = measure_tables({"input": noise}, null=True)
     assert found["input/gaussian_null"] == pytest.approx(
-        found["input/dimension"], abs=6 * found["input/dimension_stderr"]
+        found["input/dimension"], abs=6 * found["input/gaussian_null_stderr"]
     )
 
 

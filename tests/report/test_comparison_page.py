@@ -8,17 +8,17 @@ from theodolite import report, studies
 from theodolite.core.errors import ParameterError
 from theodolite.report.comparison import RUN, compare, side_by_side
 
-SETTINGS = {"which": ["input"], "nulls": ["gaussian"], "limit": 400, "mle_k": [5]}
+SETTINGS = {"which": ["input"], "nulls": ["gaussian"], "k": 8, "limit": 400, "mle_k": [5]}
 MODEL = "bundled:pocket-64"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    made = {"narrow": (MODEL, 8), "wide": (MODEL, 16), "other": ("bundled:pocket-128", 8)}
+    made = {"single": (MODEL, 1), "triple": (MODEL, 3), "other": ("bundled:pocket-128", 1)}
     return {
-        name: studies.run("dimension", references=[model], k=k, out=folder / name, **SETTINGS)
-        for name, (model, k) in made.items()
+        name: studies.run("dimension", references=[model], null_draws=draws, out=folder / name, **SETTINGS)
+        for name, (model, draws) in made.items()
     }
 
 
@@ -32,12 +32,12 @@ def test_a_model_that_stands_in_two_runs_is_named_with_its_run(runs):
     assert both.columns[0] == RUN
     assert both.height == sum(frame.height for frame in frames.values())
     assert both.select(RUN, "model").unique(maintain_order=True).rows() == [
-        ("narrow", f"{MODEL} in narrow"),
-        ("wide", f"{MODEL} in wide"),
+        ("single", f"{MODEL} in single"),
+        ("triple", f"{MODEL} in triple"),
         ("other", "bundled:pocket-128"),
     ]
-    values = both.filter(pl.col(RUN) == "wide")["value"]
-    assert values.equals(frames["wide"]["value"])
+    values = both.filter(pl.col(RUN) == "triple")["value"]
+    assert values.equals(frames["triple"]["value"])
 
 
 def test_pairs_are_named_with_their_run_only_where_the_pair_is_shared():
@@ -48,24 +48,26 @@ def test_pairs_are_named_with_their_run_only_where_the_pair_is_shared():
 
 
 def test_it_says_which_settings_and_readings_differ(runs):
-    found = compare("dimension", pair(runs, "narrow", "wide"), studies.resolve("dimension").COLUMNS)
-    assert found.title == "Dimension: narrow and wide compared"
-    assert [(one.name, one.values) for one in found.settings] == [("k", ("8", "16"))]
-    assert found.sentences[0] == "One setting differs: k is 8 and 16."
+    found = compare("dimension", pair(runs, "single", "triple"), studies.resolve("dimension").COLUMNS)
+    assert found.title == "Dimension: single and triple compared"
+    assert [(one.name, one.values) for one in found.settings] == [("null_draws", ("1", "3"))]
+    assert found.sentences[0] == "One setting differs: null_draws is 1 and 3."
     assert found.sentences[1].startswith("Of ")
-    assert "readings that narrow and wide have in common" in found.sentences[1]
+    assert "readings that single and triple have in common" in found.sentences[1]
     assert found.changes
     for change in found.changes:
         before, after = (float(text.split("±")[0]) for text in change.where.rsplit(": ", 1)[1].split(" → "))
         assert before != after
     is_twonn = (pl.col("method") == "twonn") & (pl.col("condition") == "measured")
     twonn = [run.table().filter(is_twonn) for run in runs.values()]
-    assert twonn[0]["value"][0] == twonn[1]["value"][0], "TwoNN does not depend on k, and is not called different"
+    assert twonn[0]["value"][0] == twonn[1]["value"][0], (
+        "a table does not depend on its null, and is not called different"
+    )
     assert not any("twonn, " in change.where and "measured" in change.where for change in found.changes)
 
 
 def test_a_setting_that_is_a_column_too_keeps_no_readings_apart(runs, tmp_path):
-    settings = SETTINGS | {"limit": None, "k": 8, "nulls": []}
+    settings = SETTINGS | {"limit": None, "nulls": []}
     chosen = {
         rows: studies.run("dimension", references=[MODEL], rows=rows, out=tmp_path / rows, **settings)
         for rows in ("tokenizer", "trimmed")
@@ -77,14 +79,14 @@ def test_a_setting_that_is_a_column_too_keeps_no_readings_apart(runs, tmp_path):
 
 
 def test_runs_of_other_models_stand_side_by_side(runs):
-    found = compare("dimension", pair(runs, "narrow", "other"), studies.resolve("dimension").COLUMNS)
-    assert found.sentences[1] == "narrow and other have no reading in common: they stand side by side."
+    found = compare("dimension", pair(runs, "single", "other"), studies.resolve("dimension").COLUMNS)
+    assert found.sentences[1] == "single and other have no reading in common: they stand side by side."
     assert found.changes == []
 
 
 def test_runs_with_the_same_settings_agree(runs, tmp_path):
-    same = studies.run("dimension", references=[MODEL], k=8, out=tmp_path / "same", **SETTINGS)
-    found = compare("dimension", {"a": runs["narrow"], "b": same}, studies.resolve("dimension").COLUMNS)
+    same = studies.run("dimension", references=[MODEL], null_draws=1, out=tmp_path / "same", **SETTINGS)
+    found = compare("dimension", {"a": runs["single"], "b": same}, studies.resolve("dimension").COLUMNS)
     assert found.settings == []
     assert found.sentences[0] == "Settings and versions are the same."
     assert "are equal" in found.sentences[1]
@@ -92,29 +94,29 @@ def test_runs_with_the_same_settings_agree(runs, tmp_path):
 
 def test_the_page_begins_with_what_differs_and_holds_everything(runs, tmp_path):
     out = tmp_path / "together"
-    page = report.write_comparison([runs["narrow"].path, runs["wide"], runs["other"]], out, formats=("svg",))
+    page = report.write_comparison([runs["single"].path, runs["triple"], runs["other"]], out, formats=("svg",))
     text = page.read_text(encoding="utf-8")
     assert text.index('id="comparison"') < text.index('id="findings"')
     plain = text.replace('<span class="word">', "").replace("</span>", "")
-    assert "Dimension: narrow, wide and other compared" in plain
-    for name in ("pocket-64 in narrow", "pocket-64 in wide", "pocket-128"):
+    assert "Dimension: single, triple and other compared" in plain
+    for name in ("pocket-64 in single", "pocket-64 in triple", "pocket-128"):
         assert name in text
     assert (out / "figures" / "dimension_over_scale.svg").exists()
     table = pl.read_parquet(out / "table.parquet")
-    assert np.unique(table[RUN]).tolist() == ["narrow", "other", "wide"]
+    assert np.unique(table[RUN]).tolist() == ["other", "single", "triple"]
     assert "theodolite report" in text
 
 
 def test_what_cannot_be_compared_is_refused(runs, tmp_path):
     with pytest.raises(ParameterError, match="1 run cannot be compared with anything"):
-        report.write_comparison([runs["narrow"]], tmp_path / "x")
+        report.write_comparison([runs["single"]], tmp_path / "x")
     with pytest.raises(ParameterError, match="A run is named twice"):
-        report.write_comparison([runs["narrow"], runs["narrow"]], tmp_path / "x")
+        report.write_comparison([runs["single"], runs["single"]], tmp_path / "x")
     with pytest.raises(ParameterError, match="is a run itself, and its report would be overwritten"):
-        report.write_comparison([runs["narrow"], runs["wide"]], runs["other"].path)
+        report.write_comparison([runs["single"], runs["triple"]], runs["other"].path)
     other = studies.run(
         "survey", references=[MODEL], parts=["tables"], k=8, nulls=[], limit=200, out=tmp_path / "survey"
     )
     with pytest.raises(ParameterError, match=r"Only runs of one study can be compared, but .* is a run of 'survey'"):
-        report.write_comparison([runs["narrow"], other], tmp_path / "x")
+        report.write_comparison([runs["single"], other], tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -35,7 +35,7 @@ def test_minilm_reads_what_it_is_known_to_read(minilm):
 
 def test_an_encoder_without_an_output_embedding_is_measured_at_its_input(minilm):
     units = dimension.plan(dimension.Config((str(minilm),), limit=500))
-    assert {unit.params["which"] for unit in units} == {"input"}
+    assert {place["which"] for unit in units for place in unit.params.get("places", [unit.params])} == {"input"}
 
 
 def test_a_tied_model_is_measured_once_and_said_to_be_tied(shared_data, tmp_path):

@@ -47,8 +47,9 @@ def measure_tables(
     dict of str to float
         For each table ("input", and "output" where it is another matrix): `input/dimension` and
         `input/dimension_stderr` (TwoNN), `input/participation_ratio`, `input/mean_norm`, `input/hub_share` (share of
-        the k-nearest-neighbor places that the shortest 1 % of the rows take), and `input/gaussian_null` where asked
-        for (TwoNN of Gaussian noise of the same rows, columns and variance).
+        the k-nearest-neighbor places that the shortest 1 % of the rows take), and `input/gaussian_null` and
+        `input/gaussian_null_stderr` where asked for (TwoNN of one draw of Gaussian noise of the same rows, columns and
+        variance).
 
     Raises
     ------
@@ -139,7 +140,8 @@ def _measure(points: torch.Tensor, *, k: int, null_seed: int | None) -> dict[str
         "hub_share": hubness(graph).share(short[: max(1, int(_SHORTEST_SHARE * graph.n_points))]),
     }
     if null_seed is not None:
-        found["gaussian_null"] = twonn(neighbors(null_points(points, "gaussian", seed=null_seed), k=2)).value
+        noise = twonn(neighbors(null_points(points, "gaussian", seed=null_seed), k=2))
+        found |= {"gaussian_null": noise.value, "gaussian_null_stderr": noise.stderr}
     return found
 
 
