@@ -218,7 +218,7 @@ def test_findings_of_three_prompts_are_undecided(finished):
     found = {one.id: one for one in layers.find(finished.table())}
     assert {"peak-inside", "dimension-loss", "shuffle-dimension", "kept-neighbors", "logits-entropy"} <= found.keys()
     assert {one.verdict for one in found.values()} == {"undecided"}
-    assert all("3 prompts are too few to tell" in one.evidence for one in found.values())
+    assert all("3 prompts: too few to tell" in one.evidence for one in found.values())
 
 
 def test_time_and_prompts_are_on_record(finished):
@@ -251,7 +251,7 @@ def test_short_prompts_are_listed_and_none_left_is_refused(tmp_path):
     assert 1 < out["value"].item() < 9
     assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
     path.write_text(json.dumps({"text": "Too short."}) + "\n")
-    with pytest.raises(ParameterError, match="None of the 1 prompts can be used: at least 90 tokens"):
+    with pytest.raises(ParameterError, match="No prompt of 1 can be used: at least 90 tokens"):
         studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "none", **SMALL | {"minimum": 90})
 
 
@@ -316,6 +316,33 @@ def test_an_encoder_says_how_much_of_a_disturbed_prompt_is_left(tmp_path):
     match = dict(run.table().filter(pl.col("measure") == "match").select("level", "value").iter_rows())
     assert 0.5 < match[3.0] < match[1.0] < 1, "finer blocks leave less"
     assert run.table().filter(pl.col("measure") == "match")["method"].unique().to_list() == [MODEL]
+
+
+def test_a_prompt_whose_states_are_not_finite_is_left_out_and_the_layer_is_named(tmp_path):
+    model = load_model(MODEL, device="cpu")
+    config = Config((MODEL,), **SMALL)
+    tokens = prompts_of(config, MODEL)
+    own = sorted(set(tokens.token_ids[1]) - set(tokens.token_ids[0]) - set(tokens.token_ids[2]))
+    with torch.no_grad():
+        model.module.get_input_embeddings().weight[own[0]] = torch.inf
+    model.module.save_pretrained(tmp_path / "broken")
+    model.tokenizer.save_pretrained(tmp_path / "broken")
+    broken = str(tmp_path / "broken")
+    run = studies.run("layers", references=[broken], out=tmp_path / "run", **SMALL | {"block": 3})
+    (said,) = [one for one in run.warnings if "not finite" in one]
+    name = tokens.prompts[1].name
+    assert said.startswith(f"{broken} {name}: Layer 0 holds values that are not finite (torch.float32).")
+    assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
+    out = run.table().filter(pl.col("method") == "not finite")
+    assert out.select("prompt", "measure", "control", "value").rows() == [(name, "left_out", "structured", 96.0)]
+    with pytest.warns(RunWarning, match="Layer 0 of prompt 0 holds values that are not finite"):
+        studies.run("layers", references=[broken], index=_rows(tmp_path, 1), out=tmp_path / "none", **SMALL)
+
+
+def _rows(folder, *rows):
+    file = folder / "rows.json"
+    file.write_text(json.dumps(rows))
+    return str(file)
 
 
 def test_states_are_kept_where_they_are_asked_for_and_read_again(states, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from theodolite.core.number_format import format_decimals, format_value
+from theodolite.core.number_format import counted, format_decimals, format_value
 from theodolite.statistics import correlation
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.layers.check_findings import MEASURES as CHECKS
@@ -129,7 +129,7 @@ def _finding(rows: pl.DataFrame, id: str, claim: str, verdict: Verdict, evidence
     subject = model_name(model, revision)
     n_prompts = rows.filter(pl.col("control") == STRUCTURED)["prompt_row"].n_unique()
     if n_prompts < _FEW_PROMPTS and verdict != "not applicable":
-        verdict, evidence = "undecided", f"{n_prompts} prompts are too few to tell. {evidence}"
+        verdict, evidence = "undecided", f"{counted(n_prompts, 'prompt')}: too few to tell. {evidence}"
     return Finding(id=id, claim=claim, source=VISWANATHAN, verdict=verdict, evidence=evidence, subject=subject)
 
 

@@ -151,15 +151,12 @@ def run(unit: Unit) -> UnitResult:
     rows = _left_out(unit, config, prompts) if first else []
     warnings = _dropped(prompts, config)
     clock = _Clock()
-    forward = hidden_states(
-        model,
-        variants,
-        batch_size=config.batch,
-        include_logits=model.kind == "causal",
-        last_layer=config.last_layer,
-        special_tokens=config.special_tokens,
-    )
-    for (prompt, ids), shown, found in zip(chosen, params["shown"], clock.timing("model", forward), strict=True):
+    for number, found in clock.timing("model", _forward(model, config, variants)):
+        (prompt, ids), shown = chosen[number], params["shown"][number]
+        if isinstance(found, str):
+            warnings.append(f"{reference} {prompt.name}: {found}")
+            rows.append(_under(unit, _place(unit, config, prompt)).row("left_out", len(ids), method="not finite"))
+            continue
         make = _maker(unit, model, config, prompt, found)
         if config.save_states is not None:
             with clock.part("saving"):
@@ -183,15 +180,45 @@ def run(unit: Unit) -> UnitResult:
     return UnitResult(rows=rows, inputs=inputs, warnings=warnings, parts=clock.seconds)
 
 
+def _forward(model: LanguageModel, config: Config, variants: Sequence[Ids]) -> Iterator[tuple[int, PromptStates | str]]:
+    """Yield the states of each prompt with its number, or why it has none; one without does not cost the others theirs.
+
+    Raises
+    ------
+    PointsError
+        If no prompt has finite states.
+    """
+    start, n_found = 0, 0
+    while start < len(variants):
+        forward = hidden_states(
+            model,
+            variants[start:],
+            batch_size=config.batch,
+            include_logits=model.kind == "causal",
+            last_layer=config.last_layer,
+            special_tokens=config.special_tokens,
+        )
+        first = start
+        try:
+            for found in forward:
+                yield start, found
+                start, n_found = start + 1, n_found + 1
+        except PointsError as error:
+            if start + 1 == len(variants) and not n_found:
+                raise
+            yield start, str(error).replace(f" of prompt {start - first} ", " ")
+            start += 1
+
+
 def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
+    place = _under(unit, _place(unit, config, prompt))
+    return place.having(last_layer=found.last_layer, extrinsic=model.n_dims)
+
+
+def _under(unit: Unit, make: RowMaker) -> RowMaker:
+    """Return a maker of rows that say under which control."""
     control = unit.params["control"]
-    return _place(unit, config, prompt).having(
-        control=control["kind"],
-        level=control["level"],
-        repeat=control["repeat"],
-        last_layer=found.last_layer,
-        extrinsic=model.n_dims,
-    )
+    return make.having(control=control["kind"], level=control["level"], repeat=control["repeat"])
 
 
 def _place(unit: Unit, config: Config, prompt: Prompt | Dropped) -> RowMaker:
