@@ -83,3 +83,20 @@ def test_bytes_are_shown_on_a_terminal_and_nowhere_else(hub, monkeypatch, capsys
         load_table("hub:large/model#input")
     bar.stop()
     assert isinstance(Output(quiet=True).downloads(), Silent)
+
+
+def test_layers_take_prompts_of_a_data_set_and_say_which_commit(theodolite, hub, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    texts = [f"Line {row} of a text that goes on for a while, as texts do. " * 8 for row in range(5)]
+    (folder / "test.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in [*texts, "short"]))
+    commit = hub.add("datasets/owner/texts", folder)
+    small = ("--k", "8", "--mle-k", "5", "--overlap-k", "4", "--minimum", "32", "--n-tokens", "48", "--no-logits")
+    options = ("--prompts", "hub:owner/texts#test", "--field", "prompt", "--first-rows", "3", "--no-strip", *small)
+    done = theodolite("layers", "bundled:pocket-64", *options, "--out", "run", "--json")
+    assert done.code == 0, done.err
+    assert {row["prompts"] for row in done.json["rows"]} == {"owner/texts#test"}
+    assert {row["n_prompts"] for row in done.json["rows"] if row["measure"] == "loss"} == {3}
+    (given,) = json.loads((tmp_path / "run" / "manifest.json").read_text())["inputs"]
+    prompts = given["prompts"]
+    assert (prompts["path"], prompts["commit"], prompts["strip"]) == ("hub:owner/texts#test", commit, False)

@@ -21,6 +21,8 @@ def test_round_trip(tiny, ragged, tmp_path):
     files = sorted((tmp_path / "states").iterdir())
     assert [file.name for file in files] == ["prompt-00000.safetensors", "prompt-00001.safetensors"]
     assert written == sum(file.stat().st_size for file in files)
+    (tmp_path / "plain").touch()
+    assert {file.stat().st_mode for file in files} == {(tmp_path / "plain").stat().st_mode}
     wanted = hidden_states(model, ragged[:2], include_logits=True, last_layer="pre_norm")
     for file, found in zip(files, wanted, strict=True):
         with safe_open(file, "pt") as stored:

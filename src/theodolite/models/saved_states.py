@@ -117,8 +117,11 @@ def write_states(file: Path, found: PromptStates, *, about: Mapping[str, Any]) -
     own = {"index": str(found.index), "last_layer": found.last_layer, "special_tokens": found.special_tokens}
     metadata = {name: json.dumps(value) for name, value in about.items()} | own
     with written_atomically(file) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # safetensors would let nobody else read the file
         try:
             save_file(tensors, temporary, metadata=metadata)
+            temporary.chmod(mode)
         except SafetensorError as error:
             code = _SYSTEM_CODE.search(str(error))
             raise (OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(0, str(error))) from error
