@@ -47,7 +47,7 @@ def test_a_plan_says_what_a_study_will_take_and_does_nothing(theodolite, study):
 def test_a_pilot_gives_time_and_disk_and_the_folder_says_what_is_left(theodolite, study):
     done = theodolite("plan", study, "--pilot", "2", "--out", "run")
     assert "units: 5, 2 done, 3 left" in done.out
-    assert re.search(r"time: .* \(95 %: .* to .*\) with one worker, from 2 timed units", done.out)
+    assert re.search(r"time: .* \(95 %: .* to .*\) with 1 worker, from 2 timed units", done.out)
     assert re.search(r"disk of the run: about [\d.]+ kB", done.out)
     assert "the pilot's process held" in done.out
     again = theodolite("plan", "run", "--json", "--workers", "3").json

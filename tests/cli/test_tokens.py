@@ -80,7 +80,7 @@ def test_without_a_token_the_rows_that_stand_out(theodolite, words):
     assert done.json["suspicious"]["zero"] == {"n": 1, "tokens": [{"token_id": 103, "token": "w103"}]}
     shown = theodolite("tokens", path, "--shown", "3").out
     assert "Lowest local dimension" in shown
-    assert "1 rows zero: 'w103'" in shown
+    assert "1 row zero: 'w103'" in shown
 
 
 def test_what_a_person_sees(theodolite):

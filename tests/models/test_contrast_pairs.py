@@ -98,7 +98,7 @@ def test_contrasts_that_are_not_there(tmp_path):
     with pytest.raises(FormatError, match="holds a dict, not a list"):
         load_contrast(tmp_path / "pairs.json")
     one = write(tmp_path / "one.jsonl", [{"positive": " a", "negative": " b"}])
-    with pytest.raises(ParameterError, match="leaves 1 pairs to make a vector from and 0 to judge it"):
+    with pytest.raises(ParameterError, match="leaves 1 pair to make a vector from and 0 to judge it"):
         load_contrast(one)
     with pytest.raises(ParameterError, match="no share"):
         load_contrast("tense", held_out=1.0)

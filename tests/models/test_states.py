@@ -147,7 +147,7 @@ def test_positions_choose_rows_and_leave_logits_whole(tiny, ragged):
         assert part.positions.tolist() == list(rows)
         assert torch.equal(part.states, whole.states[:, torch.as_tensor(rows)])
         assert torch.equal(part.logits, whole.logits)
-    with pytest.raises(ParameterError, match="names rows for 1 prompts, but there are 3"):
+    with pytest.raises(ParameterError, match="names rows for 1 prompt, but there are 3"):
         hidden_states(model, ragged[:3], positions=[[0]])
     with pytest.raises(ParameterError, match="positions of prompt 0 must be whole numbers from 0 to 6"):
         hidden_states(model, ragged[:1], positions=[[7]])

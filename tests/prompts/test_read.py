@@ -92,7 +92,7 @@ def test_origin_follows_the_content(tmp_path):
         ("a.jsonl", b"[1]", "line 1 is a list"),
         ("a.jsonl", rb'{"text": "\ud800"}', "holds half of a surrogate pair"),
         ("a.jsonl", b"\n \n", "holds no text: 0 rows"),
-        ("a.jsonl", b'{"text": " "}', "holds no text: 1 rows, all without"),
+        ("a.jsonl", b'{"text": " "}', "holds no text: 1 row, all without"),
         ("a.txt", b"", "holds no text"),
         ("a.txt", b"fine\nclich\xe9s", r"a\.txt is not UTF-8: line 2 holds the byte 0xe9"),
         ("a.json", b'{"text": "x"}', "holds no list at its top, but a dict"),

@@ -76,7 +76,7 @@ def test_refusals():
         tokenize(prompts("ab"), Letters(), minimum=1)
     with pytest.raises(ParameterError, match="n_tokens=1 is too small"):
         tokenize(prompts("ab"), Letters(), n_tokens=1)
-    with pytest.raises(ParameterError, match=r"None of the 2 prompts can be used: at least 9 tokens, .* longest has 3"):
+    with pytest.raises(ParameterError, match=r"No prompt of 2 can be used: at least 9 tokens, .* longest has 3"):
         tokenize(prompts("abc", "a"), Letters(), minimum=9)
-    with pytest.raises(ParameterError, match="None of the 0 prompts"):
+    with pytest.raises(ParameterError, match="No prompt of 0"):
         tokenize([], Letters())

@@ -89,7 +89,7 @@ def test_runs_with_the_same_settings_agree(runs, tmp_path):
     found = compare("dimension", {"a": runs["single"], "b": same}, studies.resolve("dimension").COLUMNS)
     assert found.settings == []
     assert found.sentences[0] == "Settings and versions are the same."
-    assert "are equal" in found.sentences[1]
+    assert "none differs" in found.sentences[1]
 
 
 def test_the_page_begins_with_what_differs_and_holds_everything(runs, tmp_path):

@@ -258,7 +258,7 @@ def test_a_unit_that_is_planned_twice_is_done_once(toy, tmp_path, log):
     study = other(toy, plan=lambda config: [*toy.plan(config), *toy.plan(config)])
     run = execute(study, toy.Config(), out=tmp_path / "run")
     assert len(log.read_text().split()) == 4
-    assert run.warnings == ["4 units were planned more than once and are done once."]
+    assert run.warnings == ["4 units planned more than once: each is done once."]
 
 
 def test_a_plan_that_changed_is_said_and_followed(toy, tmp_path):

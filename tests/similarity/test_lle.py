@@ -140,7 +140,7 @@ def test_progress_counts_points(layers):
         (
             PointsError,
             lambda p, g: lle_similarity(p, p, first_graph=g, second_graph=neighbors(p, k=4, queries=np.array([1]))),
-            "1 tokens have neighbors in both tables, but at least 2",
+            "1 token with neighbors in both tables, but at least 2",
         ),
     ],
 )

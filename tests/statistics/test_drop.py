@@ -91,7 +91,7 @@ def test_readings_that_are_not_finite_are_left_out_and_order_does_not_matter():
 
 def test_too_few_readings_have_a_reason():
     found = drop([0, 1], [2.0, 1.0], stderr=[0.1, 0.1])
-    assert found.reason == "2 readings remain, and a fall needs 3"
+    assert found.reason == "2 readings left, and a fall needs 3"
     assert np.isnan(found.half)
 
 

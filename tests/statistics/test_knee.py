@@ -144,7 +144,7 @@ def test_weights_let_a_bad_point_count_less():
 
 @pytest.mark.parametrize(
     ("curve", "reason"),
-    [([1.0, 2.0, 3.0, np.nan, 5.0], "4 positions remain, and a knee needs 5"), ([2.0] * 5, "the curve is constant")],
+    [([1.0, 2.0, 3.0, np.nan, 5.0], "4 positions left, and a knee needs 5"), ([2.0] * 5, "the curve is constant")],
 )
 def test_no_knee_has_a_reason(curve, reason):
     found = knee([1, 2, 3, 4, 5], curve)

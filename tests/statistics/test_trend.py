@@ -71,7 +71,7 @@ def test_points_that_are_not_finite_are_left_out():
 def test_no_slope_has_a_reason(x):
     found = trend(x, x)
     assert np.isnan(found.slope)
-    assert found.reason == "1 distinct positions remain, and a trend needs 2"
+    assert found.reason == "1 distinct position left, and a trend needs 2"
 
 
 def test_wrong_calls_are_refused():

@@ -174,7 +174,7 @@ def test_rows_are_what_the_estimators_read(finished):
     assert (data.positive.sum(), data.sources.count("a")) == (18, 18)
     config = config_from_mapping(Config, finished.config)
     prompts, notes = probe._prompts(config, MODEL)
-    assert any("4 of 40 prompts were left out so that both kinds are equally many" in note for note in notes)
+    assert any("4 of 40 prompts left out so that both kinds are equally many" in note for note in notes)
     model = load_model(MODEL, device="cpu")
     (found,) = hidden_states(model, [prompts[5][1]], include_logits=True)
     own = frame.filter(pl.col("prompt_row") == prompts[5][0].row)
@@ -364,7 +364,7 @@ def test_copies_never_meet_in_training_and_test(tmp_path):
     good = write(tmp_path / "good.jsonl", [*sentences(BENIGN, 3, length=20, seed=3), *both])
     found = read_labeled(Config((MODEL,), positive=(str(bad),), negative=(str(good),)))
     assert len({prompt.text.strip() for prompt in found.prompts}) == len(found.prompts) == 7
-    assert found.notes == ("3 texts were left out as copies of others (1 of them stand under both labels).",)
+    assert found.notes == ("3 texts left out as copies of others (1 of them under both labels).",)
     assert [prompt.row for prompt in found.prompts] == list(range(7))
 
 
@@ -376,7 +376,7 @@ def test_prompts_that_are_equal_once_cut_are_copies(tmp_path):
     config = Config((MODEL,), positive=(str(bad), str(tmp_path / "more.jsonl")), negative=(str(good),), **SETTINGS)
     prompts, notes = probe._prompts(config, MODEL)
     assert sum(prompt.label == "harmful" for prompt, _ in prompts) == 5
-    assert "2 texts were left out as copies of others, once cut to the tokens that are measured." in notes
+    assert "2 texts left out as copies of others, once cut to the tokens that are measured." in notes
 
 
 def test_joined_texts_share_label_and_source_and_occur_once():
@@ -441,7 +441,7 @@ def test_long_prompts_are_left_out_and_the_first_usable_ones_are_taken(tmp_path)
     settings = {"minimum": 40, "maximum": 90, "k": 16, "folds": 2, "limit": 2, "positive": (str(files[0]),)}
     prompts, notes = probe._prompts(Config((MODEL,), negative=(str(files[1]),), **settings), MODEL)
     assert [prompt.name for prompt, _ in prompts] == ["bad-1", "bad-3", "good-1", "good-3"]
-    assert any("2 prompts were left out because they have more than maximum=90 tokens" in note for note in notes)
+    assert any("2 prompts left out, with more than maximum=90 tokens" in note for note in notes)
 
 
 def test_labels_of_records(tmp_path):

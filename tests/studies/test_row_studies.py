@@ -120,8 +120,8 @@ def test_bundled_counts_are_known_and_the_reported_order_is_seen(pocket):
         ("", FormatError, r"has the columns \(none\)"),
         ("id\tcount\n3\tmany\n", FormatError, r"Line 2 of .* gives the count 'many'"),
         ("id\tcount\n3\n", FormatError, r"Line 2 of .* gives the count ''"),
-        ("id\tcount\n99999\t4\n", FormatError, "None of the 1 tokens of"),
-        ("token\tcount\n99999\t4\n", FormatError, "None of the 1 tokens of"),
+        ("id\tcount\n99999\t4\n", FormatError, "No token of the 1 in"),
+        ("token\tcount\n99999\t4\n", FormatError, "No token of the 1 in"),
     ],
 )
 def test_damaged_counts_are_refused_before_anything_is_measured(table_file, content, error, message):

@@ -165,7 +165,7 @@ def test_two_forms_of_one_tokenizer_are_paired_by_id(real: dict[str, tuple[Table
     assert match.n_shared == match.n_exact == 50256, "<|endoftext|> is special in one of the two"
     assert np.array_equal(a.token_ids, b.token_ids)
     assert str(match) == (
-        "50256 shared tokens (the same tokenizer, by id): 50256 exact, 0 normalized; 0 and 1 unmatched"
+        "50,256 shared tokens (the same tokenizer, by id): 50,256 exact, 0 normalized; 0 and 1 unmatched"
     )
 
 
@@ -205,7 +205,7 @@ def test_a_report_of_examples(real: dict[str, tuple[Table, Tokenizer]]) -> None:
     for one, other in content["examples"]["case"]:
         assert one != other
         assert one.lower() == other
-    assert f"{match.n_shared} shared tokens (by what tokens spell): 18036 exact, " in str(match)
+    assert f"{match.n_shared:,} shared tokens (by what tokens spell): 18,036 exact, " in str(match)
 
 
 # small vocabularies, in which every case is seen

@@ -197,7 +197,7 @@ def test_tables_that_cannot_be_paired():
         fit(normal(40, 40, seed=0), normal(40, 4, seed=1))
     broken = normal(50, 4, seed=1)
     broken[3, 2] = np.nan
-    with pytest.raises(PointsError, match="target table holds 1 rows that are not finite"):
+    with pytest.raises(PointsError, match="target table holds 1 row with numbers that are not finite"):
         fit(normal(50, 4, seed=0), broken)
 
 

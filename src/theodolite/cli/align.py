@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import GeometryWarning
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from theodolite.tables import Alignment
@@ -58,7 +59,7 @@ def align(
 
 def _show(match: "Alignment", names: list[str], output: Output) -> None:
     how = "the same tokenizer, by id" if match.method == "id" else "other tokenizers, by what tokens spell"
-    output.lines([f"{match.n_shared:,} shared tokens ({how})."])
+    output.lines([f"{counted(match.n_shared, 'shared token')} ({how})."])
     output.table(
         "",
         ("matched", "tokens", "meaning", "examples"),
@@ -90,7 +91,9 @@ def _show(match: "Alignment", names: list[str], output: Output) -> None:
         ],
     )
     if match.n_tied:
-        output.lines([f"{match.n_tied:,} pairs had several candidates of the same spelling; the first was taken."])
+        output.lines(
+            [f"{counted(match.n_tied, 'pair')} with several candidates of the same spelling: the first was taken."]
+        )
 
 
 def _quoted(one: str, other: str) -> str:

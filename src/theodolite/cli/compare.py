@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from theodolite.cli.help_text import TOLERANCE
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,7 @@ def _show(a: str, b: str, found: "RunComparison", output: Output) -> None:
     if table is None:
         output.lines([f"{a} and {b} agree: their tables are the same file, byte for byte."])
     elif found.agree:
-        output.lines([f"{a} and {b} agree: {table.n_rows[0]:,} rows, every number within {tolerance}."])
+        output.lines([f"{a} and {b} agree: {counted(table.n_rows[0], 'row')}, every number within {tolerance}."])
     else:
         output.lines([f"{a} and {b} differ ({tolerance})."])
     for name, status in zip((a, b), found.status, strict=True):

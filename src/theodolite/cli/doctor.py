@@ -7,6 +7,7 @@ from typing import Any
 
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
+from theodolite.core.number_format import counted
 
 _LIBRARIES = ("huggingface_hub", "peft", "accelerate", "scikit-learn", "gensim", "gguf", "sacrebleu", "matplotlib")
 """What some commands need besides the packages that every result names."""
@@ -53,11 +54,15 @@ def doctor(
 def _thread_advice(threads: int, cores: int) -> list[str]:
     """Say where torch would wait for processors instead of working."""
     if threads > cores:
-        return [f"torch would use {threads} threads on {cores} usable cores. Set OMP_NUM_THREADS={cores}."]
+        return [
+            f"torch would use {counted(threads, 'thread')} on {counted(cores, 'usable core')}. Set "
+            f"OMP_NUM_THREADS={cores}."
+        ]
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if "OMP_NUM_THREADS" not in os.environ and threads > 1 and load > cores:
         return [
-            f"This machine is busy (load {load:.0f} on {cores} usable cores) and torch would use {threads} threads, "
+            f"This machine is busy (load {load:.0f} on {counted(cores, 'usable core')}) and torch would use "
+            f"{threads} threads, "
             "which then wait for each other. OMP_NUM_THREADS=1 is often faster here."
         ]
     return []

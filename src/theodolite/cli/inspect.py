@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from theodolite.cli.amounts import size
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from theodolite.tables import Inspection
@@ -40,7 +41,7 @@ def _show(found: "Inspection", output: Output) -> None:
         "input embedding": found.input,
         "output embedding": f"{found.output} (tied)" if found.tied and found.output else found.output,
         "tied": None if found.tied is None else ("yes" if found.tied else "no"),
-        "tokenizer": None if found.n_vocabulary is None else f"{found.n_vocabulary:,} tokens",
+        "tokenizer": None if found.n_vocabulary is None else counted(found.n_vocabulary, "token"),
         "rows without a token": None if found.n_padded is None else f"{found.n_padded:,}",
         "special tokens": None if found.n_vocabulary is None else str(len(found.special_tokens)),
         "scaled in the model": None if found.embedding_scale == 1 else f"by {found.embedding_scale:g}",

@@ -10,6 +10,7 @@ from theodolite.cli.amounts import duration, parse_duration, size
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import ParameterError
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from theodolite.runs.reading.forecast import Forecast
@@ -148,5 +149,8 @@ def _time(found: "StudyPlan", workers: int) -> str:
     between = ""
     if forecast.low is not None and forecast.high is not None:
         between = f" (95 %: {duration(told['low'] / workers)} to {duration(told['high'] / workers)})"
-    by = "one worker" if workers == 1 else f"{workers} workers"
-    return f"time: {duration(forecast.seconds / workers)}{between} with {by}, from {forecast.n_timed} timed units"
+    by = counted(workers, "worker")
+    return (
+        f"time: {duration(forecast.seconds / workers)}{between} with {by}, from "
+        f"{counted(forecast.n_timed, 'timed unit')}"
+    )

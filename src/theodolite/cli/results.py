@@ -10,6 +10,7 @@ from theodolite.cli.output import Output, print_json
 from theodolite.cli.spoken import show_findings
 from theodolite.core import errors
 from theodolite.core.errors import TheodoliteError
+from theodolite.core.number_format import counted
 from theodolite.report.chapters import chapter_of
 from theodolite.report.drawn import is_drawn, note_drawn
 from theodolite.report.figure_files import FOLDER, Format
@@ -112,8 +113,12 @@ def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:
         counts = {"planned": far.planned, "done": far.done, "failed": far.failed, "remaining": far.remaining}
         print_json({"command": name, "run": str(run.path), "status": run.status, "rows": [], "findings": [], **counts})
     what = f"Shard {shard}" if shard else "Stopped at the first failure"
-    lines = [f"{what}: {session['done']} units done now, {session['kept']} before, {session['failed']} failed."]
-    lines.append(f"The run: {far.done} of {far.planned} units done, {far.failed} failed, {far.remaining} to do.")
+    lines = [
+        f"{what}: {counted(session['done'], 'unit')} done now, {session['kept']} before, {session['failed']} failed."
+    ]
+    lines.append(
+        f"The run: {far.done} of {counted(far.planned, 'unit')} done, {far.failed} failed, {far.remaining} to do."
+    )
     if shard:
         lines.append("The shard that finds all of them done writes the table and the report.")
     output.lines([*lines, f"Run:    {run.path}"])

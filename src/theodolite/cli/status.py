@@ -12,6 +12,7 @@ from theodolite.cli.amounts import duration
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
 from theodolite.core.errors import ParameterError
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from theodolite.runs import Run, RunStatus
@@ -98,7 +99,7 @@ def _units(opened: "Run", state: "RunStatus") -> list[dict[str, Any]]:
 
 def _line(run: Path, state: "RunStatus") -> str:
     """Say in one line how far the run is."""
-    parts = [f"{run}: {state.status}, {state.done:,} of {state.planned:,} units done"]
+    parts = [f"{run}: {state.status}, {state.done:,} of {counted(state.planned, 'unit')} done"]
     if state.failed:
         parts.append(f"{state.failed:,} failed")
     if state.rate is not None and state.status == "running":

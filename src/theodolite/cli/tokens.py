@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from theodolite.cli.options import Speech
 from theodolite.cli.output import Output, print_json
+from theodolite.core.number_format import counted
 
 if TYPE_CHECKING:
     from theodolite.studies.similarity.tokens import TokenIndex, TokenView
@@ -69,7 +70,7 @@ def tokens(
 def _show(view: "TokenView", output: Output) -> None:
     facts = {
         "length": f"{view.norm:.4g} ({view.norm_over_median:.2f} of the median)",
-        "seen in training": None if view.count is None else f"{view.count:,} times",
+        "seen in training": None if view.count is None else counted(view.count, "time"),
         "local dimension": None if view.dimension is None else f"{view.dimension:.1f} (20 nearest)",
         "components": None if view.components is None else f"{view.components:.0f} (95 % of the variance, 100 nearest)",
         "hubness": None if view.hubness is None else f"{view.hubness:.2f} of the usual",
@@ -126,7 +127,7 @@ def _overview(index: "TokenIndex", content: dict[str, object], shown: int, outpu
         )
     for reason, rows in suspicious.items():
         examples = " ".join(_quoted(index.name(row)) for row in rows[:shown])
-        output.lines([f"{len(rows):,} rows {reason}: {examples}{' ...' if len(rows) > shown else ''}"])
+        output.lines([f"{counted(len(rows), 'row')} {reason}: {examples}{' ...' if len(rows) > shown else ''}"])
     if not suspicious:
         output.lines(["No row is short, zero, repeated or unseen."])
 

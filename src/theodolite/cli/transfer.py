@@ -9,6 +9,7 @@ from theodolite.cli.examples import epilogue
 from theodolite.cli.help_text import HelpText
 from theodolite.cli.options import How, Running, Speech
 from theodolite.cli.output import Output, print_json
+from theodolite.core.number_format import counted
 from theodolite.studies.transfer.config import Config, Control, MapName, PositionWord, TokenRule
 
 EmbeddingMap = Literal["least_squares", "ridge", "procrustes", "low_rank", "logit_matching"]
@@ -60,7 +61,9 @@ def vector(
         print_json(
             {"command": "transfer vector", "status": "success", "file": str(out), **told, "n_pairs": made.n_pairs}
         )
-    output.lines([f"{out}: {made.contrast} from {made.n_pairs} pairs, layers 0 to {made.layers[-1]} of {model}."])
+    output.lines(
+        [f"{out}: {made.contrast} from {counted(made.n_pairs or 0, 'pair')}, layers 0 to {made.layers[-1]} of {model}."]
+    )
     return 0
 
 
@@ -113,7 +116,10 @@ def fit(
         told = {"kind": made.kind, "space": made.space, "n_tokens": match.n_shared, **numbers}
         print_json({"command": "transfer fit", "status": "success", "file": str(out), **told})
     output.lines(
-        [f"{out}: {made.kind} from {source} to {target}, {match.n_shared:,} shared tokens of the {space} side."]
+        [
+            f"{out}: {made.kind} from {source} to {target}, {counted(match.n_shared, 'shared token')} of the {space} "
+            "side."
+        ]
     )
     output.table("", ("on held-out tokens", "value"), [(name, f"{value:.3f}") for name, value in numbers.items()])
     return 0
@@ -147,7 +153,7 @@ def apply(
     if output.json:
         told = {"target": target, "layers": list(carried.layers), "n_dims": carried.n_dims}
         print_json({"command": "transfer apply", "status": "success", "file": str(out), **told})
-    output.lines([f"{out}: {len(carried.layers)} directions of {carried.n_dims} entries for {target}."])
+    output.lines([f"{out}: {counted(len(carried.layers), 'direction')} of {carried.n_dims} entries for {target}."])
     return 0
 
 

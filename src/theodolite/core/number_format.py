@@ -121,6 +121,31 @@ def format_count(count: float | None) -> str:
     return _fixed(count, 0)
 
 
+def counted(count: int, noun: str, many: str | None = None) -> str:
+    """Write how many there are of something.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        What one is called.
+    many : str, optional
+        What several are called, where that is not the noun with an s.
+
+    Returns
+    -------
+    str
+        Such as `1 row` or `4,096 rows`.
+
+    Examples
+    --------
+    >>> counted(1, "shared token"), counted(4096, "row"), counted(0, "copy", "copies")
+    ('1 shared token', '4,096 rows', '0 copies')
+    """
+    return f"{format_count(count)} {noun if count == 1 else many or f'{noun}s'}"
+
+
 def format_decimals(value: float, decimals: int, *, signed: bool = False) -> str:
     """Write a number with so many decimals, whatever its size.
 

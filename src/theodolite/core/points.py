@@ -184,6 +184,8 @@ def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: 
         raise PointsError(f"No point remains of {n_given} rows: the table is empty or nothing in it is finite.")
 
     if _constant(values):
+        if values.shape[0] == 1:
+            raise PointsError(f"One point remains of {n_given}, and a single one has no geometry. Give more rows.")
         raise PointsError(f"All {values.shape[0]} rows are equal: a constant table has no geometry.")
     n_duplicates = 0
     if duplicates == "collapse":

@@ -7,6 +7,7 @@ from typing import Any
 
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.core.hashing import hash_json
+from theodolite.core.number_format import counted
 from theodolite.core.seeds import generator_from
 
 _FOLDER = Path(__file__).parent / "contrasts"
@@ -121,7 +122,8 @@ def load_contrast(source: str | Path, *, held_out: float = 0.4, seed: int = 0) -
     )
     if not all(parts):
         raise ParameterError(
-            f"{source} leaves {len(parts[0])} pairs to make a vector from and {len(parts[1])} to judge it. Both need "
+            f"{source} leaves {counted(len(parts[0]), 'pair')} to make a vector from and {len(parts[1])} to judge "
+            "it. Both need "
             "at least one."
         )
     return Contrast(name=name, fitted=parts[0], held_out=parts[1])

@@ -10,6 +10,7 @@ import torch
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.models.anatomy import LastLayer, states_of
 from theodolite.models.forward import Ids, SpecialTokens, checked_prompts, passes
 from theodolite.models.language_model import LanguageModel
@@ -223,7 +224,8 @@ def _checked_positions(positions: Sequence[npt.ArrayLike] | None, lengths: list[
         return [np.arange(n, dtype=np.int64) for n in lengths]
     if len(positions) != len(lengths):
         raise ParameterError(
-            f"positions names rows for {len(positions)} prompts, but there are {len(lengths)}. Give one array for each."
+            f"positions names rows for {counted(len(positions), 'prompt')}, but there are {len(lengths)}. Give one "
+            "array for each."
         )
     checked = []
     for index, (rows, n) in enumerate(zip(positions, lengths, strict=True)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError
 from theodolite.core.hashing import hash_file, hash_json
+from theodolite.core.number_format import counted
 from theodolite.prompts.files import Record, records_of
 from theodolite.prompts.prompt import Prompt, Prompts
 from theodolite.prompts.rows import read_rows
@@ -116,7 +117,8 @@ def read_prompts(
     if not held:
         which = f" with {'='.join(where)}" if where else ""
         raise FormatError(
-            f"{origin['path'] or 'The list'} holds no text{which}: {len(found)} rows, all without. Give at least one "
+            f"{origin['path'] or 'The list'} holds no text{which}: {counted(len(found), 'row')}, all without. Give "
+            "at least one "
             "prompt."
         )
     prompts = Prompts(

@@ -155,7 +155,7 @@ def tokenize(
     if not kept:
         longest = max((min(item.n_tokens.values()) for item in dropped), default=0)
         raise ParameterError(
-            f"None of the {len(dropped)} prompts can be used: at least {minimum} tokens, not all equal, are needed, "
+            f"No prompt of {len(dropped)} can be used: at least {minimum} tokens, not all equal, are needed, "
             f"and the longest has {longest}. Lower the minimum or give longer texts."
         )
     return TokenizedPrompts(

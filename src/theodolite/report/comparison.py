@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.runs import Column, Run
 from theodolite.runs.reading.table_comparison import NumberDifference, compare_tables
 
@@ -208,12 +208,12 @@ def _result_sentence(first: str, other: str, n_shared: int, values: Sequence[Num
         return f"{first} and {other} have no reading in common: they stand side by side."
     n_differ = sum(one.n_differ for one in values)
     if not n_differ:
-        return f"All {format_count(n_shared)} readings that {first} and {other} have in common are equal."
+        return f"Of {counted(n_shared, 'reading')} that {first} and {other} have in common, none differs."
     errors = [one.max_stderrs for one in values if one.max_stderrs is not None]
     furthest = f", at most by {format_value(max(errors))} standard errors" if errors else ""
     return (
-        f"Of {format_count(n_shared)} readings that {first} and {other} have in common, {format_count(n_differ)} "
-        f"differ{furthest}."
+        f"Of {counted(n_shared, 'reading')} that {first} and {other} have in common, {format_count(n_differ)} "
+        f"{'differs' if n_differ == 1 else 'differ'}{furthest}."
     )
 
 

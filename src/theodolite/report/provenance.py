@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_bytes, format_count, format_duration
+from theodolite.core.number_format import counted, format_bytes, format_count, format_duration
 from theodolite.runs.folder.location import Location
 
 _INPUT_COLUMNS = {
@@ -46,11 +46,11 @@ def banners(manifest: Mapping[str, Any], status: str) -> list[str]:
     if status != "success":
         units = manifest.get("units") or {}
         done = (units.get("kept") or 0) + (units.get("done") or 0)
-        count = f" {format_count(done)} of {format_count(units.get('planned'))} units are done." if units else ""
+        count = f" {format_count(done)} of {counted(units.get('planned') or 0, 'unit')} done." if units else ""
         found.append(_STATUS_SENTENCES.get(status, f"Status of this run: {status}.") + count)
     for limit in dict.fromkeys(_limits(manifest.get("config"))):
         found.append(
-            f"Made with a limit of {format_count(limit)} rows per table: for a quick look, not for a result. "
+            f"Made with a limit of {counted(limit, 'row')} per table: for a quick look, not for a result. "
             "Dimensions depend on the number of rows."
         )
     return found

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from theodolite.core.errors import RunError
 from theodolite.core.interrupts import heeding_interrupts
+from theodolite.core.number_format import counted
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.provenance import environment, git_commit
 from theodolite.core.redaction import redacted
@@ -225,7 +226,7 @@ class Driver:
         first = min(failures, key=lambda record: places[record.key])
         self.manifest["warnings"].insert(
             0,
-            f"{len(failures)} of {len(self.units)} units failed; see failures.jsonl. The first, "
+            f"{len(failures)} of {counted(len(self.units), 'unit')} failed; see failures.jsonl. The first, "
             f"{first.label or first.key}: {first.message}",
         )
 

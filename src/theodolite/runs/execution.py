@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite.core.errors import ParameterError, RunError
+from theodolite.core.number_format import counted
 from theodolite.core.progress import Progress, Silent
 from theodolite.core.redaction import redacted
 from theodolite.runs.config import config_to_mapping
@@ -160,7 +161,7 @@ def planned(study: Study, config: Any, resolve: Resolver | None = None) -> tuple
                     f"{'it lacks' if own is None else f'is {own.polars_name} there'}. Add it to COLUMNS."
                 )
     repeated = len(everything) - len(units)
-    return units, [f"{repeated} units were planned more than once and are done once."] if repeated else []
+    return units, [f"{counted(repeated, 'unit')} planned more than once: each is done once."] if repeated else []
 
 
 def _command_words(command: Sequence[str] | str | None) -> list[str] | None:

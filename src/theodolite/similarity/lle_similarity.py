@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -146,7 +147,7 @@ def lle_similarity(
     borrowed = lle_weights(second, first_graph, k=used, reg=reg)
     rows, here, there = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
     if len(rows) < 2:
-        raise PointsError(f"{len(rows)} tokens have neighbors in both tables, but at least 2 are needed.")
+        raise PointsError(f"{counted(len(rows), 'token')} with neighbors in both tables, but at least 2 are needed.")
     cosines, common = _row_cosines(one, other, here, there)
     weight_cosines = _cosine(one.weights[here], borrowed.weights[here])
     jaccard = common / (2.0 * used - common)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.statistics.resampling import (
     Floats,
     as_columns,
@@ -335,7 +336,7 @@ def _one(values: Floats, method: Method, confidence: float, n_bootstrap: int, se
 def _obstacle(kept: Floats) -> str:
     """Say why these pairs have no correlation, if they have none."""
     if len(kept) < 3:
-        return f"{len(kept)} pairs remain, and a correlation needs 3"
+        return f"{counted(len(kept), 'pair')} left, and a correlation needs 3"
     constant = [name for name, column in zip(("x", "y"), kept.T, strict=False) if (column == column[0]).all()]
     return f"{' and '.join(constant)} {'are' if len(constant) > 1 else 'is'} constant" if constant else ""
 

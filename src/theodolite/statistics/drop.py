@@ -9,6 +9,7 @@ from scipy import stats
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.seeds import generator_from
 from theodolite.statistics.resampling import Floats, as_vector, check_bootstrap, percentile_interval
 
@@ -173,7 +174,7 @@ def drop(
     positions, readings, errors, nulls, null_errors, n_dropped = _checked(x, y, stderr, null, null_stderr)
     n_points = len(positions)
     if n_points < _FEWEST:
-        reason = f"{n_points} readings remain, and a fall needs {_FEWEST}"
+        reason = f"{counted(n_points, 'reading')} left, and a fall needs {_FEWEST}"
         return Drop(sure=sure, n=n_points, n_dropped=n_dropped, reason=reason)
     u = np.log2(1 + positions)
     first, last = readings[0], readings[-1]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.seeds import generator_from
 from theodolite.statistics.resampling import (
     Axis,
@@ -259,7 +260,7 @@ def _checked(
 
 def _obstacle(u: Floats, mean: Floats) -> str:
     if len(u) < _FEWEST:
-        return f"{len(u)} positions remain, and a knee needs {_FEWEST}"
+        return f"{counted(len(u), 'position')} left, and a knee needs {_FEWEST}"
     return "the curve is constant" if np.ptp(mean) == 0 else ""
 
 

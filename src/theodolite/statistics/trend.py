@@ -9,6 +9,7 @@ from scipy import stats
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.statistics.resampling import Axis, Floats, as_vector, on_axis
 
 
@@ -123,7 +124,7 @@ def trend(
             f"stderr holds {kept[2].min():g}. Standard errors must be positive; leave them out if unknown."
         )
     if n_points < 2 or np.ptp(u) == 0:
-        reason = f"{len(np.unique(u))} distinct positions remain, and a trend needs 2"
+        reason = f"{counted(len(np.unique(u)), 'distinct position')} left, and a trend needs 2"
         return Trend(confidence=confidence, n=n_points, n_dropped=n_dropped, axis=axis, reason=reason)
     weights = kept[2] ** -2 if stderr is not None else np.ones(n_points)
     slope, intercept, spread = _line(u, heights, weights)

@@ -116,6 +116,7 @@ def run(
     'success'
     """
     from theodolite.core.errors import RunWarning  # noqa: PLC0415 - keeps `import theodolite.studies` light
+    from theodolite.core.number_format import counted  # noqa: PLC0415
     from theodolite.runs import config_from_mapping  # noqa: PLC0415
     from theodolite.runs.runners import make_runner  # noqa: PLC0415
 
@@ -123,7 +124,7 @@ def run(
     chosen = make_runner(runner, workers=workers, address=address)
     finished = execute(name, config, out=out, runner=chosen, shard=shard, on_error=on_error, progress=progress)
     if failures := finished.failures():
-        many = f"{len(failures)} units failed; see failures.jsonl in {finished.path}."
+        many = f"{counted(len(failures), 'unit')} failed; see failures.jsonl in {finished.path}."
         warnings.warn(f"{many} The first, {failures[0].label}: {failures[0].message}", RunWarning, stacklevel=2)
     return finished
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import GeometryWarning, ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.visible import visible
 from theodolite.tables.matching import STAGES, match_spellings
 from theodolite.tables.spelling import Spelling, spellings, unreachable_ids
@@ -121,10 +122,10 @@ class Alignment(Displayed):
     def __str__(self) -> str:
         """Return the counts in one line."""
         how = "the same tokenizer, by id" if self.method == "id" else "by what tokens spell"
-        normalized = ", ".join(f"{n} by {name}" for name, n in self.counts.items() if n and name != "exact")
+        normalized = ", ".join(f"{n:,} by {name}" for name, n in self.counts.items() if n and name != "exact")
         return (
-            f"{self.n_shared} shared tokens ({how}): {self.n_exact} exact, {self.n_normalized} normalized"
-            f"{f' ({normalized})' if normalized else ''}; {self.n_unmatched_a} and {self.n_unmatched_b} unmatched"
+            f"{counted(self.n_shared, 'shared token')} ({how}): {self.n_exact:,} exact, {self.n_normalized:,} normalized"
+            f"{f' ({normalized})' if normalized else ''}; {self.n_unmatched_a:,} and {self.n_unmatched_b:,} unmatched"
         )
 
 
@@ -241,7 +242,8 @@ def match_tables(a: Table, b: Table, *, fold_forms: bool = False, fold_case: boo
     rows_a, rows_b = np.asarray(kept_a)[at_a], np.asarray(kept_b)[at_b]
     if len(stage) < _FEW:
         warnings.warn(
-            f"{names[0]} and {names[1]} share only {len(stage)} tokens, fewer than {_FEW}: what is measured on them "
+            f"{names[0]} and {names[1]} share only {counted(len(stage), 'token')}, fewer than {_FEW}: what is "
+            "measured on them "
             "says little about whole vocabularies.",
             GeometryWarning,
             stacklevel=2,

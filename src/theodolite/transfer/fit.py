@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.points import as_points
 from theodolite.core.seeds import generator_from
 from theodolite.transfer import solve
@@ -211,7 +212,10 @@ def _sides(source: Rowed, target: Rowed, gains: Sequence[npt.NDArray[Any] | None
     for name, points, gain in zip(("source", "target"), tables, gains, strict=True):
         bad = int((~torch.isfinite(points).all(dim=1)).sum())
         if bad:
-            raise PointsError(f"The {name} table holds {bad} rows that are not finite. Leave these tokens out.")
+            raise PointsError(
+                f"The {name} table holds {counted(bad, 'row')} with numbers that are not finite. Leave these tokens "
+                "out."
+            )
         factors = None if gain is None else np.asarray(gain, dtype=np.float64)
         if factors is not None and factors.shape != (points.shape[1],):
             raise ParameterError(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from theodolite.core.number_format import format_count, format_percent
+from theodolite.core.number_format import counted, format_percent
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import joined, listed, points_behind, tables_named
@@ -191,7 +191,7 @@ def _estimator_name(kind: str, method: str, scale: int | None) -> str:
 def _title(frame: pl.DataFrame) -> str:
     data = estimator_data(frame).filter(is_measured())
     n_tables = data.select("label", "which").n_unique()
-    return f"Dimension of {format_count(n_tables)} table{'s' if n_tables != 1 else ''} by estimator"
+    return f"Dimension of {counted(n_tables, 'table')} by estimator"
 
 
 def _caption(frame: pl.DataFrame) -> str:

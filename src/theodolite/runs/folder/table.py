@@ -13,6 +13,7 @@ from polars.io.plugins import register_io_source
 
 from theodolite.core.errors import FormatError
 from theodolite.core.hashing import canonical_json
+from theodolite.core.number_format import counted
 from theodolite.runs.columns import Column
 from theodolite.runs.folder.atomic import cannot_write, write_atomically, written_atomically
 from theodolite.runs.folder.checked import Checked, Gathered, contents_hash, read_checked, write_checked
@@ -172,7 +173,7 @@ class _Units:
         warnings = list(self._warnings)
         if len(warnings) > _MOST_WARNINGS:
             left_out = len(warnings) - _MOST_WARNINGS
-            warnings = [*warnings[:_MOST_WARNINGS], f"{left_out} more warnings are in the files of the units."]
+            warnings = [*warnings[:_MOST_WARNINGS], f"{counted(left_out, 'more warning')} in the files of the units."]
         rows, sha256 = table
         return Gathered(
             table={"rows": rows, "sha256": sha256},

@@ -12,6 +12,7 @@ import polars as pl
 from theodolite.core.display import card
 from theodolite.core.errors import FormatError, NotFoundError, RunError
 from theodolite.core.hashing import hash_file
+from theodolite.core.number_format import counted
 from theodolite.runs.folder.atomic import write_atomically
 from theodolite.runs.folder.location import Location, locate
 from theodolite.runs.folder.lock import is_locked
@@ -87,7 +88,7 @@ class Run:
             "study": manifest["study"],
             "status": self.status,
             "units": f"{counts['kept'] + counts['done']:,} of {counts['planned']:,} done, {counts['failed']:,} failed",
-            "table": "not yet" if table is None else f"{table['rows']:,} rows: .table()",
+            "table": "not yet" if table is None else f"{counted(table['rows'], 'row')}: .table()",
             "warnings": str(len(manifest["warnings"])),
             "folder": str(self.path),
         }

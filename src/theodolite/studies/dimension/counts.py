@@ -60,5 +60,5 @@ def with_counts(table: Table, path: Path) -> Table:
             counts[place] += int(text)
             n_known += 1
     if n_known == 0:
-        raise FormatError(f"None of the {len(lines)} tokens of {path} is one of {table.provenance['reference']}.")
+        raise FormatError(f"No token of the {len(lines)} in {path} is one of {table.provenance['reference']}.")
     return replace(table, counts=counts)

@@ -15,6 +15,7 @@ import polars as pl
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from theodolite.core.errors import PointsError
+from theodolite.core.number_format import counted
 from theodolite.studies.probe.features import ProbeData, read_features
 from theodolite.studies.probe.fit import fitted_scores
 from theodolite.studies.probe.intervals import accuracy, area_under_curve, paired_gain
@@ -127,7 +128,7 @@ def folds_of(data: ProbeData, places: Rows | None = None) -> Iterator[tuple[Rows
     fewest = min(int(labels.sum()), int((~labels).sum()))
     n_folds = min(int(data.protocol["folds"]), fewest)
     if n_folds < 2:
-        raise PointsError(f"A kind has {fewest} prompts, and cross-validation needs 2. Give more prompts.")
+        raise PointsError(f"A kind has {counted(fewest, 'prompt')}, and cross-validation needs 2. Give more prompts.")
     shuffle = bool(data.protocol["shuffle_folds"])
     splitter = StratifiedKFold(n_folds, shuffle=shuffle, random_state=data.protocol["seed"] if shuffle else None)
     for train, test in splitter.split(np.zeros(len(chosen)), labels):

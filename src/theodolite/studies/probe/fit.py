@@ -111,7 +111,7 @@ def fit_probe(
     table, labels = np.asarray(values, dtype=np.float64), np.asarray(positive, dtype=np.bool_)
     if labels.all() or not labels.any():
         raise PointsError(
-            f"All {len(labels)} prompts are of one kind, and a probe tells two apart. Give prompts of the other kind."
+            f"Prompts of one kind only ({len(labels)}): a probe tells two apart. Give prompts of the other kind."
         )
     missing = np.isnan(table)
     counts = np.maximum((~missing).sum(axis=0), 1)

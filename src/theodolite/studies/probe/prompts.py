@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from theodolite.core.errors import FormatError
 from theodolite.core.hashing import hash_json
+from theodolite.core.number_format import counted
 from theodolite.core.seeds import generator_from
 from theodolite.prompts import Prompt, Prompts, TokenizedPrompts, read_prompts
 from theodolite.studies.probe.config import Config
@@ -64,7 +65,7 @@ def read_labeled(config: Config) -> LabeledPrompts:
     notes = [copies] if copies else []
     joined, remainder = _joined(texts, config)
     if remainder:
-        notes.append(f"{remainder} texts were left over when {config.join} each were joined into a prompt.")
+        notes.append(f"{counted(remainder, 'text')} left over when {config.join} each were joined into a prompt.")
     _refuse_one_kind(joined, config)
     return LabeledPrompts(
         prompts=tuple(replace(prompt, row=row) for row, prompt in enumerate(joined)), notes=tuple(notes)
@@ -169,7 +170,8 @@ def dropped_note(found: TokenizedPrompts, minimum: int) -> list[str]:
         return []
     named = ", ".join(short[:_NAMED]) + (" ..." if len(short) > _NAMED else "")
     return [
-        f"{len(short)} prompts were left out because they have fewer than minimum={minimum} tokens or repeat one: "
+        f"{counted(len(short), 'prompt')} left out, with fewer than minimum={minimum} tokens or only one that is "
+        "repeated: "
         f"{named}. --join puts short texts together."
     ]
 
@@ -289,8 +291,8 @@ def _without_copies(prompts: Sequence[Prompt], keys: Sequence[str]) -> tuple[lis
         seen.add(key)
     n_copies = len(prompts) - len(kept)
     n_both = sum(len(labels[key]) > 1 for key in labels)
-    both = f" ({n_both} of them stand under both labels)" if n_both else ""
-    return kept, f"{n_copies} texts were left out as copies of others{both}." if n_copies else ""
+    both = f" ({n_both} of them under both labels)" if n_both else ""
+    return kept, f"{counted(n_copies, 'text')} left out as copies of others{both}." if n_copies else ""
 
 
 def _joined(prompts: list[Prompt], config: Config) -> tuple[list[Prompt], int]:

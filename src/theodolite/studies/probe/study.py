@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.hashing import canonical_json, hash_json
+from theodolite.core.number_format import counted
 from theodolite.models import Guard, LanguageModel, load_guard, load_model
 from theodolite.prompts import Prompt, tokenize
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
@@ -195,7 +196,7 @@ def _prompts(config: Config, reference: str) -> tuple[list[tuple[Prompt, Ids]], 
         n_before, prompts = len(prompts), [pair for pair in prompts if pair[0].row not in long]
         if len(prompts) < n_before:
             notes.append(
-                f"{n_before - len(prompts)} prompts were left out because they have more than maximum={config.maximum} "
+                f"{counted(n_before - len(prompts), 'prompt')} left out, with more than maximum={config.maximum} "
                 "tokens."
             )
     if config.limit is not None:
@@ -205,7 +206,7 @@ def _prompts(config: Config, reference: str) -> tuple[list[tuple[Prompt, Ids]], 
         prompts = balanced(prompts, seed=config.seed)
         if len(prompts) < n_before:
             notes.append(
-                f"{n_before - len(prompts)} of {n_before} prompts were left out so that both kinds are equally many."
+                f"{n_before - len(prompts)} of {n_before} prompts left out so that both kinds are equally many."
             )
     for label in (config.positive_label, config.negative_label):
         n_prompts = sum(prompt.label == label for prompt, _ in prompts)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.studies.finding import Finding, Verdict
 from theodolite.studies.rows import Row
 from theodolite.studies.similarity.config import GAUSSIAN, MEASURED, PERMUTED
@@ -94,7 +94,7 @@ def _denied(gap: float, error: float) -> bool:
 
 def _finding(id: str, claim: str, subject: str, verdict: Verdict, *, evidence: str, n_used: int) -> Finding:
     if n_used < _FEW:
-        evidence = f"{evidence} {format_count(n_used)} tokens say little about whole vocabularies."
+        evidence = f"{evidence} {counted(n_used, 'token')}: too few to say much about whole vocabularies."
     return Finding(id=id, claim=claim, source=_LEE, verdict=verdict, evidence=evidence, subject=subject)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from theodolite import bundled
 from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.hashing import hash_json
+from theodolite.core.number_format import counted
 from theodolite.core.seeds import seed_from
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies.rows import RowMaker
@@ -227,13 +228,14 @@ def _warnings(params: Mapping[str, Any], names: list[str], found: similarity_tab
     n_used = len(found.rows_a)
     if found.match.is_small or (n_used < _FEW and not found.n_unsampled):
         said.append(
-            f"{both} are compared on {n_used} tokens (of {found.match.n_shared} shared), fewer than {_FEW}: that says "
+            f"{both} are compared on {counted(n_used, 'token')} (of {found.match.n_shared} shared), fewer than "
+            f"{_FEW}: that says "
             "little about whole vocabularies."
         )
     if found.n_unsampled:
         said.append(f"{both} are compared on a random sample of {n_used} of {n_used + found.n_unsampled} tokens.")
     if found.n_nonfinite:
-        said.append(f"{both}: {found.n_nonfinite} shared tokens were left out because a row is not finite.")
+        said.append(f"{both}: {counted(found.n_nonfinite, 'shared token')} left out because a row is not finite.")
     for which in params["absent"]:
         said.append(f"{both} are not compared in their {which} embedding, which one of them does not have.")
     if params["no_states"]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import GeometryWarning, NotFoundError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.points import as_points
 from theodolite.core.seeds import generator_from
 from theodolite.dimension import local_pca, mle
@@ -126,7 +127,8 @@ def shared(
     n_usable = len(places)
     if n_usable < _FEWEST:
         raise PointsError(
-            f"{a[0]} and {b[0]} share {match.n_shared} tokens, of which {n_usable} are left (seen at least {seen} "
+            f"{a[0]} and {b[0]} share {counted(match.n_shared, 'token')}, of which {n_usable} are left (seen at "
+            f"least {seen} "
             f"times, finite rows), but at least {_FEWEST} are needed."
         )
     if tokens is not None and tokens < n_usable:

@@ -6,6 +6,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 from theodolite.core.errors import TheodoliteError
+from theodolite.core.number_format import counted
 from theodolite.runs import Unit
 from theodolite.studies.layers import config as layers_config
 from theodolite.studies.layers import study as layer_study
@@ -145,7 +146,10 @@ def _not_comparable(pair: tuple[str, str], config: Config) -> str:
     except TheodoliteError as error:
         return str(error)
     if n_shared < _FEWEST_SHARED:
-        return f"{a} and {b} share {n_shared} tokens; fewer than {_FEWEST_SHARED} say nothing about vocabularies."
+        return (
+            f"{a} and {b} share {counted(n_shared, 'token')}; fewer than {_FEWEST_SHARED} say nothing about "
+            "vocabularies."
+        )
     return ""
 
 

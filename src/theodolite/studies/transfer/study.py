@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from theodolite.core.errors import FormatError
+from theodolite.core.number_format import counted
 from theodolite.models.contrast_pairs import load_contrast
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies.transfer import sources
@@ -92,7 +93,7 @@ def run(unit: Unit) -> UnitResult:
     _, _, match = sources.aligned(params["source"], params["target"], params["space"])
     said = list(work.warnings)
     if match.is_small:
-        said.append(f"{params['source']} and {params['target']} share only {match.n_shared} tokens.")
+        said.append(f"{params['source']} and {params['target']} share only {counted(match.n_shared, 'token')}.")
     return UnitResult(rows=work.rows, inputs=[model.provenance for model in models], warnings=said)
 
 

@@ -3,6 +3,7 @@
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import counted
 from theodolite.report.chapters.layers.profile import correlated
 from theodolite.report.chapters.layers.rows import correlations_named, main_positions, prepared, structured
 from theodolite.report.figures import canvas
@@ -78,7 +79,7 @@ def _plot_loss_scatter(data: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
 def _scatter_caption(data: pl.DataFrame) -> str:
     n_prompts = data["prompt_row"].n_unique()
     return joined(
-        f"One mark for each prompt and model (n\u00a0=\u00a0{n_prompts} prompts).",
+        f"One mark for each prompt and model (n\u00a0=\u00a0{counted(n_prompts, 'prompt')}).",
         "Contextual entropy: mean entropy of the model's predictions. Logit dimension: GRIDE (2 and 4) of the cloud of "
         "logits, D.",
         "Length of the logit box: the largest logit of a token less the D-th, mean over the tokens of a prompt."

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import polars as pl
 from matplotlib.figure import Figure
 
+from theodolite.core.number_format import counted
 from theodolite.report.chapters.layers.curves import correlations_over_layers, over_layers
 from theodolite.report.chapters.layers.rows import averaged, conditions_in, main_positions, prompts_behind
 from theodolite.report.figures import canvas
@@ -121,7 +122,9 @@ def correlated(
 
     def describe(rows: pl.DataFrame) -> str:
         counts = rows["n_prompts"].to_list()
-        return joined(_said(words, rows), f"n\u00a0=\u00a0{max(counts)} prompts." if counts else "", INTERVAL, after)
+        return joined(
+            _said(words, rows), f"n\u00a0=\u00a0{counted(max(counts), 'prompt')}." if counts else "", INTERVAL, after
+        )
 
     return of_data(
         name=name,

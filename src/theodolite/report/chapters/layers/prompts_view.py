@@ -7,7 +7,7 @@ from math import isnan
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.report.chapter import Section, table_section
 from theodolite.report.chapters.layers.rows import finite, main_positions, named, structured
 from theodolite.report.headline import Cell
@@ -94,7 +94,8 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
         )
     )
     if lines:
-        of = f"The first {len(lines)} of {prompts.height}" if prompts.height > len(lines) else f"{len(lines)}"
+        all_of_them = counted(prompts.height, "prompt")
+        of = f"The first {len(lines)} of {all_of_them}" if prompts.height > len(lines) else all_of_them
         found.append(
             table_section(
                 id="prompts",
@@ -102,7 +103,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
                 title="Prompts",
                 headings=_HEADINGS,
                 lines=lines,
-                fold=f"{of} prompts as written, each with its loss and its highest dimension",
+                fold=f"{of} as written, each with its loss and its highest dimension",
             )
         )
     shown = _shown(named(structured(finite(frame, "surprisal")).collect(), among=models), dimensions, facts)

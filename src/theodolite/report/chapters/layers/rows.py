@@ -3,7 +3,7 @@
 import polars as pl
 import polars.selectors as cs
 
-from theodolite.core.number_format import format_range
+from theodolite.core.number_format import counted, format_range
 from theodolite.report.selection import short_names
 from theodolite.studies.layers.columns import COLUMNS
 from theodolite.studies.layers.config import (
@@ -190,6 +190,6 @@ def prompts_behind(rows: pl.DataFrame) -> str:
         return ""
     counts, tokens = rows["n_prompts"].to_list(), rows["n_used"].drop_nulls().to_list()
     low, high = min(counts), max(counts)
-    count = format_range(low, high, whole=True)
+    count = counted(high, "prompt") if low == high else f"{format_range(low, high, whole=True)} prompts"
     of = f" of {format_range(round(min(tokens)), round(max(tokens)), whole=True)} tokens" if tokens else ""
-    return f"n\u00a0=\u00a0{count} prompts{of}."
+    return f"n\u00a0=\u00a0{count}{of}."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.report.chapter import Chapter, Section, Summary, table_section
 from theodolite.report.chapters.neighbors import distances, occurrences, scales
 from theodolite.report.chapters.neighbors.headline import headline, opening
@@ -42,7 +42,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
                     ]
                     for _, token_id, token, count in read.popular.iter_rows()
                 ],
-                lead=f"Every point has {mean} neighbors, so it is the neighbor of {mean} others on average.",
+                lead=f"Every point has {counted(mean, 'neighbor')}, so it is the neighbor of {mean} others on average.",
             )
         )
     counts = [row for row in summary if row["measure"] == "count"]
@@ -68,7 +68,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
                 title="All readings",
                 headings=headings,
                 lines=lines,
-                fold=f"{len(lines)} estimates, at every scale",
+                fold=f"{counted(len(lines), 'estimate')}, at every scale",
             )
         )
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.report.chapter import Chapter, Section, Summary, table_section
 from theodolite.report.chapters.similarity.curves import COHERENCE, LAYERS
 from theodolite.report.chapters.similarity.headline import headline, opening
@@ -74,7 +74,7 @@ def _readings(frame: pl.DataFrame, summary: Summary) -> Section | None:
             ]
             for row in summary
         ],
-        fold=f"{len(summary)} numbers, nulls among them",
+        fold=f"{counted(len(summary), 'number')}, nulls among them",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from theodolite.core.number_format import counted
 from theodolite.report.chapter import Chapter, Section, Summary, table_section
 from theodolite.report.chapters.tables.readings import readings
 from theodolite.report.chapters.training import companions, estimators
@@ -22,7 +23,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
             title="All readings",
             headings=headings,
             lines=lines,
-            fold=f"{len(lines)} estimates, at every checkpoint and scale",
+            fold=f"{counted(len(lines), 'estimate')}, at every checkpoint and scale",
         )
     ]
 
