@@ -1,10 +1,11 @@
 """Estimators against scikit-dimension: time as a ratio in one run, values side by side on manifolds of known dimension.
 
-    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/estimators.py [--points 1000] [--repeats 3]
+    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/estimators.py [--points 1000] [--repeats 3] [--only manifolds]
 
 Neighbors are given to both sides where scikit-dimension takes them, so that the estimators are compared and not the
 searches. Each ratio is the median over repeats of (their processor time / ours), the two measured in turn. Writes
-benchmarks/results/estimators.md. scikit-dimension's manifolds need pandas, which theodolite does not.
+benchmarks/results/estimators.md; `--only manifolds` renews the table of truth in it and leaves the times alone.
+scikit-dimension's manifolds need pandas, which theodolite does not.
 """
 
 import argparse
@@ -184,8 +185,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=["manifolds"])
     settings = parser.parse_args()
     warnings.simplefilter("ignore")
+    manifolds = [
+        f"## Manifolds of known dimension, {settings.points} points each",
+        "",
+        "Truth, our readings from one graph of 200 neighbors, scikit-dimension's. GRIDE is read where "
+        "`recommend_scale` says (scale: its farther neighbor, * where it says that no two scales agree).",
+        "",
+        *manifold_table(settings.points),
+        "",
+    ]
+    if settings.only == "manifolds":
+        times, _, _ = RESULTS.read_text().partition("## Manifolds of known dimension")
+        RESULTS.write_text(times + "\n".join(manifolds))
+        return
     rng = np.random.default_rng(0)
     points = np.tanh(rng.random((settings.points, 8)) @ rng.normal(size=(8, 48)))
     text = [
@@ -203,13 +218,7 @@ def main() -> None:
         *OVERHEAD,
         *overhead_table(settings.repeats),
         "",
-        f"## Manifolds of known dimension, {settings.points} points each",
-        "",
-        "Truth, our readings from one graph of 200 neighbors, scikit-dimension's. GRIDE is read where "
-        "`recommend_scale` says (scale: its farther neighbor, * where it says that no two scales agree).",
-        "",
-        *manifold_table(settings.points),
-        "",
+        *manifolds,
     ]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(text))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from theodolite.dimension import cloud_gride, gride, mle, twonn
+from theodolite.dimension import cloud_gride, constant_density_neighbors, gride, mle, twonn
 from theodolite.neighborhoods import cloud_neighbors, neighbors
 
 
@@ -48,6 +48,28 @@ def test_dadapy_gride_over_clouds(shared_data, dadapy, precision):
     np.testing.assert_allclose(found.stderr[0], asserted["gride_scaling"]["errors"], atol=1e-4)
     alone = gride(graph, convention="dadapy")
     np.testing.assert_allclose(found.value[0], [one.value for one in alone], rtol=1e-6)
+
+
+def test_dadapy_gride_on_a_grid():
+    """Ties; values and errors of DADApy 0.3.4 from the same points. Its errors hold two digits of each tie."""
+    grid = np.unique(np.random.default_rng(0).integers(0, 4, size=(120, 5)), axis=0).astype(float)
+    assert len(grid) == 113
+    scales = gride(neighbors(grid, k=32), convention="dadapy")
+    ids = [5.881653245319001, 3.974870144072135, 3.8228716415972155, 3.851901635709888, 3.6718951482106057]
+    errors = [0.5532993948467694, 0.2683013772798415, 0.1830664760476829, 0.13086971315271645, 0.08822801795282117]
+    np.testing.assert_allclose([one.value for one in scales], ids, rtol=1e-7)
+    np.testing.assert_allclose([one.stderr for one in scales], errors, rtol=5e-3)
+
+
+def test_dadapy_kstar():
+    """DADApy 0.3.4 returns the k that failed, one beyond ours; 3 and the end of the graph are the same."""
+    uneven = np.random.default_rng(0).normal(size=(60, 2)) ** 3
+    theirs = [29, 29, 29, 6, 8, 29, 4, 6, 29, 7, 9, 29, 4, 8, 29, 5, 29, 29, 29, 10, 7, 5, 29, 8, 7, 8, 29, 5, 29, 6]
+    theirs += [8, 7, 29, 9, 3, 29, 3, 7, 9, 8, 29, 9, 5, 8, 9, 9, 29, 8, 29, 12, 9, 8, 9, 29, 4, 29, 29, 10, 7, 8]
+    ours = constant_density_neighbors(neighbors(uneven, k=30), 2.0)
+    inside = np.array(theirs) < 29  # it compares one k less before the end
+    np.testing.assert_array_equal(ours[inside], np.maximum(np.array(theirs)[inside] - 1, 3))
+    assert (ours[~inside] >= 28).all()
 
 
 def test_skdim_mle(skdim):

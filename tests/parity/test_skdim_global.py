@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist, squareform
 from skdim.id._PH import _total_persistence
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.dimension import fisher_separability, persistence_dimension
+from theodolite.dimension import fisher_separability, persistence, persistence_dimension
 from theodolite.dimension.persistence import tree_length
 
 CLOUDS = [
@@ -52,6 +52,16 @@ def test_persistence_dimension_follows_the_same_protocol():
     assert np.mean([one.value for one in ours]) == pytest.approx(np.mean(theirs), abs=0.1)
     assert ours[0] == persistence_dimension(plane, seed=0, n_subsamples=8)
     assert ours[0].n_used == 400
+
+
+def test_persistence_dimension_of_the_same_subsamples(monkeypatch):
+    """Drawn by its generator, subsamples of the same sizes give its number."""
+    cloud = np.random.default_rng(4).random((151, 3))
+    monkeypatch.setattr(persistence, "generator_from", lambda *_: np.random.RandomState(5))
+    settings = {"n_range_min": 0.3, "n_range_max": 0.9, "nsteps": 5, "subsamples": 2, "random_state": 5}
+    theirs = skdim.id.PH(alpha=0.8, range_type="fraction", **settings).fit(cloud).dimension_
+    ours = persistence_dimension(cloud, alpha=0.8, smallest=0.3, largest=0.9, n_sizes=5, n_subsamples=2)
+    assert ours.value == pytest.approx(theirs, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def gride_as_dadapy(near: Floats, far: Floats, n1: int, n2: int) -> tuple[float,
     Notes
     -----
     Ratios equal to 1 are raised by 10 machine epsilons; ratios at or above q50 + 20 (q95 - q50) are dropped from the
-    fit but not from the error; 1 - mu^-d is floored at 2e-7 in the fit and at 1e-7 in the error; the derivative of the
-    negative log-likelihood is bisected on [0.001, 1000] to 1e-7.
+    fit but not from the error; 1 - mu^-d is floored at 2e-7 in the fit and at 5 machine epsilons in the error (where
+    ties count with the two digits that 1 - mu^-d has left); the derivative of the negative log-likelihood is bisected
+    on [0.001, 1000] to 1e-7.
 
     Examples
     --------
@@ -96,7 +97,7 @@ def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int
         low, top = np.where(upper, low, center), np.where(upper, center, top)
     value = np.where(n_used > 0, (low + top) / 2, np.nan)
     decay = np.exp(-value[:, None] * logs)
-    gap = np.maximum(1.0 - decay, _PRECISION)
+    gap = np.maximum(1.0 - decay, 5 * _MACHINE)
     information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp->c", (logs / gap) ** 2, decay)
     return value, 1 / np.sqrt(information), n_used
 
