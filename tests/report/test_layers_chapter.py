@@ -150,6 +150,28 @@ def test_prompts_without_a_dimension_are_shown_with_the_others(frame):
     assert layer_findings.find(nothing)
 
 
+def test_prompts_left_out_are_listed_with_the_reason(frame):
+    blank = frame.head(2).with_columns(
+        pl.lit(None).cast(frame[name].dtype).alias(name) for name in ("control", "level")
+    )
+    out = blank.with_columns(
+        measure=pl.lit("left_out"),
+        method=pl.Series(["short", "not finite"]),
+        prompt=pl.Series(["tiny", "<b>"]),
+        value=pl.Series([7.0, 256.0]),
+        control=pl.Series([None, "full_shuffle"]),
+    )
+    both = pl.concat([frame, out.select(frame.columns)], how="vertical_relaxed")
+    (section,) = [one for one in prompt_sections(both) if one.id == "left-out"]
+    assert section.data.select("prompt", "condition", "tokens", "why").rows() == [
+        ("tiny", "", 7.0, "too short"),
+        ("<b>", "all tokens permuted", 256.0, "the model's states are not finite"),
+    ]
+    summary = layer_summary.summarize(both)
+    assert not [row for row in summary if row["measure"] == "left_out"]
+    assert len(layer_findings.find(both)) == len(layer_findings.find(frame))
+
+
 def test_points_of_a_figure_are_the_data(frame, drawn):
     (figure,) = page_figures([one for one in drawn if one.family.name == "dimension_over_layers"])
     content = live_data(figure.wide)

@@ -9,7 +9,7 @@ import polars as pl
 
 from theodolite.core.number_format import counted, format_count, format_value
 from theodolite.report.chapter import Section, table_section
-from theodolite.report.chapters.layers.rows import finite, main_positions, named, structured
+from theodolite.report.chapters.layers.rows import control_label, finite, main_positions, named, structured
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import Piece, token_pieces
 from theodolite.studies.layers.findings import headline
@@ -18,6 +18,7 @@ _SURPRISING = (0.5, 1.5, 3.0, 5.0, 7.5)
 """Nats from which on a token is of the next class; the last class holds one chance in 1,800 and less."""
 _MOST_PROMPTS = 1000
 """Lines of the table of prompts; `table.parquet` has all, and a page of ten thousand lines opens slowly."""
+_REASONS = {"short": "too short", "uniform": "repeats one token", "not finite": "the model's states are not finite"}
 _HEADINGS = ["model", "prompt", "label", "tokens", "distinct", "loss", "entropy", "highest dimension", "in layer"]
 
 
@@ -79,7 +80,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
     Returns
     -------
     list of Section
-        All prompts as a table; the shown ones with their tokens.
+        All prompts as a table; those left out, where there are some; the shown ones with their tokens.
     """
     models = frame.select("model", "revision").unique(maintain_order=True)
     facts = named(structured(finite(frame, "loss", "entropy", "n_tokens", "n_types")).collect(), among=models)
@@ -106,11 +107,40 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
                 fold=f"{of} as written, each with its loss and its highest dimension",
             )
         )
+    out = named(finite(frame, "left_out").collect(), among=models)
+    if out.height:
+        found.append(_left_out(out))
     shown = _shown(named(structured(finite(frame, "surprisal")).collect(), among=models), dimensions, facts)
     if shown:
         content = {"prompts": shown, "classes": _classes()}
         found.append(Section(id="tokens", nav="Tokens", template="prompts.html.j2", content=content))
     return found
+
+
+def _left_out(rows: pl.DataFrame) -> Section:
+    """Return the table of the prompts that were not measured."""
+    first = rows.head(_MOST_PROMPTS)
+    lines = [
+        [
+            Cell(str(name)),
+            Cell(str(prompt)),
+            Cell(control_label(control, level) if control else ""),
+            Cell(format_count(n_tokens), n_tokens),
+            Cell(_REASONS.get(reason, str(reason))),
+        ]
+        for name, prompt, control, level, n_tokens, reason in first.select(
+            "name", "prompt", "control", "level", "value", "method"
+        ).iter_rows()
+    ]
+    of = f"The first {len(lines)} of {rows.height}" if rows.height > len(lines) else f"{len(lines)}"
+    return table_section(
+        id="left-out",
+        nav="Left out",
+        title="Prompts left out",
+        headings=["model", "prompt", "condition", "tokens", "why"],
+        lines=lines,
+        fold=f"{of} that were not measured, with their tokens and the reason",
+    )
 
 
 def _dimensions(frame: pl.DataFrame) -> pl.DataFrame:
