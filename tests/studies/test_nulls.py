@@ -79,7 +79,7 @@ def test_draws_go_on_from_fewer_and_their_mean_is_the_null(tables, tmp_path):
     assert (single["twonn", 2]["stderr"], single["twonn", 2]["n_draws"]) == (found[0].stderr, 1)
     row = several["twonn", 2]
     assert row["value"] == pytest.approx(np.mean(values), rel=1e-12)
-    assert row["stderr"] == pytest.approx(np.sqrt(max(np.var(values, ddof=1), own) / 3), rel=1e-12)
+    assert row["stderr"] == pytest.approx(np.sqrt((2 * np.var(values, ddof=1) + 10 * own) / 12 / 3), rel=1e-12)
     assert several["max", 6]["stderr"] > 0, "a number without an error of its own has that of the spread"
 
 

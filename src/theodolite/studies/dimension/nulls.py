@@ -26,6 +26,8 @@ from theodolite.tables import Table
 
 _WHOLE = 5000
 """Rows up to which every draw is searched whole."""
+_STATED = 10
+"""Degrees of freedom that the error an estimator states counts as, beside those of the spread of the draws."""
 _SETTINGS = ("k", "mle_k", "discard", "seed")
 _PLACE = ("model", "revision", "step", "which", "rows")
 _KEY = ("measure", "method", "params", "n1", "scale", "x")
@@ -171,10 +173,11 @@ def mean_of_draws(draws: Sequence[Sequence[Row]]) -> list[Row]:
 
     Notes
     -----
-    The standard error is the larger of two, over the root of the number of draws: the standard deviation of the draws,
-    and the root mean square of the errors that each draw states. A few draws say little about their own spread, and a
-    stated error may be too small; how often the mean, give or take this error, holds what many draws read is measured
-    in `docs/survey.md`.
+    With m draws, the standard error is the root of V / m. V is the variance of one draw as two sources tell it: the
+    spread of the draws, which counts as the m - 1 degrees of freedom that it has, and the mean square of the errors
+    that the draws state, which counts as ten. A few draws say little about their own spread, and a stated error may be
+    off by a fifth. How often the mean, give or take this error, holds what many draws read is measured in
+    `docs/survey.md`.
     """
     rows: dict[tuple[Any, ...], list[Row]] = {}
     for one in draws:
@@ -187,12 +190,14 @@ def _mean(rows: Sequence[Row]) -> Row:
     if len(rows) == 1:
         return {**rows[0], "n_draws": 1}
     values = [row["value"] for row in rows]
-    stated = [row["stderr"] for row in rows if row["stderr"] is not None and not math.isnan(row["stderr"])]
-    own = fmean(error**2 for error in stated) if stated else 0.0
+    stated = [row["stderr"] ** 2 for row in rows if row["stderr"] is not None and not math.isnan(row["stderr"])]
+    pooled = variance(values)
+    if stated:
+        pooled = ((len(values) - 1) * pooled + _STATED * fmean(stated)) / (len(values) - 1 + _STATED)
     return {
         **rows[0],
         "value": fmean(values),
-        "stderr": math.sqrt(max(variance(values), own) / len(values)),
+        "stderr": math.sqrt(pooled / len(values)),
         "radius": None if rows[0]["radius"] is None else fmean(row["radius"] for row in rows),
         "n_draws": len(values),
     }
