@@ -144,9 +144,9 @@ def test_tensor_with_one_axis(model: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32, torch.float8_e4m3fn, torch.bool])
-def test_quantised_tensor_is_refused_by_name(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_quantized_tensor_is_refused_by_name(dtype: torch.dtype, tmp_path: Path) -> None:
     save_file({"w": torch.zeros(4, 4).to(dtype)}, tmp_path / "x.safetensors")
-    with pytest.raises(FormatError, match=f"w .4 x 4, {str(dtype)[6:]}. .* quantised"):
+    with pytest.raises(FormatError, match=f"w .4 x 4, {str(dtype)[6:]}. .* quantized"):
         load_table(f"{tmp_path}/x.safetensors#w")
 
 

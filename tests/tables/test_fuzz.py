@@ -98,11 +98,11 @@ def gguf() -> bytes:
         return Path(f"{folder}/x").read_bytes()
 
 
-def fasttext(magic: bytes, pruned: bytes, quantised: bytes) -> bytes:
+def fasttext(magic: bytes, pruned: bytes, quantized: bytes) -> bytes:
     data = magic + struct.pack("<12id", 4, 5, 5, 1, 5, 1, 2, 2, 6, 2, 3, 100, 1e-4) + struct.pack("<3iq", 5, 5, 0, 100)
     data += pruned + b"".join(word.encode() + b"\x00" + struct.pack("<qb", 3, 0) for word in WORDS)
     matrix = np.concatenate([NUMBERS, np.ones((6, 4), "<f4")])
-    return data + quantised + struct.pack("<2q", 11, 4) + matrix.tobytes()
+    return data + quantized + struct.pack("<2q", 11, 4) + matrix.tobytes()
 
 
 FILES = files()

@@ -71,7 +71,7 @@ def add(writer: GGUFWriter, name: str, values: np.ndarray, kind: str) -> None:
 
 
 def as_library(path: Path, name: str) -> np.ndarray:
-    """Read and dequantise a whole tensor with the gguf library's own reader."""
+    """Read and dequantize a whole tensor with the gguf library's own reader."""
     tensor = next(one for one in GGUFReader(path).tensors if one.name == name)
     with np.errstate(all="ignore"):
         return np.array(quants.dequantize(np.array(tensor.data), tensor.tensor_type))
@@ -95,7 +95,7 @@ def test_numbers_are_those_of_the_library(kind: str, tmp_path: Path) -> None:
     assert (table.provenance["dtype"] == kind) == (kind not in stored)
 
 
-def test_every_type_the_library_dequantises_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+def test_every_type_the_library_dequantizes_is_read_and_the_others_are_named(tmp_path: Path) -> None:
     from gguf import GGML_QUANT_SIZES  # noqa: PLC0415
 
     refused = []

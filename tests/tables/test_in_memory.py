@@ -63,7 +63,7 @@ def test_nothing_is_copied() -> None:
     ("value", "error", "match"),
     [
         (torch.zeros(3), FormatError, r"tensor \(3, float32\) in \(in memory\) has 1 axes"),
-        (torch.zeros(3, 2, dtype=torch.int8), FormatError, "is quantised or holds indices"),
+        (torch.zeros(3, 2, dtype=torch.int8), FormatError, "is quantized or holds indices"),
         (torch.zeros(0, 2), FormatError, "is empty"),
         (torch.zeros(3, 2, device="meta"), FormatError, "on the meta device and has no numbers"),
         (np.array([["a"]]), FormatError, "An array of dtype <U1 is no table"),

@@ -76,7 +76,7 @@ def model(
     n_entries: int | None = None,
     n_words: int | None = None,
     pruned: int = -1,
-    quantised: bool = False,
+    quantized: bool = False,
     n_inputs: int | None = None,
     width: int | None = None,
     matrix: bytes | None = None,
@@ -90,7 +90,7 @@ def model(
     data += b"" if magic is None else struct.pack("<q", pruned)
     for i, word in enumerate((*words, *labels)):
         data += word + b"\x00" + struct.pack("<qb", 10 + i, int(word in labels))
-    data += b"" if magic is None else struct.pack("<?", quantised)
+    data += b"" if magic is None else struct.pack("<?", quantized)
     data += struct.pack("<2q", n_inputs, dim if width is None else width)
     return data + (np.arange((len(words) + bucket) * dim, dtype="<f4").tobytes() if matrix is None else matrix)
 
@@ -136,8 +136,8 @@ def fnv(data: bytes) -> int:
 
 LIES = {
     "another version": (model(version=13), "version 13; versions 11 and 12 are read"),
-    "quantised": (model(quantised=True), r"is a quantised fastText model \(\.ftz\)"),
-    "pruned": (model(pruned=5), r"is a quantised fastText model \(\.ftz\)"),
+    "quantized": (model(quantized=True), r"is a quantized fastText model \(\.ftz\)"),
+    "pruned": (model(pruned=5), r"is a quantized fastText model \(\.ftz\)"),
     "more words than bytes": (model(n_words=2_000_000_000, n_entries=2_000_000_000), "claims 2000000000 entries"),
     "negative words": (model(n_words=-1), "claims -1 entries"),
     "entries do not add up": (model(n_entries=5), "claims 5 entries, 2 words and 0 labels, which cannot be"),

@@ -37,7 +37,7 @@ def inspect(
 def _show(found: "Inspection", output: Output) -> None:
     facts = {
         "architecture": found.architecture or found.model_type,
-        "quantised": found.quantisation,
+        "quantized": found.quantization,
         "input embedding": found.input,
         "output embedding": f"{found.output} (tied)" if found.tied and found.output else found.output,
         "tied": None if found.tied is None else ("yes" if found.tied else "no"),

@@ -13,7 +13,7 @@ from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.json_file import read_json
 from theodolite.tables.npy_file import NpyFile
 from theodolite.tables.npz_file import NpzFile
-from theodolite.tables.quantised import dequantise, scale_name
+from theodolite.tables.quantized import dequantize, scale_name
 from theodolite.tables.safetensors_file import SafetensorsFile
 
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
@@ -119,7 +119,7 @@ class Checkpoint:
                 "Index and shards do not belong together: download the folder again."
             )
         entry = file.entries[name]
-        return entry if scale_name(entry, self) is None else replace(entry, dequantised="float32")
+        return entry if scale_name(entry, self) is None else replace(entry, dequantized="float32")
 
     def entries(self) -> dict[str, TensorEntry]:
         """Return all entries; opens every shard (headers only)."""
@@ -130,7 +130,7 @@ class Checkpoint:
         entry = self.entry(name)
         stored = self._open(self._shards[name]).read(name)
         scale = scale_name(entry, self)
-        return stored if scale is None else dequantise(entry, stored, self.read(scale))
+        return stored if scale is None else dequantize(entry, stored, self.read(scale))
 
     def n_missing(self, name: str) -> int:
         """Return the bytes that reading a tensor would fetch."""

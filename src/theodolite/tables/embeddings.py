@@ -11,7 +11,7 @@ from theodolite.tables.conventions import CONVENTIONS
 from theodolite.tables.entries import TensorEntry, list_tables
 from theodolite.tables.gguf_file import INPUT, OUTPUT, WITHOUT_HEAD, GgufFile
 from theodolite.tables.model_config import ModelConfig
-from theodolite.tables.quantised import packed, refuse_packed
+from theodolite.tables.quantized import packed, refuse_packed
 from theodolite.tables.skeleton import Skeleton, build_skeleton
 from theodolite.tables.surroundings import UNKNOWN, Surroundings, known_surroundings
 

@@ -32,8 +32,8 @@ class TensorEntry:
         Size on disk.
     file : pathlib.Path
         The file that holds it.
-    dequantised : str or None
-        The dtype that reading gives, where the stored one is a quantisation that reading undoes.
+    dequantized : str or None
+        The dtype that reading gives, where the stored one is a quantization that reading undoes.
     """
 
     name: str
@@ -41,12 +41,12 @@ class TensorEntry:
     dtype: str
     n_bytes: int
     file: Path
-    dequantised: str | None = None
+    dequantized: str | None = None
 
     @property
     def is_table(self) -> bool:
         """Whether it is read as a matrix of floating-point numbers."""
-        return len(self.shape) == 2 and (self.dequantised or self.dtype) in _FLOATING
+        return len(self.shape) == 2 and (self.dequantized or self.dtype) in _FLOATING
 
     def __str__(self) -> str:
         """Return the name with shape and dtype, for messages and lists."""
@@ -128,11 +128,11 @@ def check_table(entry: TensorEntry) -> None:
     FormatError
         If it has another number of axes, no rows or columns, or is stored as integers, 8-bit floats or packed values.
     """
-    if (entry.dequantised or entry.dtype) not in _FLOATING:
+    if (entry.dequantized or entry.dtype) not in _FLOATING:
         raise FormatError(
-            f"The tensor {entry} in {entry.file} is not stored as floating-point numbers: it is quantised or holds "
+            f"The tensor {entry} in {entry.file} is not stored as floating-point numbers: it is quantized or holds "
             "indices, and its values alone say nothing about distances. Give a checkpoint that keeps this tensor in "
-            "float32, bfloat16 or float16, or dequantise it and save it as .npy."
+            "float32, bfloat16 or float16, or dequantize it and save it as .npy."
         )
     if len(entry.shape) != 2:
         raise FormatError(

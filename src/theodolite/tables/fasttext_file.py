@@ -105,7 +105,7 @@ def read_header(path: Path) -> FastTextHeader:
     Raises
     ------
     FormatError
-        If the file is truncated or inconsistent, of another version, or its matrices are quantised (`.ftz`).
+        If the file is truncated or inconsistent, of another version, or its matrices are quantized (`.ftz`).
     """
     with Stream(path) as stream:
         reader = _Reader(stream)
@@ -119,7 +119,7 @@ def read_header(path: Path) -> FastTextHeader:
         n_entries, n_words, n_labels, _ = map(int, reader.numbers("3iq"))
         n_pruned = int(reader.numbers("q")[0]) if is_new else -1
         if n_pruned > 0:
-            raise FormatError(_quantised(path))
+            raise FormatError(_quantized(path))
         if (
             not (n_words > 0 and n_labels >= 0 and n_entries == n_words + n_labels)
             or n_entries * 10 > stream.most_bytes
@@ -135,7 +135,7 @@ def read_header(path: Path) -> FastTextHeader:
                 words.append(word)
                 counts.append(int(count))
         if is_new and reader.numbers("?")[0]:
-            raise FormatError(_quantised(path))
+            raise FormatError(_quantized(path))
         n_inputs, width = map(int, reader.numbers("2q"))
         is_supervised = model == _SUPERVISED
         if is_supervised and (not is_new or version < _VERSIONS[1]):
@@ -164,9 +164,9 @@ def read_header(path: Path) -> FastTextHeader:
         )
 
 
-def _quantised(path: Path) -> str:
+def _quantized(path: Path) -> str:
     return (
-        f"{path} is a quantised fastText model (.ftz): its vectors are stored as codes of a product quantiser. Give "
+        f"{path} is a quantized fastText model (.ftz): its vectors are stored as codes of a product quantizer. Give "
         "the .bin it was made from, or write vectors with `fasttext print-word-vectors`."
     )
 

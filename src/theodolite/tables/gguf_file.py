@@ -1,4 +1,4 @@
-"""A GGUF file of llama.cpp: its embeddings dequantised by the gguf library, its tokens read from the metadata."""
+"""A GGUF file of llama.cpp: its embeddings dequantized by the gguf library, its tokens read from the metadata."""
 
 import math
 from collections.abc import Mapping
@@ -114,12 +114,12 @@ class GgufFile:
         )
 
     def read(self, name: str) -> torch.Tensor:
-        """Return one tensor: memory-mapped where it is stored as numbers, otherwise dequantised to float32.
+        """Return one tensor: memory-mapped where it is stored as numbers, otherwise dequantized to float32.
 
         Raises
         ------
         FormatError
-            If the gguf library cannot dequantise its type.
+            If the gguf library cannot dequantize its type.
         """
         entry = find_entry(self.entries, name, str(self.path))
         tensor = self._tensors[name]
@@ -130,7 +130,7 @@ class GgufFile:
             )
             values = torch.from_numpy(mapped)
             return values.view(torch.bfloat16) if word == "bfloat16" else values
-        return torch.from_numpy(_dequantise(self.path, entry, tensor))
+        return torch.from_numpy(_dequantize(self.path, entry, tensor))
 
 
 def _as_wordpiece(piece: str) -> str:
@@ -166,12 +166,12 @@ def _entry(path: Path, tensor: GgufTensor, size: int) -> TensorEntry:
         dtype=plain[0] if plain else kind.name,
         n_bytes=total,
         file=path,
-        dequantised=None if plain else "float32",
+        dequantized=None if plain else "float32",
     )
 
 
-def _dequantise(path: Path, entry: TensorEntry, tensor: GgufTensor) -> npt.NDArray[np.float32]:
-    """Dequantise a matrix some thousand rows at a time, so that nothing but the result takes memory."""
+def _dequantize(path: Path, entry: TensorEntry, tensor: GgufTensor) -> npt.NDArray[np.float32]:
+    """Dequantize a matrix some thousand rows at a time, so that nothing but the result takes memory."""
     from gguf import quants  # noqa: PLC0415 - only where a GGUF is read
     from gguf.constants import GGMLQuantizationType  # noqa: PLC0415
 
@@ -185,7 +185,7 @@ def _dequantise(path: Path, entry: TensorEntry, tensor: GgufTensor) -> npt.NDArr
                 result[some] = quants.dequantize(stored[some], GGMLQuantizationType(tensor.kind))
     except NotImplementedError as error:
         raise FormatError(
-            f"The tensor {entry} in {path} is quantised as {entry.dtype}, which the gguf library cannot dequantise. "
+            f"The tensor {entry} in {path} is quantized as {entry.dtype}, which the gguf library cannot dequantize. "
             "Give a GGUF that keeps its embeddings in F16, Q8_0 or a K-type."
         ) from error
     return result.reshape(entry.shape)

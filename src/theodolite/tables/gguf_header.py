@@ -2,7 +2,7 @@
 
 Why not the reader of the gguf library: it makes numpy views of every string in the header (for 150,000 tokens with
 their merges it takes 30 times as long as this one, and 25 times the memory), and it believes every length that a
-damaged header claims. The library's tables of types and its dequantisation are used as they are.
+damaged header claims. The library's tables of types and its dequantization are used as they are.
 """
 
 import math

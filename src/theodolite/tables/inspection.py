@@ -53,8 +53,8 @@ class Inspection:
         "safetensors", "torch", "npy", "npz", "gguf", "word2vec text", "word2vec binary", "glove text" or "fasttext".
     model_type, architecture : str or None
         From config.json, or from the metadata of a GGUF file.
-    quantisation : str or None
-        How config.json says that the checkpoint is quantised; None where it does not.
+    quantization : str or None
+        How config.json says that the checkpoint is quantized; None where it does not.
     tensors : tuple of TensorSummary
         Every tensor, in the order of the file.
     input, output : str or None
@@ -93,7 +93,7 @@ class Inspection:
     format: str
     model_type: str | None
     architecture: str | None
-    quantisation: str | None
+    quantization: str | None
     tensors: tuple[TensorSummary, ...]
     input: str | None
     output: str | None
@@ -182,7 +182,7 @@ def describe(reference: str | Path | Reference) -> Inspection:
         format=_format(checkpoint),
         model_type=None if config is None else config.model_type,
         architecture=None if config is None or not config.architectures else config.architectures[0],
-        quantisation=None if config is None else config.quantisation,
+        quantization=None if config is None else config.quantization,
         tensors=tuple(
             TensorSummary(
                 name=entry.name,

@@ -14,7 +14,7 @@ from theodolite.tables.gguf_file import GgufFile
 from theodolite.tables.in_memory import InMemory, table_in_memory
 from theodolite.tables.model_config import CONFIG, ModelConfig, read_config
 from theodolite.tables.npy_file import ARRAY
-from theodolite.tables.quantised import refuse_packed, refuse_quantised
+from theodolite.tables.quantized import refuse_packed, refuse_quantized
 from theodolite.tables.reference import SELECTOR_WORDS, Reference
 from theodolite.tables.source import Source, locate
 from theodolite.tables.surroundings import UNKNOWN, Surroundings
@@ -127,7 +127,7 @@ def load_table(
     config = read_config_of(source, checkpoint)
     choice = choose(source, checkpoint, config)
     entry = checkpoint.entry(choice.tensor)
-    refuse_quantised(entry, checkpoint)
+    refuse_quantized(entry, checkpoint)
     check_table(entry)
     points = checkpoint.read(choice.tensor)
     n_rows = entry.shape[0]

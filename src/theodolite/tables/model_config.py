@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from theodolite.tables.json_file import read_json
-from theodolite.tables.quantised import name_quantisation
+from theodolite.tables.quantized import name_quantization
 
 CONFIG = "config.json"
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
@@ -34,8 +34,8 @@ class ModelConfig:
         Whether output and input embedding are one matrix; None where the config leaves it to the architecture.
     embedding_scale : float
         The factor that the model puts on the embedding before the first block; the table is the raw matrix.
-    quantisation : str or None
-        How the checkpoint is quantised, in a few words; None where it is not.
+    quantization : str or None
+        How the checkpoint is quantized, in a few words; None where it is not.
     logit_scale : float
         The factor between the product of a state with a row of the output embedding and the logit.
     """
@@ -46,7 +46,7 @@ class ModelConfig:
     vocab_size: int | None
     ties: bool | None
     embedding_scale: float
-    quantisation: str | None = None
+    quantization: str | None = None
     logit_scale: float = 1.0
 
     @property
@@ -93,7 +93,7 @@ def parse_config(outer: dict[str, Any]) -> ModelConfig:
         vocab_size=_size(text.get("vocab_size", outer.get("vocab_size"))),
         ties=ties if isinstance(ties, bool) else None,
         embedding_scale=_scale(model_type, text),
-        quantisation=name_quantisation(outer),
+        quantization=name_quantization(outer),
         logit_scale=_logit_scale(model_type, text),
     )
 

@@ -135,7 +135,7 @@ def read_state(path: Path, content: bytes) -> dict[str, StoredTensor]:
     Returns
     -------
     dict of str to StoredTensor
-        Names joined with dots where dicts are nested. Tensors of other kinds (sparse, quantised) are left out.
+        Names joined with dots where dicts are nested. Tensors of other kinds (sparse, quantized) are left out.
 
     Raises
     ------

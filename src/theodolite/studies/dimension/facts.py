@@ -41,7 +41,7 @@ def count_parameters(make: RowMaker, table: Table) -> list[Row]:
     """Return the number of parameters of the model that a table is from; nothing where it is not from a whole model."""
     reference = Reference.parse(table.provenance["reference"])
     found = describe(replace(reference, selector=None))
-    if found.architecture is None or found.quantisation is not None:
+    if found.architecture is None or found.quantization is not None:
         return []
     return [make.row("parameters", sum(prod(tensor.shape) for tensor in found.tensors))]
 
