@@ -99,8 +99,8 @@ def wide_run(n_prompts: int, folder: str) -> dict[str, float]:
     from theodolite.runs import execute
     from theodolite.runs.folder.table import FromScan
 
-    summarise = FromScan(lambda scan: scan.head(1).collect())
-    run = execute(studies_wide, studies_wide.Config(n_prompts=n_prompts), out=folder, summarise=summarise)
+    summarize = FromScan(lambda scan: scan.head(1).collect())
+    run = execute(studies_wide, studies_wide.Config(n_prompts=n_prompts), out=folder, summarize=summarize)
     return {
         "rows": run.manifest["table"]["rows"],
         "memory": most_memory(),
@@ -145,8 +145,8 @@ def graph_run(n_points: int, folder: str) -> dict[str, float]:
     from theodolite.runs.folder.table import FromScan
 
     config = studies_graph.Config(n_points=n_points)
-    summarise = FromScan(lambda scan: scan.select("value").head(1).collect())
-    execute(studies_graph, config, out=folder, summarise=summarise)
+    summarize = FromScan(lambda scan: scan.select("value").head(1).collect())
+    execute(studies_graph, config, out=folder, summarize=summarize)
     return {"neighbors": n_points * config.k}
 
 

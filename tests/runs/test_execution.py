@@ -333,11 +333,11 @@ def test_a_summary_is_made_by_the_caller(toy, tmp_path):
         toy,
         toy.Config(),
         out=tmp_path / "frame",
-        summarise=lambda table: table.group_by("even").len().sort("len", "even"),
+        summarize=lambda table: table.group_by("even").len().sort("len", "even"),
     )
     assert run.store.summary_path.read_text().splitlines() == ["even,len", "False,2", "True,2", ",12"]
     rows = [{"model": "a, b", "null": {"gaussian": 59.7, "odd": float("nan")}}, {"model": "½", "value": 1.5}]
-    run = execute(toy, toy.Config(), out=tmp_path / "rows", summarise=lambda _: rows)
+    run = execute(toy, toy.Config(), out=tmp_path / "rows", summarize=lambda _: rows)
     assert run.store.summary_path.read_text().splitlines() == [
         "model,null,value",
         '"a, b","{""gaussian"":59.7,""odd"":NaN}",',
@@ -348,7 +348,7 @@ def test_a_summary_is_made_by_the_caller(toy, tmp_path):
 @pytest.mark.parametrize("summary", [None, "text", [1, 2]])
 def test_a_summary_is_a_frame_or_rows(toy, tmp_path, summary):
     with pytest.raises(RunError, match="A summary must be a polars DataFrame or a list of dicts"):
-        execute(toy, toy.Config(), out=tmp_path, summarise=lambda _: summary)
+        execute(toy, toy.Config(), out=tmp_path, summarize=lambda _: summary)
     run = open_run(tmp_path)
     assert run.status == "failed"
     assert "A summary must be" in run.manifest["sessions"][0]["error"]

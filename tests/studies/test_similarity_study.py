@@ -163,7 +163,9 @@ def test_rows_that_are_not_finite_are_left_out_and_counted(planted):
 def test_few_shared_tokens_are_warned_of(planted):
     frame, warnings = measured(planted["first"], planted["few"], nulls=False)
     assert any("are compared on 200 tokens" in said and "fewer than 1000" in said for said in warnings)
-    assert all("200 tokens: too few to say much" in one.evidence for one in similarity.find(frame) if " and " in one.subject)
+    assert all(
+        "200 tokens: too few to say much" in one.evidence for one in similarity.find(frame) if " and " in one.subject
+    )
 
 
 def test_tables_without_a_common_word_are_refused(planted):

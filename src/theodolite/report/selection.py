@@ -41,10 +41,10 @@ def prepared(frame: pl.DataFrame) -> pl.DataFrame:
         Columns of `COLUMNS` in their order, then `label`: the short name of the model, with the kept rows behind it
         where the frame holds several choices.
     """
-    return labelled(frame).filter(pl.col("value").is_finite() & pl.col("measure").ne_missing(TOKEN))
+    return labeled(frame).filter(pl.col("value").is_finite() & pl.col("measure").ne_missing(TOKEN))
 
 
-def labelled(frame: pl.DataFrame) -> pl.DataFrame:
+def labeled(frame: pl.DataFrame) -> pl.DataFrame:
     """Return all rows with all columns of a table study and the column `label`, as in `prepared`.
 
     Parameters

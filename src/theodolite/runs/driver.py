@@ -20,7 +20,7 @@ from theodolite.runs.folder.atomic import write_atomically
 from theodolite.runs.folder.checked import read_checked
 from theodolite.runs.folder.manifest import SCHEMA_VERSION, SEEDS, Manifest, Session, Status, config_hash, now
 from theodolite.runs.folder.store import FailureRecord, Store, failure_record, plan_hash
-from theodolite.runs.folder.table import DamagedUnitsError, FromScan, Summarise, compact
+from theodolite.runs.folder.table import DamagedUnitsError, FromScan, Summarize, compact
 from theodolite.runs.runner import Outcome, Runner
 from theodolite.runs.shards.files import all_failures_paths, remove_shards
 from theodolite.runs.study import Resolver, Study, find_study, study_file
@@ -51,7 +51,7 @@ class Driver:
         Who does the units.
     command : list of str or None
         The command line.
-    summarise : callable
+    summarize : callable
         Makes the small table.
     """
 
@@ -66,7 +66,7 @@ class Driver:
         resolve: Resolver | None,
         runner: Runner,
         command: list[str] | None,
-        summarise: Summarise | FromScan,
+        summarize: Summarize | FromScan,
     ) -> None:
         self.store = store
         self.study = study
@@ -75,7 +75,7 @@ class Driver:
         self.notes = notes
         self.resolve = resolve
         self.runner = runner
-        self.summarise = summarise
+        self.summarize = summarize
         self.interrupted: Callable[[], bool] = lambda: False
         self.clock = time.perf_counter()
         self.layout = {
@@ -211,7 +211,7 @@ class Driver:
         """Write the table of all units but the failed ones, and what the manifest says of it."""
         manifest, failed = self.manifest, {record.key for record in failures}
         done = [unit.key for unit in self.units if unit.key not in failed]
-        gathered = compact(self.store, self.study.COLUMNS, done, self.summarise)
+        gathered = compact(self.store, self.study.COLUMNS, done, self.summarize)
         manifest["table"] = gathered.table
         manifest["inputs"] = gathered.inputs
         manifest["unit_seconds"] = gathered.seconds

@@ -15,7 +15,7 @@ from theodolite.runs.folder.location import Location, locate
 from theodolite.runs.folder.lock import locked
 from theodolite.runs.folder.manifest import config_hash, differences
 from theodolite.runs.folder.store import Store
-from theodolite.runs.folder.table import FromScan, Summarise, default_summary
+from theodolite.runs.folder.table import FromScan, Summarize, default_summary
 from theodolite.runs.reading.run import Run
 from theodolite.runs.runner import Runner, SerialRunner
 from theodolite.runs.shards.driver import ShardDriver
@@ -35,7 +35,7 @@ def execute(
     progress: Progress | None = None,
     on_error: OnError = "continue",
     command: Sequence[str] | str | None = None,
-    summarise: Summarise | FromScan | None = None,
+    summarize: Summarize | FromScan | None = None,
 ) -> Run:
     """Run a study into a folder, or finish what an earlier call began there.
 
@@ -65,7 +65,7 @@ def execute(
     command : sequence of str or str, optional
         The command line, for the manifest (a string is split as a shell would). Of its first word only the file name
         is kept, and of passwords and tokens nothing.
-    summarise : callable, optional
+    summarize : callable, optional
         Turns the table into the small frame, or list of dicts, of `summary.csv`; by default the table's first 1000
         rows.
 
@@ -107,7 +107,7 @@ def execute(
             "resolve": resolve,
             "runner": runner or SerialRunner(),
             "command": _command_words(command),
-            "summarise": summarise or default_summary,
+            "summarize": summarize or default_summary,
         }
         driver = Driver(**session) if part is None else ShardDriver(shard=part, **session)
         driver.drive(progress or Silent(), on_error)

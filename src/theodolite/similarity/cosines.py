@@ -1,4 +1,4 @@
-"""Cosines of all pairs of rows, summarised without ever holding them."""
+"""Cosines of all pairs of rows, summarized without ever holding them."""
 
 import math
 from collections.abc import Sequence

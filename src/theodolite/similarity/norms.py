@@ -1,4 +1,4 @@
-"""Lengths of rows, summarised."""
+"""Lengths of rows, summarized."""
 
 import math
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Norms(Displayed):
 
 
 def norms(points: Points) -> Norms:
-    """Summarise the Euclidean norms of the rows, in the units of the points.
+    """Summarize the Euclidean norms of the rows, in the units of the points.
 
     Parameters
     ----------

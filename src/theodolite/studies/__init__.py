@@ -157,7 +157,7 @@ def execute(
         on_error=on_error,
         progress=progress,
         command=command,
-        summarise=summary_of(study),
+        summarize=summary_of(study),
     )
 
 

@@ -172,7 +172,7 @@ def _do_pilot(
             runner=runner,
             progress=progress,
             command=command,
-            summarise=study.summary_frame,
+            summarize=study.summary_frame,
         )
     except PilotOverError:
         return

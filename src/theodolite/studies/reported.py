@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 import polars as pl
 
 from theodolite.runs import Run, Study
-from theodolite.runs.folder.table import FromScan, Summarise
+from theodolite.runs.folder.table import FromScan, Summarize
 from theodolite.studies.finding import Finding
 
 
@@ -45,7 +45,7 @@ def rows_of(run: Run, study: ReportedStudy) -> pl.DataFrame:
     return run.table() if read is None else cast(pl.DataFrame, read(run.scan()))
 
 
-def summary_of(study: ReportedStudy) -> Summarise | FromScan:
+def summary_of(study: ReportedStudy) -> Summarize | FromScan:
     """Return what makes `summary.csv` from the table of a study."""
     read = getattr(study, "read", None)
     return study.summary_frame if read is None else FromScan(lambda scan: study.summary_frame(read(scan)))

@@ -124,7 +124,8 @@ class Alignment(Displayed):
         how = "the same tokenizer, by id" if self.method == "id" else "by what tokens spell"
         normalized = ", ".join(f"{n:,} by {name}" for name, n in self.counts.items() if n and name != "exact")
         return (
-            f"{counted(self.n_shared, 'shared token')} ({how}): {self.n_exact:,} exact, {self.n_normalized:,} normalized"
+            f"{counted(self.n_shared, 'shared token')} ({how}): {self.n_exact:,} exact, {self.n_normalized:,} "
+            "normalized"
             f"{f' ({normalized})' if normalized else ''}; {self.n_unmatched_a:,} and {self.n_unmatched_b:,} unmatched"
         )
 

@@ -22,7 +22,7 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     Parameters
     ----------
     summary : polars.DataFrame or sequence of mapping
-        What a `summarise` function returns.
+        What a `summarize` function returns.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def summary_csv(summary: pl.DataFrame | Sequence[Mapping[str, Any]]) -> bytes:
     if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
         raise RunError(
             f"A summary must be a polars DataFrame or a list of dicts, but this is a {type(summary).__name__}. "
-            "Correct the function passed as summarise."
+            "Correct the function passed as summarize."
         )
     names = (
         summary.columns if isinstance(summary, pl.DataFrame) else list(dict.fromkeys(n for row in rows for n in row))

@@ -23,7 +23,7 @@ from theodolite.runs.folder.summary_file import summary_csv
 from theodolite.runs.folder.unit_file import UnitRecord, read_unit_bytes
 from theodolite.runs.rows import schema_of
 
-Summarise: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
+Summarize: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
 
 STUDY = "study"
 """Column that says which study a row is from, in a table of the rows of several."""
@@ -42,7 +42,7 @@ class FromScan:
     Attributes
     ----------
     make : callable
-        From the table, not read yet, to what a `Summarise` returns.
+        From the table, not read yet, to what a `Summarize` returns.
     """
 
     make: Callable[[pl.LazyFrame], pl.DataFrame | Sequence[Mapping[str, Any]]]
@@ -66,7 +66,7 @@ def compact(
     store: Store,
     columns: Mapping[str, Column],
     keys: Sequence[str],
-    summarise: "Summarise | FromScan",
+    summarize: "Summarize | FromScan",
 ) -> Gathered:
     """Write `table.parquet` and `summary.csv`, and gather what the manifest says about them.
 
@@ -92,7 +92,7 @@ def compact(
         write_checked(store.path, Checked(files=files, made_of=made_of, gathered=gathered))
     with local_copy(store.table_path) as local:
         scan = pl.scan_parquet(local, glob=False)
-        summary = summarise.make(scan) if isinstance(summarise, FromScan) else summarise(scan.collect())
+        summary = summarize.make(scan) if isinstance(summarize, FromScan) else summarize(scan.collect())
     write_atomically(store.summary_path, summary_csv(summary))
     return gathered
 

@@ -11,7 +11,7 @@ from theodolite.core.number_format import format_count, format_percent, format_v
 from theodolite.report.chapter import Section
 from theodolite.report.chapters.tables.row_sections import UNNAMED, TokenLine
 from theodolite.report.packed import packed_numbers
-from theodolite.report.selection import TOKEN, labelled, labels_in, last_revisions, which_in
+from theodolite.report.selection import TOKEN, labeled, labels_in, last_revisions, which_in
 from theodolite.report.visible_text import Piece, token_pieces
 
 MOST_TOKENS = 32_768
@@ -88,9 +88,9 @@ def explored(frame: pl.DataFrame) -> pl.DataFrame:
         Rows of the measures `token` and `token_map`, and the number of stored rows; empty where the run kept none.
     """
     if not {"view", "measure"} <= set(frame.columns):
-        return labelled(frame).clear()
+        return labeled(frame).clear()
     stored = (pl.col("measure") == "count") & (pl.col("method") == "stored")
-    return last_revisions(labelled(frame).filter(pl.col("measure").is_in([TOKEN, "token_map"]) | stored))
+    return last_revisions(labeled(frame).filter(pl.col("measure").is_in([TOKEN, "token_map"]) | stored))
 
 
 class _Names:
