@@ -1,6 +1,7 @@
 """Run the command line in this process and see what came out of it."""
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ import pytest
 from theodolite.cli.main import main
 from theodolite.report import page
 from theodolite.report.drawings import drawings
+from theodolite.runs.runners import REPRODUCIBLE
 
 
 @cache
@@ -47,6 +49,8 @@ class Result:
 def theodolite(monkeypatch, capsys, tmp_path):
     """Return a function that runs `theodolite ARGUMENTS` in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    for name, value in REPRODUCIBLE.items():
+        monkeypatch.setenv(name, os.environ.get(name, value))  # what the command sets ends with the test
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["theodolite", *map(str, arguments)])
