@@ -28,6 +28,7 @@ from theodolite.studies.reproduce.reproduction import Outcome, Reproduction, rep
 from theodolite.studies.reproduce.shapes import compare_shapes
 from theodolite.studies.reproduce.tables import compare_tables
 
+PROBE = {"preset": "probe", "positive": ("a.txt",), "negative": ("b.txt",)}
 GPT2 = "hub:openai-community/gpt2"
 
 
@@ -93,15 +94,14 @@ def test_the_papers_settings_reach_the_studies():
     )
     assert (v2.config.ess_k, v2.config.tle_k, v2.config.index) == (10, 20, "rows.npy")
     assert (v1.config.positions, v2.config.positions) == (("all",), ("all", "first"))
-    kinds = {"preset": "probe", "positive": ("a.txt",), "negative": ("b.txt",)}
-    (probe,) = plan(Config("viswanathan2025", models=("m",), **kinds))
+    (probe,) = plan(Config("viswanathan2025", models=("m",), **PROBE))
     assert (probe.config.special_tokens, probe.config.n_tokens) == ("inside", 1000)
     assert (probe.config.minimum, probe.config.maximum, probe.config.preset) == (501, 999, "viswanathan2025-probe")
-    (own,) = plan(Config("viswanathan2025", join=8, lens="logit", guard=("g",), **kinds))
+    (own,) = plan(Config("viswanathan2025", join=8, lens="logit", guard=("g",), **PROBE))
     assert (own.config.minimum, own.config.maximum, own.config.join, own.config.guard) == (128, None, 8, ("g",))
     assert (own.config.standardize, own.config.special_tokens, own.config.seed) == (False, "inside", 42)
     assert any("at least 128 tokens" in one for one in own.departures)
-    (lensed,) = plan(Config("viswanathan2025", models=("m",), lens="./lens", **kinds))
+    (lensed,) = plan(Config("viswanathan2025", models=("m",), lens="./lens", **PROBE))
     assert lensed.config.lens == "./lens"
     assert not any("--lens" in one for one in lensed.departures)
 
@@ -117,6 +117,13 @@ def test_every_departure_is_stated_and_quick_runs_say_so():
     (given,) = plan(Config("viswanathan2025", prompts="pile.jsonl"))
     assert (given.config.n_tokens, given.config.minimum) == (None, 192)
     assert any("those given" in one for one in given.departures)
+    shorter_ones = (("v1", 257, 128, 4), ("v1", 150, 128, 3), ("v2", 33, 32, -1), ("v2", 500, 64, -1))
+    for preset, minimum, k, top in shorter_ones:
+        short = Config("viswanathan2025", preset=preset, prompts="pile.jsonl", models=("m",), minimum=minimum)
+        (shorter,) = plan(short)
+        assert (shorter.config.minimum, shorter.config.n_tokens, shorter.config.k) == (minimum, None, k)
+        assert max(shorter.config.shuffles, default=-1) == top
+        assert any(f"of at least {minimum} tokens" in one for one in shorter.departures)
     (theirs,) = plan(Config("viswanathan2025", prompts="pile.jsonl", models=("m",)))
     assert not any("256 tokens" in one for one in theirs.departures)
 
@@ -137,6 +144,8 @@ def test_models_go_by_the_name_of_their_repository_or_the_one_given():
         ({"paper": "lee2025", "models": ("a",)}, "a alone shares its geometry with nothing"),
         ({"paper": "viswanathan2025", "preset": "probe"}, "--positive FILE"),
         ({"paper": "lee2025", "arrays": "x"}, "published no arrays"),
+        ({"paper": "viswanathan2025", "arrays": "x", **PROBE}, "published no arrays of their probe"),
+        ({"paper": "viswanathan2025", "minimum": 32}, "minimum=32 tokens cannot have 32 neighbors each.*at least 33"),
         ({"paper": "viswanathan2025", "join": 2}, "--join belongs to the probe: add --preset probe"),
         ({"paper": "viswanathan2025", "lens": "./lens"}, "A tuned lens is of one model, but no models are given"),
     ],

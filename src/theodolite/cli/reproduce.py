@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _SOME_FAILED = 3
+_PROMPTED = "viswanathan2025"
 
 
 def reproduce(
@@ -46,7 +47,8 @@ def reproduce(
     failed = [one for one in found.outcomes if one.error and not one.unfinished]
     nothing = not any(one.agreement == "agrees" for one in found.comparisons)
     if failed and len(failed) == len(found.outcomes) and nothing:
-        raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.)")
+        shorter = " --minimum N takes prompts of N tokens." if config.paper == _PROMPTED and not config.minimum else ""
+        raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.{shorter})")
     for one in found.outcomes:
         if one.run is not None and not one.error:
             write_report(one.run, anew=False)

@@ -7,6 +7,7 @@ from theodolite.core.errors import ParameterError
 
 Paper = Literal["kataiwa2025", "lee2025", "viswanathan2025"]
 Preset = Literal["v1", "v2", "probe"]
+_MOST_NEIGHBORS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class Config:
     join : int
         Join so many texts of the same kind and source into one prompt of the probe, where single texts are short.
     minimum : int or None
-        Fewest tokens of a prompt of the probe, in place of the authors' 501; longer prompts are cut to 1000 tokens or
-        the model's context, not left out. None: 501 for models that are given, 128 for the bundled family.
+        Fewest tokens of a prompt of viswanathan2025, in place of the authors' 1024 (501 for the probe); longer prompts
+        are cut to 1024 (1000) tokens or the model's context. None: the authors' for models that are given, 192 (128)
+        for the bundled family.
     lens : str
         Entropies of layers (v2, probe): `logit`, or the folder of a tuned lens, which is of one model.
     guard : tuple of str
@@ -90,10 +92,15 @@ class Config:
             raise ParameterError(
                 "The probe tells two kinds of prompts apart: give --positive FILE and --negative FILE."
             )
-        own = {"positive": (), "negative": (), "join": 1, "minimum": None, "guard": ()}
+        own = {"positive": (), "negative": (), "join": 1, "guard": ()}
         for name, usual in own.items():
             if self.preset != "probe" and getattr(self, name) != usual:
                 raise ParameterError(f"--{name} belongs to the probe: add --preset probe, or leave it out.")
+        if self.minimum is not None and self.minimum <= _MOST_NEIGHBORS:
+            raise ParameterError(
+                f"minimum={self.minimum} tokens cannot have {_MOST_NEIGHBORS} neighbors each, which the measures of "
+                f"{self.paper} take. Take at least {_MOST_NEIGHBORS + 1}."
+            )
         if self.lens != "logit" and len(self.models) != 1:
             raise ParameterError(
                 f"A tuned lens is of one model, but {len(self.models) or 'no'} models are given. Name the one that "
@@ -101,3 +108,5 @@ class Config:
             )
         if self.arrays is not None and self.paper != "viswanathan2025":
             raise ParameterError(f"{self.paper} published no arrays: --arrays belongs to viswanathan2025.")
+        if self.arrays is not None and self.preset == "probe":
+            raise ParameterError("The authors published no arrays of their probe: --arrays goes with v1 and v2.")

@@ -19,7 +19,7 @@ _FOLLOWED = "bundled:pocket-128"
 _PROMPTED = ("bundled:pocket-256", "bundled:pocket-128")
 _AUTHORS_TOKENS = 1024
 _AUTHORS_LIMIT = 3000
-_BUNDLED_MINIMUM = 128
+_FEWEST_TOKENS, _BUNDLED_MINIMUM = 192, 128
 _PROBE: probe_config.Preset = "viswanathan2025-probe"
 _QUICK_ROWS = 600
 
@@ -172,8 +172,11 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
     models = config.models or _PROMPTED
     if config.preset == "probe":
         return (_probe(config, models),)
-    authors = bool(config.models) and config.prompts != "examples"
+    authors = bool(config.models) and config.prompts != "examples" and config.minimum is None
     tokens = _AUTHORS_TOKENS if authors else None
+    minimum = tokens or config.minimum or _FEWEST_TOKENS
+    top = 5 if authors else 4 if config.minimum is None else min((minimum.bit_length() - 1) // 2, 5)  # 4^top tokens
+    reach = 1 << ((minimum - 1).bit_length() - 1)  # the farthest doubling neighbor that the shortest prompt has
     shared: dict[str, Any] = {
         "prompts": config.prompts,
         "field": config.field,
@@ -186,16 +189,16 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
     by_preset: dict[str, dict[str, Any]] = {
         "v1": {
             "dtype": "bfloat16",
-            "k": 256 if authors else 128,
-            "minimum": tokens or 192,
-            "shuffles": (0, 1, 2, 3, 4, 5) if authors else (0, 1, 2, 3, 4),
+            "k": min(reach, 256 if authors else 128),
+            "minimum": minimum,
+            "shuffles": tuple(range(top + 1)),
             "estimators": ("gride",),
             "controlled": 50,
         },
         "v2": {
             "dtype": "float32",
-            "k": 64,
-            "minimum": tokens or 192,
+            "k": min(reach, 64),
+            "minimum": minimum,
             "full_shuffles": 20,
             "estimators": ("gride", "ess", "tle"),
             "controlled": 50 if authors else 8,
@@ -206,13 +209,16 @@ def _viswanathan(config: Config) -> tuple[Part, ...]:
     }
     departures = ["Copies are rows of equal states, where the authors compare rows of the distance matrix."]
     if not authors:
-        departures += [
-            f"Prompts are {'the examples of theodolite' if config.prompts == 'examples' else 'those given'}, cut to "
-            "1,024 tokens or the model's context (256 tokens in the bundled family), not 2,244 prompts of "
-            "Pile-10k of 1,024 tokens.",
-        ]
+        taken = "the examples of theodolite" if config.prompts == "examples" else "those given"
+        departures.append(
+            f"Prompts are {taken} of at least {minimum} tokens, cut to 1,024 tokens or the model's context (256 tokens "
+            "in the bundled family), not 2,244 prompts of Pile-10k of 1,024 tokens."
+        )
         if config.preset == "v1":
-            departures.append("GRIDE goes to neighbor 128, not 256, and shuffling to level 4, not 5, as 256 tokens do.")
+            departures.append(
+                f"GRIDE goes to neighbor {min(reach, 128)}, not 256, and shuffling to level {top}, not 5: prompts are "
+                "shorter."
+            )
     if config.preset == "v1":
         departures.append("Claims are read at neighbors 1 and 2, the headline of v1; the run's own report at 2 and 4.")
     if config.preset == "v2":
