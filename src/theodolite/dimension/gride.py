@@ -10,9 +10,9 @@ from theodolite.dimension.dadapy import gride_as_dadapy
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.gride_likelihood import scores_at, slopes_at, solve
 from theodolite.dimension.likelihood import Errors, check_errors
-from theodolite.dimension.ratios import log_ratios, require_graph, require_neighbors, require_whole
+from theodolite.dimension.ratios import log_ratios, require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variance_of_sum
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 Convention = Literal["exact", "dadapy"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,17 +54,6 @@ def log_ratios(graph: NeighborGraph, n1: int, n2: int, *, method: str) -> LogRat
     values = np.log(far[kept] / near[kept])
     require_spread(values, n_points=len(near), method=method, what=f"neighbors {n1} and {n2}")
     return LogRatios(values=values, kept=kept, radius=float(far[kept].mean()))
-
-
-def require_graph(graph: NeighborGraph, *, method: str) -> None:
-    """Refuse what is no neighbor graph, such as the points themselves, and say how to make one."""
-    if isinstance(graph, NeighborGraph):
-        return
-    shape = getattr(graph, "shape", None)
-    given = type(graph).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
-    raise ParameterError(
-        f"{method} reads a neighbor graph, but was given {given}. Pass neighbors(points, k=64) in place of the points."
-    )
 
 
 def require_whole(given: int, name: str, *, method: str, least: int | None = None, why: str = "") -> int:

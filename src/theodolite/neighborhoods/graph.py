@@ -129,3 +129,14 @@ class NeighborGraph(Displayed):
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         values.update(indices=self.indices[:, :k], distances=self.distances[:, :k])
         return NeighborGraph(**values)
+
+
+def require_graph(graph: NeighborGraph, *, method: str) -> None:
+    """Refuse what is no neighbor graph, such as the points themselves, and say how to make one."""
+    if isinstance(graph, NeighborGraph):
+        return
+    shape = getattr(graph, "shape", None)
+    given = type(graph).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
+    raise ParameterError(
+        f"{method} reads a neighbor graph, but was given {given}. Pass neighbors(points, k=64) in place of the points."
+    )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -17,7 +17,8 @@ class Hubness(Displayed):
     Attributes
     ----------
     counts : numpy.ndarray
-        `(n_points,)` int64: N_k of each graph point. Their mean is k.
+        `(n_points,)` int64: N_k of each graph point. Their mean is k, less if the graph has queries: then only those
+        that were asked name neighbors.
     k : int
         Neighbors looked at.
     maximum : int
@@ -109,6 +110,7 @@ def hubness(graph: NeighborGraph, *, k: int | None = None) -> Hubness:
     >>> hubs.counts.tolist(), hubs.maximum, hubs.n_antihubs
     ([3, 1, 0, 0], 3, 2)
     """
+    require_graph(graph, method="hubness")
     if k is not None:
         graph = graph.truncate(k)
     counts = np.bincount(graph.indices.ravel(), minlength=graph.n_points).astype(np.int64)

@@ -13,7 +13,7 @@ from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
 from theodolite.neighborhoods.clouds import CloudNeighbors
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 from theodolite.similarity.directions import blocks_of, on_cpu
 
 Floats = npt.NDArray[np.float64]
@@ -89,6 +89,7 @@ def neighbor_angles(graph: NeighborGraph, points: Points) -> NeighborAngles:
     >>> neighbor_angles(neighbors(corner, k=2), corner).pointwise.round(1).tolist()
     [90.0, 56.3, 33.7]
     """
+    require_graph(graph, method="neighbor_angles")
     if graph.k < 2:
         raise ParameterError("Angles need two neighbors, but the graph holds 1. Pass k=2 (or more) to neighbors().")
     table = as_points(points)

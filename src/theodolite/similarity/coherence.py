@@ -10,7 +10,7 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 from theodolite.similarity.directions import norms_of
 from theodolite.similarity.overlap import neighborhood_overlap
 
@@ -143,6 +143,7 @@ def coherence(
     >>> found.variant_share.tolist(), found.group_share.tolist()
     ([0.5, 0.5, 0.0, 0.0], [0.5, nan, 0.5, nan])
     """
+    require_graph(graph, method="coherence")
     used = graph.k if k is None else k
     if not 1 <= used <= graph.k:
         raise ParameterError(f"k must lie in 1 to {graph.k}, which the graph holds, but k={used} was given.")

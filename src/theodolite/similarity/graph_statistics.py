@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -86,6 +86,7 @@ def graph_statistics(graph: NeighborGraph, *, k_values: Sequence[int] | None = N
     >>> found.reciprocity.tolist(), found.transitivity.tolist()
     ([0.5, 0.75], [0.0, 1.0])
     """
+    require_graph(graph, method="graph_statistics")
     if graph.queries is not None:
         raise ParameterError(
             "Reciprocity needs the neighbors of every point, but the graph holds those of some. "

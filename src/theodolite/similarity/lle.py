@@ -9,7 +9,7 @@ from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -121,6 +121,7 @@ def lle_weights(
     >>> found.weights[1].round(3).tolist(), found.neighbors[1].tolist(), float(found.error[1].round(3))
     ([0.667, 0.333], [0, 2], 0.0)
     """
+    require_graph(graph, method="lle_weights")
     if not reg > 0:
         raise ParameterError(f"reg must be positive, but {reg} was given: neighbors that depend on each other need it.")
     used = graph.k if k is None else k

@@ -11,7 +11,7 @@ from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.number_format import counted
 from theodolite.core.points import Points
 from theodolite.core.seeds import generator_from
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 from theodolite.similarity.lle import LleWeights, lle_weights
 from theodolite.similarity.positions import positions_in
 
@@ -136,6 +136,8 @@ def lle_similarity(
     >>> round(found.mean, 6), round(found.weight_agreement, 6), found.null_mean < 0.1
     (1.0, 1.0, True)
     """
+    for graph in (first_graph, second_graph):
+        require_graph(graph, method="lle_similarity")
     if first_graph.n_given != second_graph.n_given:
         raise ParameterError(
             f"Tables must hold the same tokens row by row, but the graphs come from {first_graph.n_given} and "

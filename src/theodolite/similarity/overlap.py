@@ -11,7 +11,7 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods.clouds import CloudNeighbors
-from theodolite.neighborhoods.graph import NeighborGraph
+from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 from theodolite.similarity.positions import positions_in
 
 Floats = npt.NDArray[np.float64]
@@ -109,6 +109,8 @@ def neighborhood_overlap(
     >>> found.values.tolist(), found.chance.round(2).tolist()
     ([1.0, 1.0], [0.33, 0.67])
     """
+    for graph in (first, second):
+        require_graph(graph, method="neighborhood_overlap")
     if first.n_given != second.n_given:
         raise ParameterError(
             f"Overlap compares the same points twice, but the graphs come from {first.n_given} and {second.n_given} "
