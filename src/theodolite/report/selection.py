@@ -19,6 +19,8 @@ METHOD_LABELS = {
     "twonn_ml": "TwoNN (maximum likelihood)",
     "mle": "MLE",
     "gride": "GRIDE",
+    "ess": "ESS",
+    "tle": "TLE",
     "participation_ratio": "participation ratio",
 }
 TOKEN = "token"

@@ -97,7 +97,7 @@ class Config:
         far as many of them spread as the logits have dimensions (the length of the logit box).
     homogeneity : bool
         Check in each layer whether density is constant over the neighbors that GRIDE compares (k*), and whether the
-        TwoNN plot is straight. Searches neighbors once more.
+        TwoNN plot is straight.
     lens : str or None
         `logit` for the entropy of each layer read through the output head, or the folder of a tuned lens.
     shown : int

@@ -24,6 +24,7 @@ from theodolite.similarity import (
     norms,
 )
 from theodolite.studies.layers.config import Config
+from theodolite.studies.layers.homogeneity import measure_homogeneity
 from theodolite.studies.rows import Row, RowMaker
 
 
@@ -49,7 +50,8 @@ def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list
     PointsError
         If a layer above the embedding keeps too few distinct points for the neighbors asked for.
     """
-    found = _search(states[1:], config.k, config, moments=True, listed=config.overlap_k)
+    listed = config.k if config.homogeneity else config.overlap_k
+    found = _search(states[1:], config.k, config, moments=True, listed=listed)
     rows = []
     for layer, cosines in enumerate(cloud_cosines(states[:1]) + cloud_cosines(states[1:], found=found)):
         rows += [
@@ -69,7 +71,7 @@ def measure_layers(states: torch.Tensor, make: RowMaker, config: Config) -> list
             rows.append(make.row("participation_ratio", ratio, layer=layer, n_used=len(states[layer])))
     rows += _embedding(states[:1], make, config)
     rows += _neighborhoods(states[1:], found, make, config)
-    return rows
+    return rows + measure_homogeneity(found, make) if config.homogeneity else rows
 
 
 def measure_logits(logits: torch.Tensor, make: RowMaker, config: Config) -> list[Row]:

@@ -1,43 +1,40 @@
 """Whether a cloud is what estimators of its dimension take it for: of constant density as far as they look."""
 
 import numpy as np
-import torch
 
 from theodolite.dimension import constant_density_neighbors, twonn, twonn_linearity
-from theodolite.neighborhoods import cloud_neighbors
+from theodolite.neighborhoods import CloudNeighbors
 from theodolite.studies.rows import Row, RowMaker
 
 _SMALLEST = 5
 _PAIRS = (1, 2)
 
 
-def measure_homogeneity(states: torch.Tensor, make: RowMaker, *, k: int) -> list[Row]:
+def measure_homogeneity(found: CloudNeighbors, make: RowMaker) -> list[Row]:
     """Measure how far density is constant in each layer, and how straight the TwoNN plot is.
 
     Parameters
     ----------
-    states : torch.Tensor
-        `(n_layers + 1, n_tokens, n_dims)`, layer 0 the embedding output, which is left out.
+    found : CloudNeighbors
+        Of the clouds after layers 1 to L. k* ends at one less than the neighbors that are listed.
     make : RowMaker
         Makes rows that say which prompt, control and positions.
-    k : int
-        Neighbors to find: k* ends at one less.
 
     Returns
     -------
     list of dict
         For each layer the mean k* and the share of tokens that reach its limit; the gap of the TwoNN plot for neighbors
-        1 and 2, and 2 and 4. Empty where fewer than 5 neighbors are to be found.
+        1 and 2, and 2 and 4. Empty where fewer than 5 neighbors are listed.
 
     Notes
     -----
     k* compares volumes in the dimension that TwoNN reads by maximum likelihood, as PAk does.
     """
+    k = found.k
     if k < _SMALLEST:
         return []
-    found = cloud_neighbors(states[1:], k=k)
-    rows = []
-    for cloud in range(len(states) - 1):
+    rows: list[Row] = []
+    for cloud in range(len(found.lengths)):
         graph = found.graph(cloud)
         reached = constant_density_neighbors(graph, twonn(graph, method="ml", errors="fisher").value)
         place = {"layer": cloud + 1, "scale": k - 1, "n_used": len(reached)}

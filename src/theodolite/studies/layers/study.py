@@ -34,7 +34,6 @@ from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Conf
 from theodolite.studies.layers.controls import controls_of, disturbed
 from theodolite.studies.layers.findings import find
 from theodolite.studies.layers.geometry import measure_layers, measure_logits
-from theodolite.studies.layers.homogeneity import measure_homogeneity
 from theodolite.studies.layers.kept_states import check_room, keep_states, states_bytes
 from theodolite.studies.layers.sources import USUAL_TOKENS, encoder_of, lens_of, model_of, prompts_of, root_of
 from theodolite.studies.layers.summary import read, summarize, summary_frame
@@ -323,8 +322,6 @@ def _clouds(
     everything = len(kept) == len(found.token_ids)
     states = found.states if everything else found.states[:, kept]
     rows = measure_layers(states, make, config)
-    if config.homogeneity:
-        rows += measure_homogeneity(states, make, k=config.k)
     if logits is not None:
         rows += measure_logits(logits if everything else logits[kept], make, config)
     return rows

@@ -27,7 +27,7 @@ from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCT
 _K = 10
 _MOST_WRITTEN = 12
 _DARK = 0.6
-_SHADES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SHADES = (0.0, 0.5, 1.0)
 _DEPTH = 10 / 32
 """How deep the paper's histogram of angles is taken: layer 10 of 32."""
 _MOST_BINS = 24
