@@ -47,6 +47,14 @@ def test_the_comparison_as_one_json_object(theodolite, runs):
     assert theodolite("compare-runs", "a", "b", "--json").json["agree"] is True
 
 
+def test_runs_of_different_studies_are_refused_in_one_sentence(theodolite, runs, tmp_path):
+    path = tmp_path / "c" / "manifest.json"
+    path.write_text(path.read_text().replace('"study": "dimension"', '"study": "elsewhere"'))
+    done = theodolite("compare-runs", "a", "c")
+    assert (done.code, done.out) == (2, "")
+    assert "a is a run of 'dimension' and c one of 'elsewhere'" in done.err
+
+
 def test_a_run_that_is_not_there_is_an_error(theodolite, runs):
     done = theodolite("compare-runs", "a", "nowhere", "--json")
     assert (done.code, done.json["status"]) == (1, "error")

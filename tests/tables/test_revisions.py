@@ -108,6 +108,8 @@ def test_refusals() -> None:
         select_revisions(["step1", "one", "two", "three"], points=2)
     with pytest.raises(ParameterError, match="Give one of the two"):
         expand("bundled:pocket-128@step1", revisions="step*")
+    with pytest.raises(NotFoundError, match=r"ok\.npy has no revisions to choose \* from\. Give a model"):
+        expand("ok.npy", revisions="*")
     with pytest.raises(NotFoundError, match=r"bundled:pocket-128: No revision matches 'chk\*'"):
         expand("bundled:pocket-128@chk*")
 

@@ -68,6 +68,30 @@ def format_value(value: float | None, stderr: float | None = None) -> str:
     return f"{_fixed(value, decimals)} ± {_fixed(stderr, decimals)}"
 
 
+def format_interval(low: float, high: float, stderr: float | None) -> str:
+    """Write an interval rounded as the number that it is of.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+    stderr : float or None
+        Standard error of the number; three significant digits where there is none.
+
+    Returns
+    -------
+    str
+        Such as `2.75 to 3.27`.
+
+    Examples
+    --------
+    >>> format_interval(-4.338, 10.271, 0.59)
+    '−4.3 to 10.3'
+    """
+    first, last = (format_value(end, stderr).partition(" ± ")[0] for end in (low, high))
+    return f"{first} to {last}"
+
+
 def format_percent(fraction: float | None, stderr: float | None = None) -> str:
     r"""Write a fraction as a percentage, with its standard error where there is one.
 

@@ -65,6 +65,12 @@ def expand(
     if not wanted or (len(wanted) == 1 and not _PATTERN.search(wanted[0])):
         return (parsed if not wanted or revisions is None else replace(parsed, revision=wanted[0]),)
     there = _revisions(parsed) if any(map(_PATTERN.search, wanted)) else wanted
+    if not there:
+        raise NotFoundError(
+            f"{replace(parsed, revision=None)} has no revisions to choose {', '.join(wanted)} from. Give a model with "
+            "revisions: bundled:pocket-128, one on the Hub with branches, or a folder that holds folders such as "
+            "checkpoint-500."
+        )
     try:
         names = select_revisions(there, wanted, points=points)
     except NotFoundError as error:

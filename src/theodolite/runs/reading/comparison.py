@@ -82,7 +82,7 @@ def compare_runs(
     Raises
     ------
     ParameterError
-        If a tolerance is negative or no number.
+        If a tolerance is negative or no number, or the runs are of different studies.
     RunError
         If a table is damaged or missing.
 
@@ -96,6 +96,11 @@ def compare_runs(
         if not tolerance >= 0:
             raise ParameterError(f"{name} must be 0 or more, not {tolerance}.")
     first, second = a.manifest, b.manifest
+    if first["study"] != second["study"]:
+        raise ParameterError(
+            f"{a.path} is a run of {first['study']!r} and {b.path} one of {second['study']!r}: runs of different "
+            "studies have no rows in common. Compare runs of one study."
+        )
     one, other = _checksum(a, first), _checksum(b, second)
     identical = one is not None and one == other
     table = None if identical else compare_tables(_rows(a), _rows(b), columns=columns, rtol=rtol, atol=atol)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from theodolite.core.number_format import format_value
+from theodolite.core.number_format import format_interval, format_value
 from theodolite.statistics import Trend, trend
 from theodolite.studies.dimension.config import GAUSSIAN, MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
 from theodolite.studies.finding import Finding, Verdict
@@ -161,10 +161,10 @@ def trend_sentence(one: SizeTrend | None) -> str:
     """Say a trend in a sentence that can follow another; empty where there is none."""
     if one is None:
         return ""
-    low, high = (format_value(end) for end in (one.found.low, one.found.high))
+    interval = format_interval(one.found.low, one.found.high, one.found.stderr)
     return (
         f" Trend: {format_value(one.found.slope, one.found.stderr)} for each doubling of the {one.size} (95 % interval "
-        f"{low} to {high}, {one.found.n} models)."
+        f"{interval}, {one.found.n} models)."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from theodolite.core.errors import NotFoundError, ParameterError
+from theodolite.core.number_format import counted
 from theodolite.runs import Unit, UnitResult
 from theodolite.studies.dimension import config as table_config
 from theodolite.studies.dimension import study as dimension
@@ -70,8 +71,8 @@ def checkpoints(name: str, config: Config) -> tuple[Reference, ...]:
     found = expand(replace(parsed, revision=None) if own else parsed, revisions=revisions, points=config.points)
     if len(found) < _FEWEST:
         raise NotFoundError(
-            f"{name} has {len(found)} checkpoints among {', '.join(revisions)}, but a curve needs at least {_FEWEST}. "
-            "Name more of them with --revisions."
+            f"{name} has {counted(len(found), 'checkpoint')} among {', '.join(revisions)}, but a curve needs at least "
+            f"{_FEWEST}. Name more of them with --revisions."
         )
     return found
 

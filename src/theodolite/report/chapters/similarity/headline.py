@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_range, format_value
+from theodolite.core.number_format import format_count, format_decimals, format_range, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -20,6 +20,8 @@ _HEADINGS = {
     "lle_null": "weights, permuted",
     "dimension": "local dimension",
 }
+
+_SMALLEST_SAID = 0.001
 
 _Row = Mapping[str, Any]
 
@@ -70,12 +72,21 @@ def opening(table: HeadlineTable) -> list[str]:
     }
     found = []
     for which, what in words.items():
-        values = [
-            row.cells["raw"].value for row in table.rows if row.which == which and row.cells["raw"].value is not None
-        ]
+        cells = [row.cells for row in table.rows if row.which == which]
+        values = [value for one in cells if (value := one["raw"].value) is not None]
+        nulls = [abs(value) for one in cells if (value := one["null"].value) is not None]
         if values:
-            found.append(f"{format_range(min(values), max(values))} between {what}")
+            found.append(f"{format_range(min(values), max(values))} between {what}{_beside(nulls)}")
     return [f"The cosines of all pairs of tokens correlate by {', '.join(found)}."] if found else []
+
+
+def _beside(nulls: Sequence[float]) -> str:
+    """Say what the same numbers are once the tokens of one model are permuted; empty where that was not measured."""
+    if not nulls:
+        return ""
+    largest = max(nulls)
+    said = "below 0.001" if largest < _SMALLEST_SAID else f"at most {format_decimals(largest, 3)}"
+    return f" (tokens permuted: {said})"
 
 
 def _row(name: str, reference: str, which: str, rows: Sequence[_Row]) -> HeadlineRow:
