@@ -38,6 +38,22 @@ def test_each_doubtful_number_is_marked_and_no_other(synthetic, frame):
     assert row.cells["gride"].value == row_of(plain, "pocket-64", "input").cells["gride"].value
 
 
+@pytest.mark.parametrize(
+    ("revisions", "kept"),
+    [
+        (["main", "checkpoint-500"], ""),
+        (["checkpoint-90", "checkpoint-500"], "checkpoint-500"),
+        (["step64", "step8"], "step64"),
+    ],
+)
+def test_the_headline_shows_main_or_the_last_checkpoint(revisions, kept):
+    summary = [
+        {"model": "m", "revision": one, "which": "input", "measure": "dimension", "method": "twonn_fit", "value": 9.0}
+        for one in revisions
+    ]
+    assert [row.revision for row in headline_table(summary).rows] == [kept]
+
+
 def test_the_opening_counts_the_marks(synthetic, frame):
     summary = synthetic.summary_of(frame)
     marked = [hub_finding("-gride"), hub_finding("-mle"), hub_finding("-gride", "bundled:pocket-128 input")]

@@ -10,6 +10,7 @@ import polars as pl
 from theodolite.core.visible import visible
 from theodolite.studies.dimension.columns import COLUMNS
 from theodolite.studies.dimension.config import MEASURED, NULLS
+from theodolite.studies.revisions import MAIN
 
 WHICH_FIRST = ("input", "output")
 CONDITION_LABELS = {"gaussian": "Gaussian null", "permuted": "permuted null", "covariance": "covariance null"}
@@ -110,7 +111,7 @@ def last_revisions(frame: pl.DataFrame) -> pl.DataFrame:
         The rows of these revisions.
     """
     ranked = frame.with_columns(
-        (pl.col("step").is_null() | (pl.col("revision") == "main")).fill_null(value=True).alias("_is_main")
+        (pl.col("step").is_null() | (pl.col("revision") == MAIN)).fill_null(value=True).alias("_is_main")
     )
     last = (
         ranked.select("model", "revision", "step", "_is_main")

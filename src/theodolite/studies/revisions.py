@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import polars as pl
+
 from theodolite.tables import Reference
 
 MAIN = "main"
@@ -39,3 +41,16 @@ def model_name(model: object, revision: object) -> str:
     ('bundled:pocket-128', 'bundled:pocket-128@step0')
     """
     return str(model) if revision in (None, MAIN) else f"{model}@{revision}"
+
+
+def named_model() -> pl.Expr:
+    """Return the expression of `model_name` over the columns `model` and `revision`.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"model": ["one", "one", "two"], "revision": ["main", "step0", None]})
+    >>> rows.select(named_model())["model"].to_list()
+    ['one', 'one@step0', 'two']
+    """
+    is_main = pl.col("revision").fill_null(MAIN) == MAIN
+    return pl.when(is_main).then("model").otherwise(pl.format("{}@{}", "model", "revision")).alias("model")

@@ -14,6 +14,7 @@ from theodolite.studies.probe.config import TRUSTED_TOKENS
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT, WITHOUT_SOURCE, evaluate
 from theodolite.studies.probe.features import MODEL
 from theodolite.studies.probe.names import NAMES, TEXT, TRIVIAL, name_of
+from theodolite.studies.revisions import model_name
 from theodolite.studies.rows import Row
 
 VISWANATHAN = "Viswanathan et al. 2025 (arXiv 2501.10573)"
@@ -49,7 +50,7 @@ def find(frame: pl.DataFrame) -> list[Finding]:
 
 def _finding(results: pl.DataFrame, id: str, claim: str, source: str, *, verdict: Verdict, evidence: str) -> Finding:
     model, revision = results.select(MODEL).row(0)
-    subject = model if revision == "main" else f"{model}@{revision}"
+    subject = model_name(model, revision)
     return Finding(id=id, claim=claim, source=source, verdict=verdict, evidence=evidence, subject=subject)
 
 

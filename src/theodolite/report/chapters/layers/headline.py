@@ -11,6 +11,7 @@ from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.layers.config import FULL_SHUFFLE, STRUCTURED
 from theodolite.studies.layers.findings import HEADLINE_SCALE
+from theodolite.studies.revisions import model_name
 
 _HEADINGS = {
     "n_prompts": "prompts",
@@ -42,8 +43,8 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in summary:
-        model = row["model"] if row["revision"] in (None, "main") else f"{row['model']}@{row['revision']}"
-        groups.setdefault((str(model), control_label(row["control"], row["level"])), []).append(row)
+        model = model_name(row["model"], row["revision"])
+        groups.setdefault((model, control_label(row["control"], row["level"])), []).append(row)
     names = short_names({model for model, _ in groups})
     rows = [_row(names[model], model, condition, group) for (model, condition), group in groups.items()]
     kept = [row for row in rows if row is not None]

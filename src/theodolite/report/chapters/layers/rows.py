@@ -15,6 +15,7 @@ from theodolite.studies.layers.config import (
 )
 from theodolite.studies.layers.findings import Rows
 from theodolite.studies.layers.summary import correlations, profiles
+from theodolite.studies.revisions import named_model
 
 _TYPES = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
 _HELD = {"str": cs.string() | cs.categorical(), "int": cs.integer(), "float": cs.float()}
@@ -95,8 +96,7 @@ def named(rows: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.DataFr
 def _with_references(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows with text as text, and the column `name`: the model, with its revision where that is not main."""
     rows = rows.with_columns(cs.categorical().cast(pl.String))
-    model = pl.when(pl.col("revision") == "main").then("model").otherwise(pl.format("{}@{}", "model", "revision"))
-    return rows.with_columns(model.fill_null(pl.col("model")).alias("name"))
+    return rows.with_columns(named_model().alias("name"))
 
 
 def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:

@@ -8,6 +8,8 @@ from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
 from theodolite.studies.dimension.hub_findings import ID
 from theodolite.studies.finding import Finding
+from theodolite.studies.revisions import MAIN, model_name
+from theodolite.tables.revisions import step_of
 
 _USUAL_K = 20
 _MANY = 0.01
@@ -34,7 +36,7 @@ def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Find
     findings = list(findings)
     tables: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in summary:
-        key = (str(row.get("model")), str(row.get("revision") or "main"), str(row.get("which")))
+        key = (str(row.get("model")), str(row.get("revision") or MAIN), str(row.get("which")))
         tables.setdefault(key, []).append(row)
     kept = _last_revisions(tables)
     names = short_names({model for model, _, _ in kept})
@@ -98,7 +100,7 @@ def _row(
         "covariance": _plain(null.get("covariance"), error.get("covariance")),
         "unit_norm": _plain(head.get("unit_norm"), head.get("unit_norm_stderr")),
     }
-    subject = {f"{model} {which}", f"{model}@{revision} {which}"}
+    subject = {f"{model} {which}", f"{model_name(model, revision)} {which}"}
     made = {f.id for f in findings if f.verdict == "supported" and f.subject in subject}
     doubtful = ID in made
     for column, finding in (("twonn", ID), ("redundancy", ID), ("mle", f"{ID}-mle"), ("gride", f"{ID}-gride")):
@@ -106,7 +108,7 @@ def _row(
             cells[column] = Cell(cells[column].text + MARK, cells[column].value, doubtful=True)
     return HeadlineRow(
         name=name,
-        revision="" if revision == "main" else revision,
+        revision="" if revision == MAIN else revision,
         which=which,
         reference=model,
         cells=cells,
@@ -128,12 +130,12 @@ def _notes(rows: Sequence[Mapping[str, Any]], *, doubtful: bool) -> tuple[str, .
 
 
 def _last_revisions(tables: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Keep `main` of each model where it is there, else the revision with the largest number in its name."""
-    last: dict[str, tuple[tuple[bool, int, str], str]] = {}
+    """Keep `main` of each model where it is there, else the revision of the last step."""
+    last: dict[str, tuple[tuple[bool, bool, int, str], str]] = {}
     keys = list(tables)
     for model, revision, _ in keys:
-        digits = "".join(c for c in revision if c.isascii() and c.isdigit())
-        rank = (revision == "main" or not revision.startswith("step"), int(digits or 0), revision)
+        step = step_of(revision)
+        rank = (revision == MAIN, step is None, step or 0, revision)
         if model not in last or rank > last[model][0]:
             last[model] = (rank, revision)
     return [key for key in keys if last[key[0]][1] == key[1]]
@@ -150,9 +152,9 @@ def _at_scale(rows: Sequence[Mapping[str, Any]], method: str) -> Mapping[str, An
 def _scale_of(rows: Sequence[HeadlineRow], summary: Sequence[Mapping[str, Any]], method: str, symbol: str) -> str:
     """Return the scale for a heading where all tables share it."""
     tables: dict[tuple[Any, Any, Any], list[Mapping[str, Any]]] = {}
-    shown = {(row.reference, row.revision or "main") for row in rows}
+    shown = {(row.reference, row.revision or MAIN) for row in rows}
     for row in summary:
-        if (str(row.get("model")), str(row.get("revision") or "main")) in shown:
+        if (str(row.get("model")), str(row.get("revision") or MAIN)) in shown:
             tables.setdefault((row.get("model"), row.get("revision"), row.get("which")), []).append(row)
     scales = {found["scale"] for one in tables.values() if (found := _at_scale(one, method)) is not None}
     return f" ({symbol}\u00a0=\u00a0{scales.pop()})" if len(scales) == 1 else ""
