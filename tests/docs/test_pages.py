@@ -7,6 +7,7 @@ import pytest
 from cyclopts import CycloptsError
 
 from theodolite.core.errors import TheodoliteError
+from theodolite.report import page as report_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -26,7 +27,29 @@ def doc_blocks(tool):
     return tool("doc_blocks")
 
 
+@pytest.fixture
+def drawn_once(monkeypatch):
+    """Draw the figures of the same rows once: that a second report draws the same is tested with the report."""
+    drawn, shown = {}, {}
+
+    def drawings(frame, families, *, draw=report_page.drawings):
+        key = (frame.write_ipc(None).getvalue(), *(family.name for family in families))
+        if key not in drawn:
+            drawn[key] = draw(frame, families)
+        return drawn[key]
+
+    def page_figures(drawings, *, show=report_page.page_figures, **options):
+        key = (id(drawings), *options.items())
+        if key not in shown:
+            shown[key] = show(drawings, **options)
+        return shown[key]
+
+    monkeypatch.setattr(report_page, "drawings", drawings)
+    monkeypatch.setattr(report_page, "page_figures", page_figures)
+
+
 @pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("page", pages())
 def test_code_runs_and_prints_what_is_shown(page, doc_blocks, tmp_path, monkeypatch):
     """`python tools/doc_blocks.py PAGE` writes what is printed now into the page."""
