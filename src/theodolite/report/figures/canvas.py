@@ -219,7 +219,7 @@ def null_curve(axes: Axes, curve: pl.DataFrame, x: str, y: str, *, kind: str, co
     middle = curve[y].to_numpy()
     stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
     at = curve[x].to_list()
-    axes.fill_between(at, middle - stderr, middle + stderr, color=color, alpha=BAND, linewidth=0)
+    axes.fill_between(at, middle - stderr, middle + stderr, color=color, alpha=BAND / 2, linewidth=0)
     axes.plot(at, middle, color=color, alpha=0.65, linestyle=NULL_DASHES[kind], linewidth=1.1)
 
 
