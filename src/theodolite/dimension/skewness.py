@@ -56,8 +56,11 @@ def ess(
     Gamma(n/2)^2 / (Gamma((n+1)/2) Gamma((n-1)/2)) for "a" and Gamma(n/2) / (sqrt(pi) Gamma((n+1)/2)) for "b", linearly
     interpolated between whole n. Neighborhoods of k points see at most k-1 dimensions and read low well before.
 
-    Standard error: products of the deviations of each point and all its k neighbors (`spread`); 60 to 120 % of the
-    spread over repeated samples in 3 and 12 dimensions.
+    Standard error: what each point changes in the neighborhoods that hold it, from the sums without it, added up over
+    them. What belongs to pairs of points is counted twice by this, so that the variance lies between half of the sum of
+    squares and all of it; three quarters are taken. 80 to 140 % of the spread over repeated samples (flat, curved and
+    mixed clouds of 2 to 30 dimensions, k of 10 and 50). Graphs with queries hold too few neighborhoods for that: there
+    products of the deviations of near points are counted, which reads 40 to 140 % of the spread.
 
     Differences from peers: scikit-dimension's `ESS` (d=1) draws 5000 pairs where there are more (k > 100), all are used
     here; up to 100 neighbors the values agree to rounding.
