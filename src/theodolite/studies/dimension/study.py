@@ -161,16 +161,16 @@ def run(unit: Unit) -> UnitResult:
     table = _subset(table, params["limit"], params["seed"])
     if params["condition"] in NULLS:
         return _null(params, table)
-    return _measured(unit, table) if params["condition"] == MEASURED else _unit_norm(unit, table)
+    return _measured(params, table) if params["condition"] == MEASURED else _unit_norm(params, table)
 
 
-def _measured(unit: Unit, table: Table) -> UnitResult:
+def _measured(params: Mapping[str, Any], table: Table) -> UnitResult:
     """Measure the table as it is, and again without its shortest rows."""
     readings = Readings(maker_of(table, condition=MEASURED))
-    graph = neighbors(table.points, k=unit.params["k"], nonfinite="drop")
+    graph = neighbors(table.points, k=params["k"], nonfinite="drop")
     norms = row_norms(table.points)
-    make, discard = readings.make, unit.params["discard"]
-    _read_estimates(readings, graph, unit.params)
+    make, discard = readings.make, params["discard"]
+    _read_estimates(readings, graph, params)
     readings.take(partial(_spectrum, make, as_points(table.points)[graph.rows]))
     readings.rows += table_facts.count_rows(make, table, graph)
     readings.rows += table_facts.describe_norms(make, table, norms)
@@ -179,18 +179,18 @@ def _measured(unit: Unit, table: Table) -> UnitResult:
     readings.rows += table_facts.name_hubs(make, table, graph, hubs)
     readings.take(lambda: table_facts.local_dimensions(make, mle(graph, k=min(_LOCAL_K, graph.k))))
     trimmed = maker_of(table, condition=WITHOUT_SHORTEST)
-    shortest = unit.params["shortest"]
+    shortest = params["shortest"]
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=shortest):
         readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
-    by_share = dict.fromkeys(max(1, round(share * graph.n_points)) for share in unit.params["shares"])
+    by_share = dict.fromkeys(max(1, round(share * graph.n_points)) for share in params["shares"])
     for removed, remaining in removal_sweep(table.points, graph, norms=norms, removed=tuple(by_share), k=graph.k):
         if removed not in shortest:
             readings.take(partial(_trimmed, trimmed, remaining, removed, discard))
-        readings.take(partial(_trimmed_at_headline_scales, trimmed, remaining, removed, unit.params["mle_k"]))
-    if unit.params["full"]:
+        readings.take(partial(_trimmed_at_headline_scales, trimmed, remaining, removed, params["mle_k"]))
+    if params["full"]:
         readings.rows += row_marks.mark_rows(make, table, graph, norms)
         readings.rows += table_facts.count_parameters(make, table)
-        readings.take(partial(table_bands.frequency_bands, table, graph, seed=unit.params["seed"], discard=discard))
+        readings.take(partial(table_bands.frequency_bands, table, graph, seed=params["seed"], discard=discard))
     said = [*_warnings(table, graph), *readings.refusals]
     return UnitResult(rows=readings.rows, inputs=[table.provenance], warnings=said)
 
@@ -209,13 +209,13 @@ def _trimmed_at_headline_scales(make: RowMaker, graph: NeighborGraph, removed: i
     return rows
 
 
-def _unit_norm(unit: Unit, table: Table) -> UnitResult:
+def _unit_norm(params: Mapping[str, Any], table: Table) -> UnitResult:
     """Measure the directions of the rows alone: immune to the hub of short rows."""
     readings = Readings(maker_of(table, condition=UNIT_NORM))
-    graph = neighbors(table.points, k=unit.params["k"], metric="cosine", nonfinite="drop")
-    _read_estimates(readings, graph, unit.params)
+    graph = neighbors(table.points, k=params["k"], metric="cosine", nonfinite="drop")
+    _read_estimates(readings, graph, params)
     readings.rows.append(table_facts.low_cosine_share(readings.make, graph))
-    readings.take(partial(table_explorer.explored_rows, readings.make, table, graph, most=unit.params["explored"]))
+    readings.take(partial(table_explorer.explored_rows, readings.make, table, graph, most=params["explored"]))
     return UnitResult(rows=readings.rows, warnings=readings.refusals)
 
 

@@ -5,7 +5,7 @@ and only its numbers are kept.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -147,16 +147,16 @@ def run(unit: Unit) -> UnitResult:
         for prompt, ids in chosen
     ]
     first = control["kind"] == STRUCTURED and chosen[0][0].row == prompts.prompts[0].row
-    rows = _left_out(unit, config, prompts) if first else []
+    rows = _left_out(params, config, prompts) if first else []
     warnings = _dropped(prompts, config)
     clock = _Clock()
     for number, found in clock.timing("model", _forward(model, config, variants)):
         (prompt, ids), shown = chosen[number], params["shown"][number]
         if isinstance(found, str):
             warnings.append(f"{reference} {prompt.name}: {found}")
-            rows.append(_under(unit, _place(unit, config, prompt)).row("left_out", len(ids), method="not finite"))
+            rows.append(_under(params, _place(params, config, prompt)).row("left_out", len(ids), method="not finite"))
             continue
-        make = _maker(unit, model, config, prompt, found)
+        make = _maker(params, model, config, prompt, found)
         if config.save_states is not None:
             with clock.part("saving"):
                 keep_states(config.save_states, found, model=model, prompt=prompt, control=control)
@@ -209,20 +209,22 @@ def _forward(model: LanguageModel, config: Config, variants: Sequence[Ids]) -> I
             start += 1
 
 
-def _maker(unit: Unit, model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates) -> RowMaker:
-    place = _under(unit, _place(unit, config, prompt))
+def _maker(
+    params: Mapping[str, Any], model: LanguageModel, config: Config, prompt: Prompt, found: PromptStates
+) -> RowMaker:
+    place = _under(params, _place(params, config, prompt))
     return place.having(last_layer=found.last_layer, extrinsic=model.n_dims)
 
 
-def _under(unit: Unit, make: RowMaker) -> RowMaker:
+def _under(params: Mapping[str, Any], make: RowMaker) -> RowMaker:
     """Return a maker of rows that say under which control."""
-    control = unit.params["control"]
+    control = params["control"]
     return make.having(control=control["kind"], level=control["level"], repeat=control["repeat"])
 
 
-def _place(unit: Unit, config: Config, prompt: Prompt | Dropped) -> RowMaker:
+def _place(params: Mapping[str, Any], config: Config, prompt: Prompt | Dropped) -> RowMaker:
     """Return the maker of rows that say no more than which prompt of which model they are about."""
-    name, revision = model_and_revision(unit.params["reference"])
+    name, revision = model_and_revision(params["reference"])
     labels = {"label": prompt.label, "source": prompt.source} if isinstance(prompt, Prompt) else {}
     return RowMaker.of(
         COLUMNS,
@@ -235,10 +237,10 @@ def _place(unit: Unit, config: Config, prompt: Prompt | Dropped) -> RowMaker:
     )
 
 
-def _left_out(unit: Unit, config: Config, prompts: TokenizedPrompts) -> list[Row]:
+def _left_out(params: Mapping[str, Any], config: Config, prompts: TokenizedPrompts) -> list[Row]:
     """List the prompts that were left out, why, and how few tokens they have."""
     return [
-        _place(unit, config, one).row("left_out", min(one.n_tokens.values()), method=one.reason)
+        _place(params, config, one).row("left_out", min(one.n_tokens.values()), method=one.reason)
         for one in prompts.dropped
     ]
 

@@ -97,11 +97,12 @@ def run(unit: Unit) -> UnitResult:
     """
     if unit.study != NAME:
         raise ParameterError(f"A unit of {unit.study!r} is no unit of the training study.")
-    make = RowMaker.of(COLUMNS, model=unit.params["reference"], condition=table_config.MEASURED)
+    params = unit.params
+    make = RowMaker.of(COLUMNS, model=params["reference"], condition=table_config.MEASURED)
     return UnitResult(
         rows=[
             make.row("loss", loss, method="validation", step=step, revision=f"step{step}")
-            for step, loss in unit.params["losses"]
+            for step, loss in params["losses"]
         ]
     )
 
