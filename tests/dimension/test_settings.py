@@ -102,6 +102,17 @@ def test_numbers_that_mean_nothing(graph, value):
         dim.persistence_dimension(POINTS, alpha=value)
 
 
+def test_several_scales_where_one_is_needed(graph):
+    with pytest.raises(ParameterError, match=r"calibrate needs one estimate, but was given tuple.*gride\(graph\)\[0\]"):
+        dim.calibrate(dim.gride, n_points=50, n_dims=4, dimensions=[2], k=4)
+    with pytest.raises(ParameterError, match="jackknife needs one estimate, but was given tuple"):
+        dim.jackknife(lambda points: dim.gride(neighbors(points, k=4)), POINTS)
+    with pytest.raises(ParameterError, match="twonn reads a neighbor graph, but was given Tensor of shape"):
+        dim.jackknife(dim.twonn, POINTS)
+    with pytest.raises(ParameterError, match="needs a sequence of at least one estimate"):
+        dim.recommend_scale(dim.twonn(graph))
+
+
 def test_a_power_that_numbers_cannot_hold():
     with pytest.raises(PointsError, match=r"alpha=5000.* too small for numbers to hold. Lower alpha"):
         dim.persistence_dimension(POINTS, alpha=5000, n_sizes=3, n_subsamples=1)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.core.seeds import generator_from
-from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.estimate import DimensionEstimate, require_estimate
 from theodolite.dimension.ratios import require_whole
 from theodolite.neighborhoods import neighbors
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -59,7 +59,7 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     Raises
     ------
     ParameterError
-        If no estimate is given or `tolerance` is negative.
+        If no sequence of estimates is given or `tolerance` is negative or not finite.
 
     Notes
     -----
@@ -74,8 +74,8 @@ def recommend_scale(estimates: Sequence[DimensionEstimate], *, tolerance: float 
     >>> recommend_scale(gride(neighbors(points, k=32))).stable
     True
     """
-    if not estimates:
-        raise ParameterError("recommend_scale needs at least one estimate, such as gride(graph) returns.")
+    if isinstance(estimates, DimensionEstimate) or not estimates:
+        raise ParameterError("recommend_scale needs a sequence of at least one estimate, such as gride(graph) returns.")
     if not 0 <= tolerance < math.inf:
         raise ParameterError(f"tolerance is a relative change, at least 0, not {tolerance}.")
     best, start = (0, 0), 0
@@ -214,7 +214,7 @@ def calibrate(
         cloud[:, : drawn.shape[1]] = drawn  # distances ignore rotations
         if noise:
             cloud += noise * generator.standard_normal((n_points, n_dims))
-        one = measure(neighbors(cloud, k=k))
+        one = require_estimate(measure(neighbors(cloud, k=k)), method="calibrate")
         readings.append(one.value)
         stderrs.append(one.stderr)
     return Calibration(dimensions=np.array(asked, dtype=float), readings=np.array(readings), stderrs=np.array(stderrs))

@@ -121,3 +121,13 @@ class DimensionEstimate(Displayed):
             parts.append(f"{self.n_dropped} dropped")
         parts.append(f"{self.n_dims} columns")
         return f"{format_value(self.value, self.stderr)} ({', '.join(parts)})"
+
+
+def require_estimate(found: DimensionEstimate, *, method: str) -> DimensionEstimate:
+    """Return what a measure has found; refuse what is not one estimate, such as the scales of `gride`."""
+    if isinstance(found, DimensionEstimate):
+        return found
+    raise ParameterError(
+        f"{method} needs one estimate, but was given {type(found).__name__}. Of several scales take one, as in "
+        "lambda graph: gride(graph)[0]."
+    )

@@ -11,7 +11,7 @@ import torch
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, clean_points
 from theodolite.core.seeds import generator_from
-from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.estimate import DimensionEstimate, require_estimate
 from theodolite.dimension.ratios import require_whole
 
 _FEWEST_GROUPS = 4
@@ -49,7 +49,8 @@ def jackknife(
     Raises
     ------
     ParameterError
-        If `n_halves` is odd or too small, or `groups` has another length than the points.
+        If `n_halves` is odd or too small, `groups` has another length than the points, or `measure` returns something
+        else than one estimate.
     PointsError
         If there are fewer than four groups, or `measure` refuses the points or a half of them.
 
@@ -94,7 +95,7 @@ def jackknife(
     n_groups = int(labels.max()) + 1
     if n_groups < _FEWEST_GROUPS:
         raise PointsError(f"jackknife needs at least {_FEWEST_GROUPS} groups to halve, but there are {n_groups}.")
-    whole = measure(clean.values)
+    whole = require_estimate(measure(clean.values), method="jackknife")
     generator = generator_from("jackknife", seed)
     readings = np.empty((n_halves // 2, 2))
     for division in range(len(readings)):
