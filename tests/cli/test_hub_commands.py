@@ -10,6 +10,7 @@ import pytest
 from theodolite import bundled
 from theodolite.cli.output import Output
 from theodolite.core.progress import Silent
+from theodolite.models import load_tokenizer
 from theodolite.tables import load_table, reporting_to
 
 NAME = "pocket/64"
@@ -83,6 +84,11 @@ def test_bytes_are_shown_on_a_terminal_and_nowhere_else(hub, monkeypatch, capsys
         load_table("hub:large/model#input")
     bar.stop()
     assert isinstance(Output(quiet=True).downloads(), Silent)
+
+
+def test_a_tokenizer_comes_without_its_model(hub):
+    assert len(load_tokenizer(f"hub:{NAME}")) == 4096
+    assert "model.safetensors" not in " ".join(seen.path for seen in hub.requests)
 
 
 def test_layers_take_prompts_of_a_data_set_and_say_which_commit(theodolite, hub, tmp_path):
