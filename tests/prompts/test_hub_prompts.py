@@ -79,7 +79,9 @@ def test_rows_are_fetched_with_their_row_groups(hub, pile, tmp_path):
 
 def test_more_than_a_gigabyte_is_asked_about(hub, pile, monkeypatch):
     monkeypatch.setattr(hub_source, "_MOST", 500_000)
-    with pytest.raises(ParameterError, match=r"would fetch 9\d\d\S*\skB for the first 1 of 2 files\. Say how many rows"):
+    with pytest.raises(
+        ParameterError, match=r"would fetch 9\d\d\S*\skB for the first 1 of 2 files\. Say how many rows"
+    ):
         read_prompts("hub:owner/pile")
     assert hub.sent < HEADERS
     assert len(read_prompts("hub:owner/pile", first_rows=10)) == 10
