@@ -189,7 +189,7 @@ def test_inspection(tmp_path: Path) -> None:
 def test_any_tensor_by_name(tmp_path: Path) -> None:
     table = load_table(f"{write(tmp_path / 'x.gguf')}#blk.0.ffn_up.weight")
     assert (table.points.shape, table.tokens) == ((32, DIMS), None)
-    with pytest.raises(FormatError, match="has 1 axes, but a table needs 2"):
+    with pytest.raises(FormatError, match="has 1 axis, but a table needs 2"):
         load_table(f"{tmp_path}/x.gguf#output_norm.weight")
 
 

@@ -62,7 +62,7 @@ def test_nothing_is_copied() -> None:
 @pytest.mark.parametrize(
     ("value", "error", "match"),
     [
-        (torch.zeros(3), FormatError, r"tensor \(3, float32\) in \(in memory\) has 1 axes"),
+        (torch.zeros(3), FormatError, r"tensor \(3, float32\) in \(in memory\) has 1 axis"),
         (torch.zeros(3, 2, dtype=torch.int8), FormatError, "is quantized or holds indices"),
         (torch.zeros(0, 2), FormatError, "is empty"),
         (torch.zeros(3, 2, device="meta"), FormatError, "on the meta device and has no numbers"),
@@ -113,7 +113,7 @@ def test_a_module_that_says_too_little() -> None:
         load_table(Net(), which="output")
     with pytest.raises(NotFoundError, match=r"no tensor 'heads.weight' in this Net. Did you mean head\.weight"):
         load_table(Net(), which="heads.weight")
-    with pytest.raises(FormatError, match="has 1 axes"):
+    with pytest.raises(FormatError, match="has 1 axis"):
         load_table(Net(), which="head.bias")
 
 

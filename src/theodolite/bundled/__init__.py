@@ -223,7 +223,7 @@ def _model(name: str) -> PocketModel:
         if model.name == name:
             return model
     known = family().names
-    raise NotFoundError(f"no bundled model is called {name!r}.{_near(name, known)} Available: {', '.join(known)}.")
+    raise NotFoundError(f"No bundled model is called {name!r}.{_near(name, known)} Available: {', '.join(known)}.")
 
 
 def _near(wanted: str, known: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ _LINES = 20
 def compare_runs(
     a: Path,
     b: Path,
+    /,
     *,
     rtol: Annotated[float, Parameter(group=TOLERANCE)] = 1e-6,
     atol: Annotated[float, Parameter(group=TOLERANCE)] = 1e-9,

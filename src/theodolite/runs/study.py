@@ -181,7 +181,7 @@ def read_study_file(path: Location) -> tuple[str, int | None, dict[str, Any]]:
             "such as the study.yaml in the folder of a run."
         ) from error
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is not a text file in UTF-8.") from error
+        raise FormatError(f"{path} is not a text file in UTF-8. Give a YAML file with `study` and `config`.") from error
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

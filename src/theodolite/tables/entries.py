@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError
+from theodolite.core.number_format import counted
 
 _FLOATING = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _BYTES_PER_CHUNK = 1 << 22
@@ -136,8 +137,8 @@ def check_table(entry: TensorEntry) -> None:
         )
     if len(entry.shape) != 2:
         raise FormatError(
-            f"The tensor {entry} in {entry.file} has {len(entry.shape)} axes, but a table needs 2, (tokens, "
-            "dimensions). Name another tensor with #tensor; `theodolite inspect` lists them."
+            f"The tensor {entry} in {entry.file} has {counted(len(entry.shape), 'axis', 'axes')}, but a table "
+            "needs 2, (tokens, dimensions). Name another tensor with #tensor; `theodolite inspect` lists them."
         )
     if 0 in entry.shape:
         raise FormatError(f"The tensor {entry} in {entry.file} is empty. Give a table with rows and columns.")

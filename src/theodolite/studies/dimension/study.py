@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from theodolite.core.errors import FormatError, NotFoundError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.points import as_points
 from theodolite.core.seeds import generator_from
 from theodolite.dimension import gride, mle, participation_ratio, twonn
@@ -98,8 +99,9 @@ def _units(config: Config, reference: Reference, which: str, wanted: nulls.Wante
     n_rows = min(table.n_tokens, config.limit or table.n_tokens)
     if n_rows <= config.k:
         raise PointsError(
-            f"{reference} has {table.n_stored} rows of which {n_rows} would be measured (rows={table.rows}), but "
-            f"k={config.k} needs at least {config.k + 1}. {'Lower k.' if n_rows > 2 else 'Give a longer table.'}"
+            f"{reference} has {counted(table.n_stored, 'row')} of which {n_rows} would be measured "
+            f"(rows={table.rows}), but k={config.k} needs at least {config.k + 1}. "
+            f"{'Lower k.' if n_rows > 2 else 'Give a longer table.'}"
         )
     params = {
         "reference": str(reference),

@@ -13,6 +13,7 @@ import polars as pl
 import torch
 
 from theodolite.core.errors import FormatError, GeometryWarning, NotFoundError, ParameterError, PointsError
+from theodolite.core.number_format import counted
 from theodolite.core.points import CleanPoints
 from theodolite.neighborhoods import BlockSearch, Metric, NeighborGraph, block_search
 from theodolite.runs import Unit, UnitResult
@@ -59,8 +60,8 @@ def plan(config: Config) -> list[Unit]:
     table = _table(config.reference, which, config.rows)
     if table.n_tokens <= config.k:
         raise PointsError(
-            f"{reference} has {table.n_stored} rows of which {table.n_tokens} would be searched (rows={table.rows}), "
-            f"but k={config.k} needs at least {config.k + 1}. Lower k."
+            f"{reference} has {counted(table.n_stored, 'row')} of which {table.n_tokens} would be searched "
+            f"(rows={table.rows}), but k={config.k} needs at least {config.k + 1}. Lower k."
         )
     n_blocks = config.blocks_of(table.n_tokens)
     shared = {
