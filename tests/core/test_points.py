@@ -47,7 +47,7 @@ def test_dtypes_of_tensors(given_dtype, wanted):
     assert as_points(torch.ones((2, 3), dtype=given_dtype)).dtype == wanted
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "<f8", ">f8", "i4", "u1", "?"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "<f8", ">f8", "g", "i4", "u1", "?"])
 def test_dtypes_of_arrays_keep_their_values(dtype):
     array = np.array([[0, 1], [1, 0]]).astype(dtype)
     tensor = as_points(array)

@@ -18,6 +18,10 @@ def test_the_type_of_a_part_matters():
     assert seed_from("3") != seed_from(3)
 
 
+def test_an_integer_of_numpy_is_that_number():
+    assert seed_from("a", np.int64(3)) == seed_from("a", np.uint8(3)) == seed_from("a", 3)
+
+
 def test_the_order_of_parts_matters():
     assert seed_from("a", "b") != seed_from("b", "a")
 

@@ -221,5 +221,8 @@ def test_refusals_name_the_cloud():
         cloud_neighbors([clouds[0], clouds[1][:, :3]], k=4)
     with pytest.raises(ParameterError, match="k must be at least 1, but k=0"):
         cloud_neighbors(clouds, k=0)
+    for odd in (True, 4.0):
+        with pytest.raises(ParameterError, match=f"k must be a whole number, but k={odd}"):
+            cloud_neighbors(clouds, k=odd)
     with pytest.raises(ParameterError, match=r"precision must be .float32. or .float64., not 'bfloat16'"):
         cloud_neighbors(clouds, k=4, precision="bfloat16")

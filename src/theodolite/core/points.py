@@ -80,8 +80,8 @@ def as_points(points: Points) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        float64 for float64 and integer input, float32 for every narrower floating type. Detached from autograd; on the
-        CPU where the device has no float64 (mps).
+        float64 for float64 (and wider) and integer input, float32 for every narrower floating type. Detached from
+        autograd; on the CPU where the device has no float64 (mps).
 
     Raises
     ------
@@ -103,6 +103,8 @@ def as_points(points: Points) -> torch.Tensor:
         array = np.asarray(points)
         if array.dtype.kind not in "fiub":
             raise PointsError(f"Points must be real numbers, but the array has dtype {array.dtype}.")
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch knows no wider numbers
+            array = array.astype(np.float64)
         with warnings.catch_warnings():  # a read-only (memory-mapped) array is only read here
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
             native = array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -1,17 +1,18 @@
 """Seeds that depend on what is computed, never on when or where."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
 
-def seed_from(*parts: str | int) -> int:
+def seed_from(*parts: str | int | np.integer[Any]) -> int:
     """Return a 63-bit seed that is a pure function of `parts`.
 
     Parameters
     ----------
     *parts : str or int
-        What identifies the random draw: a unit key, a purpose, a repeat number.
+        What identifies the random draw: a unit key, a purpose, a repeat number. An integer of numpy is that number.
 
     Returns
     -------
@@ -25,11 +26,12 @@ def seed_from(*parts: str | int) -> int:
     >>> seed_from("unit", 3) == seed_from("unit", 4)
     False
     """
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    plain = (int(part) if isinstance(part, np.integer) else part for part in parts)
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in plain)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
-def generator_from(*parts: str | int) -> np.random.Generator:
+def generator_from(*parts: str | int | np.integer[Any]) -> np.random.Generator:
     """Return a numpy generator seeded by `seed_from(*parts)`.
 
     Parameters

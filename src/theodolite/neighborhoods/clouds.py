@@ -18,7 +18,7 @@ from theodolite.neighborhoods.cloud_moments import CloudMoments, gather_moments
 from theodolite.neighborhoods.cloud_products import Answer
 from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.neighborhoods.cloud_search import Account, UnsuitableError, search_cloud
-from theodolite.neighborhoods.graph import Metric, NeighborGraph
+from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count
 from theodolite.neighborhoods.prepare import prepare
 
 _NARROWEST, _WIDEST = 1e-30, 1e37  # distances that float32 holds with all its digits
@@ -204,8 +204,7 @@ def cloud_neighbors(
     >>> found.graph(1).indices.tolist(), found.n_duplicates.tolist(), found.lengths.tolist()
     ([[2, 1], [2, 0], [0, 1]], [0, 1], [3, 3])
     """
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, but k={k} was given.")
+    check_count(k)
     if precision not in get_args(Precision):
         raise ParameterError(f'precision must be "float32" or "float64", not {precision!r}.')
     wanted = _check_ranks(ranks, k)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.neighborhoods.graph import Metric, NeighborGraph
+from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count
 from theodolite.neighborhoods.refine import Distances, Indices
 
 _TOLERANCE = 1e-3
@@ -134,8 +134,7 @@ def graph_from_distances(
     [1, 0, 1]
     """
     _check_settings(n_dims, metric, tolerance)
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, but k={k} was given.")
+    check_count(k)
     apart = np.asarray(matrix)
     if apart.ndim != 2 or apart.shape[0] != apart.shape[1]:
         raise PointsError(f"A matrix of distances is square, (n_points, n_points), but this array has {apart.shape}.")

@@ -122,13 +122,25 @@ class NeighborGraph(Displayed):
         >>> graph.truncate(1).indices.ravel().tolist()
         [1, 0, 1, 2]
         """
-        if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
-            raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
+        check_whole(k)
         if not 1 <= k <= self.k:
             raise ParameterError(f"A graph of {self.k} neighbors can be cut to k from 1 to {self.k}, not to {k}.")
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         values.update(indices=self.indices[:, :k], distances=self.distances[:, :k])
         return NeighborGraph(**values)
+
+
+def check_whole(k: int) -> None:
+    """Refuse what is no whole number."""
+    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
+        raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
+
+
+def check_count(k: int) -> None:
+    """Refuse a number of neighbors that is none."""
+    check_whole(k)
+    if k < 1:
+        raise ParameterError(f"k must be at least 1, but k={k} was given.")
 
 
 def require_graph(graph: NeighborGraph, *, method: str) -> None:

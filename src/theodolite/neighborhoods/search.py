@@ -9,7 +9,7 @@ from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Duplicates, Nonfinite, Points
 from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.core.seeds import generator_from
-from theodolite.neighborhoods.graph import Metric, NeighborGraph
+from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count
 from theodolite.neighborhoods.kernel import Method
 from theodolite.neighborhoods.prepare import Prepared, prepare
 from theodolite.neighborhoods.searcher import Searcher
@@ -163,10 +163,7 @@ def _asked(prepared: Prepared, queries: int | npt.NDArray[np.integer], seed: int
 
 def check_settings(k: int, method: str, max_memory: int) -> None:
     """Refuse settings that mean nothing."""
-    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
-        raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, but k={k} was given.")
+    check_count(k)
     if method not in METHODS:
         raise ParameterError(f"The method must be one of {', '.join(METHODS)}, not {method!r}.")
     if max_memory < 1:
