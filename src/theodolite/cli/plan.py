@@ -111,7 +111,9 @@ def _show_groups(forecast: "Forecast", output: Output) -> None:
     output.table("", ("study", "group", "units", "done"), rows[:_GROUPS_SHOWN])
     if len(rows) > _GROUPS_SHOWN:
         rest = Counter(one.study for one in forecast.groups[_GROUPS_SHOWN:])
-        output.lines([f"and {count} more groups of {study}; --json lists all" for study, count in rest.items()])
+        output.lines(
+            [f"and {counted(count, 'more group')} of {study}; --json lists all" for study, count in rest.items()]
+        )
 
 
 def _show_downloads(found: "StudyPlan", output: Output) -> None:

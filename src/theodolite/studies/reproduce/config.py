@@ -41,8 +41,8 @@ class Config:
         Join so many texts of the same kind and source into one prompt of the probe, where single texts are short.
     minimum : int or None
         Fewest tokens of a prompt of viswanathan2025, in place of the authors' 1024 (501 for the probe); longer prompts
-        are cut to 1024 (1000) tokens or the model's context. None: the authors' for models that are given, 192 (128)
-        for the bundled family.
+        are cut to 1024 (1000) tokens or the model's context. By default the authors' for models that are given, 192
+        (128) for the bundled family.
     lens : str
         Entropies of layers (v2, probe): `logit`, or the folder of a tuned lens, which is of one model.
     guard : tuple of str
