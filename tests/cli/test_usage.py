@@ -124,7 +124,7 @@ def test_help_begins_with_the_settings_and_says_how_flags_and_lists_are_typed(th
     assert titles == ["Settings:", "Run:", "Output:", "Examples:"]
     by_name = {line.split(":")[0].strip(): line for line in lines if line.startswith("  --")}
     assert by_name["--logits, --no-logits"].endswith("[on by default]")
-    assert by_name["--homogeneity"].endswith("Searches neighbors once more.")
+    assert by_name["--homogeneity"].endswith("whether the TwoNN plot is straight.")
     assert by_name["--estimators CHOICE..."].endswith("[default: gride,twonn,mle]")
     _, bound, _ = app.parse_args(["layers", "bundled:pocket-64", "--no-logits"], exit_on_error=False)
     assert bound.arguments["config"].logits is False
