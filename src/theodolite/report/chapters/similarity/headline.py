@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_decimals, format_range, format_value
+from theodolite.core.number_format import format_count, format_range, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -20,8 +20,6 @@ _HEADINGS = {
     "lle_null": "weights, permuted",
     "dimension": "local dimension",
 }
-
-_SMALLEST_SAID = 0.001
 
 _Row = Mapping[str, Any]
 
@@ -74,19 +72,18 @@ def opening(table: HeadlineTable) -> list[str]:
     for which, what in words.items():
         cells = [row.cells for row in table.rows if row.which == which]
         values = [value for one in cells if (value := one["raw"].value) is not None]
-        nulls = [abs(value) for one in cells if (value := one["null"].value) is not None]
         if values:
-            found.append(f"{format_range(min(values), max(values))} between {what}{_beside(nulls)}")
+            found.append(f"{format_range(min(values), max(values))} between {what}{_beside(cells)}")
     return [f"The cosines of all pairs of tokens correlate by {', '.join(found)}."] if found else []
 
 
-def _beside(nulls: Sequence[float]) -> str:
-    """Say what the same numbers are once the tokens of one model are permuted; empty where that was not measured."""
-    if not nulls:
+def _beside(cells: Sequence[Mapping[str, Cell]]) -> str:
+    """Say what the weakest of the numbers would be with the tokens of one model permuted; empty where unknown."""
+    known = [one for one in cells if one["raw"].value is not None and one["null"].value is not None]
+    if not known:
         return ""
-    largest = max(nulls)
-    said = "below 0.001" if largest < _SMALLEST_SAID else f"at most {format_decimals(largest, 3)}"
-    return f" (tokens permuted: {said})"
+    weakest = min(known, key=lambda one: one["raw"].value or 0.0)
+    return f" (tokens permuted: {weakest['null'].text})"
 
 
 def _row(name: str, reference: str, which: str, rows: Sequence[_Row]) -> HeadlineRow:
