@@ -128,8 +128,8 @@ def test_the_headline_has_a_line_for_each_pair_and_kind(frame):
     assert table.rows[-1].cells["raw"].value == pytest.approx(0.8)
     assert CHAPTER.opening(table) == [
         "The cosines of all pairs of tokens correlate by 0.900 between output embeddings (tokens permuted: 0.0000 ± "
-        "0.0010), 0.300 between input embeddings (tokens permuted: 0.0000 ± 0.0010), 0.800 between hidden states of the "
-        "last layer (tokens permuted: 0.000 ± 0.002)."
+        "0.0010), 0.300 between input embeddings (tokens permuted: 0.0000 ± 0.0010), 0.800 between hidden states of "
+        "the last layer (tokens permuted: 0.000 ± 0.002)."
     ]
     assert CHAPTER.opening(CHAPTER.headline([], [])) == []
     bare = [{**row, "null": None} for row in summary]
