@@ -39,8 +39,9 @@ _MOST_AT_ONCE = 1 << 18
 _N_BOOTSTRAP = 400
 _FEWEST = 20
 """Resamples where the interval is not wanted."""
+_MOST_REMEMBERED = 32
 _LAST: dict[str, pl.DataFrame] = {}
-"""The last correlations by the hash of what they are of: summary, findings and figures of a report ask for the same."""
+"""The last correlations of models by the hash of what they are of: summary, findings and figures ask for the same."""
 
 
 def read(scan: pl.LazyFrame) -> pl.DataFrame:
@@ -138,12 +139,18 @@ def correlations(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """
     chosen = (pl.col("control") == STRUCTURED) & pl.col("measure").is_in(_CORRELATED) & pl.col("value").is_finite()
     structured = frame.lazy().filter(chosen).select(_CORRELATED_COLUMNS).collect()
-    numbers = hashlib.sha256(structured.hash_rows().to_numpy().tobytes()).hexdigest()
+    found = [_remembered(rows) for _, rows in structured.group_by(MODEL, maintain_order=True)]
+    return pl.concat(found) if found else pl.DataFrame(schema=_CORRELATION_SCHEMA)
+
+
+def _remembered(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the correlations of one model, from before if they were just made."""
+    alike = rows.cast({pl.Categorical: pl.String, pl.Int32: pl.Int64})  # as read, whole or in parts
+    numbers = hashlib.sha256(alike.hash_rows().to_numpy().tobytes()).hexdigest()
     if numbers not in _LAST:
-        found = [row for _, rows in structured.group_by(MODEL, maintain_order=True) for row in _of_model(rows)]
-        made = pl.from_dicts(found, infer_schema_length=None) if found else pl.DataFrame(schema=_CORRELATION_SCHEMA)
-        _LAST.clear()
-        _LAST[numbers] = made
+        if len(_LAST) >= _MOST_REMEMBERED:
+            del _LAST[next(iter(_LAST))]
+        _LAST[numbers] = pl.from_dicts(list(_of_model(rows)), schema=_CORRELATION_SCHEMA)
     return _LAST[numbers]
 
 

@@ -282,7 +282,7 @@ def _quick(part: Part) -> Part:
             "n_generated": 0,
             "n_bootstrap": 100,
         },
-        "layers": {"limit": 8, "controlled": 8, "full_shuffles": min(1, getattr(part.config, "full_shuffles", 0))},
+        "layers": {"limit": 4, "controlled": 3, "full_shuffles": min(1, getattr(part.config, "full_shuffles", 0))},
         "probe": {"limit": 20},
     }
     departure = "Made with --quick: to see that everything runs, not for a result."
