@@ -18,7 +18,9 @@ from theodolite.cli.main import app
     [
         (("dimension", "x", "--kk", "3"), "dimension", "Unknown option: --kk"),
         (("dimension", "x", "--k", "many"), "dimension", "many"),
-        (("dimension", "x", "--k", "1"), "dimension", "k=1 is too small"),
+        (("dimension", "x", "--k", "2.5"), "dimension", "a whole number is needed, not 2.5"),
+        (("training", "x", "--points", "3.5"), "training", "a whole number is needed, not 3.5"),
+        (("dimension", "x", "--k", "1.0"), "dimension", "k=1 is too small"),
         (("dimension",), "dimension", "name at least one reference"),
         (("inspect",), "inspect", "requires an argument"),
         (("report", "run", "--figures", "gif"), "report", "gif"),

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
+from theodolite.cli.converting import converted
 from theodolite.cli.examples import epilogue
 from theodolite.cli.help_text import FLAGS, PLACES, HelpText
 from theodolite.cli.lists import spread
@@ -37,7 +38,7 @@ app = App(
     help_format="plaintext",
     help_formatter=HelpText(),
     version=version("theodolite"),
-    default_parameter=Parameter(negative_iterable=()),
+    default_parameter=Parameter(negative_iterable=(), converter=converted),
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
