@@ -5,12 +5,13 @@ To make a view takes about as long as the arithmetic on a few rows of a small cl
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-STRIP = 128  # rows multiplied at a time
+STRIP = 128  # rows multiplied at a time, at most
 _FEW = 64  # of those, rows put in order at a time: they stay in the second-level cache
 COLUMNS = 256  # multiplied at a time in float32: fewer bound the error more tightly and take longer
 PAD = 16  # columns, so that no power of two divides the stride
@@ -110,15 +111,17 @@ class Workspace:
         self.chunks = column_chunks(self.rows)
         self._lower = buffers.take("lower", (n_points, n_points + PAD), dtype)[:, :n_points]
         self._block = buffers.take("block", (min(_FEW, n_points), n_points), dtype)
-        self.strips = tuple(
-            Strip(
-                start=max(0, stop - STRIP),
-                stop=stop,
-                factors=tuple((chunk[max(0, stop - STRIP) : stop], chunk[:stop].T) for chunk in self.chunks),
-                products=self._lower[max(0, stop - STRIP) : stop, :stop],
-                few=tuple(self._few(max(0, stop - STRIP), stop)),
-            )
-            for stop in range(n_points, 0, -STRIP)
+        n_strips = -(-n_points // STRIP)  # of like height: some routines multiply a few rows in another way
+        edges = [n_points * number // n_strips for number in range(n_strips + 1)]
+        self.strips = tuple(self._strip(start, stop) for start, stop in reversed(tuple(pairwise(edges))))
+
+    def _strip(self, start: int, stop: int) -> Strip:
+        return Strip(
+            start=start,
+            stop=stop,
+            factors=tuple((chunk[start:stop], chunk[:stop].T) for chunk in self.chunks),
+            products=self._lower[start:stop, :stop],
+            few=tuple(self._few(start, stop)),
         )
 
     def _few(self, start: int, stop: int) -> Iterator[Few]:

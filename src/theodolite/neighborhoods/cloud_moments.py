@@ -78,7 +78,7 @@ class MomentSums:
         self.energies = np.zeros(2)
         self.lost = False
         self.mean = math.nan  # of the a_i^2, by which they are divided in float32
-        self.twice = np.empty((2, n_points), dtype=np.float32)  # the weights, doubled for rows to come
+        self.twice = np.empty((n_points, 2), dtype=np.float32)  # the weights, doubled for rows to come
         self.room = np.empty(_ROWS * n_points, dtype=np.float32)
 
     def see(self, start: int, rows: Floats, squares: Floats) -> None:
@@ -102,16 +102,15 @@ class MomentSums:
         stop = start + len(strip)
         if stop == len(self.squares):
             self.mean = float(self.weights[:, 1].mean())
-            self.twice[:] = 2.0 * self.weights.T / [[1.0], [self.mean]]
-        self.twice[:, start:stop] *= 0.5
-        sums = np.empty((2, len(strip)), dtype=np.float32)
+            self.twice[:] = 2.0 * self.weights / (1.0, self.mean)
+        self.twice[start:stop] *= 0.5
+        sums = np.empty((len(strip), 2), dtype=np.float32)
         with np.errstate(over="ignore"):  # seen in the sums
             for first in range(0, len(strip), _ROWS):
                 some = strip[first : first + _ROWS]
                 squares = np.square(some, out=self.room[: some.size].reshape(some.shape))
-                for weights, out in zip(self.twice[:, :stop], sums, strict=True):
-                    np.matmul(squares, weights, out=out[first : first + _ROWS])
-            self.energies += np.vecdot(sums, self.twice[:, start:stop])
+                np.matmul(squares, self.twice[:stop], out=sums[first : first + _ROWS])
+            self.energies += (sums * self.twice[start:stop]).sum(axis=0, dtype=np.float64)
 
     def finish(self, rows: torch.Tensor) -> CloudMoment:
         """Return the moments, given all centered rows once more."""
@@ -120,23 +119,24 @@ class MomentSums:
         self.energies *= (0.25, 0.25 * self.mean**2)
         n_points = len(rows)
         means = self.totals / n_points
-        along_mean, along_shared = _times(means, rows.T)
+        table = rows.numpy()
+        along_mean, along_shared = (table @ means.T.astype(table.dtype)).T.astype(np.float64)
         (total, directed), (mean, shared) = self.energies, means
         shift = float(mean @ mean)
         energy = total - 2.0 * n_points * float(np.square(along_mean).sum()) + (n_points * shift) ** 2
         found = CloudMoment(
             trace=float(self.squares.sum()) - n_points * shift, energy=energy if total < _CANCELS * energy else math.nan
         )
-        return found if self.lost else replace(found, **self._cosines(rows, shared, along_shared, float(directed)))
+        return found if self.lost else replace(found, **self._cosines(table, shared, along_shared, float(directed)))
 
-    def _cosines(self, rows: torch.Tensor, shared: Floats, along_mean: Floats, energy: float) -> dict[str, float]:
+    def _cosines(self, table: npt.NDArray[Any], shared: Floats, along_mean: Floats, energy: float) -> dict[str, float]:
         """Return mean and variance of the cosines of all pairs, given W mean(w) without the weights of W."""
-        n_points, scales = len(rows), self.inverse[:, 1]
+        n_points, scales = len(table), self.inverse[:, 1]
         alpha = scales - scales.mean()
         p, r = scales * self.along, scales * along_mean
         mixed, size, apart = float(self.center @ shared), self.size, float(shared @ shared)
         sides = np.stack([p, r, alpha, np.ones(n_points)])
-        moved = np.stack([*_times(sides[:3] * scales, rows), n_points * shared])  # B'W
+        moved = np.stack([*((sides[:3] * scales).astype(table.dtype) @ table), n_points * shared])  # B'W
         core = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [1, 0, size, -mixed], [0, -1, -mixed, apart]], dtype=np.float64)
         cross = 2.0 * float((core * (moved @ moved.T)).sum())
         low = core @ (sides @ sides.T)
@@ -150,12 +150,6 @@ class MomentSums:
             "cosine_mean": 1.0 - float(lengths2.mean()),
             "cosine_variance": float(lengths2.var()) / 2.0 + products / n_points**2,
         }
-
-
-def _times(few: Floats, table: torch.Tensor) -> Floats:
-    """Multiply a few rows with a table, in its precision; this way around its memory is read once."""
-    product: Floats = (torch.from_numpy(few).to(table.dtype) @ table).to(torch.float64).numpy()
-    return product
 
 
 def gather_moments(found: list[CloudMoment | None]) -> CloudMoments:

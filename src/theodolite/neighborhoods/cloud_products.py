@@ -329,11 +329,11 @@ def adds_at_the_end(size: int) -> bool:
 
     Others add term by term to the sum of the chunks before. Here 2**24 is there, to which nothing below 1 can be added
     by itself, and each product is 256 times 1/32. Tried once for each power of two, for a strip of full height and one
-    of less.
+    of half.
     """
     n_points = min(1 << size, 2048) - 5
     rows = torch.full((n_points, COLUMNS), 0.125, device="cpu")
-    for height in (min(STRIP, n_points), max(1, n_points % STRIP)):
+    for height in (min(STRIP, n_points), min(STRIP, n_points) // 2 + 1):
         strip = torch.full((height, n_points + PAD), -(2.0**24), device="cpu")[:, :n_points]
         torch.addmm(strip, rows[:height], rows.T, alpha=-2.0, out=strip)
         if not bool((strip == -(2.0**24) - COLUMNS / 32).all()):
