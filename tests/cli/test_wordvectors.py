@@ -113,6 +113,7 @@ def table_of_words(path, n_latent, *, seed):
     return path
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_several_word_tables_stand_in_one_survey_with_their_random_tables(theodolite, tmp_path):
     """The word-embedding table of Kataiwa et al.: dimension, redundancy, baselines, local dimensions side by side."""
     known = {"thin.vec": 3, "thick.txt": 6}
