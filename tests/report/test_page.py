@@ -195,7 +195,7 @@ def test_unfinished_runs_and_limits_say_so_first(synthetic, tmp_path, status):
         config={"limit": 500},
     )
     banner = text[: text.index('id="findings"')]
-    assert "4 of 10 units are done." in banner
+    assert "4 of 10 units done." in banner
     assert "limit of 500 rows" in banner
     assert "This run holds no dimension yet." in text
     Reader(text)

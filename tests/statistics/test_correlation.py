@@ -111,8 +111,8 @@ def _fields(found):
 @pytest.mark.parametrize(
     ("x", "y", "given_", "reason"),
     [
-        ([1.0, 2.0], [1.0, 2.0], None, "2 pairs remain"),
-        ([1.0, np.nan, 2.0, 3.0], [1.0, 2.0, np.nan, 4.0], None, "2 pairs remain"),
+        ([1.0, 2.0], [1.0, 2.0], None, "2 pairs left"),
+        ([1.0, np.nan, 2.0, 3.0], [1.0, 2.0, np.nan, 4.0], None, "2 pairs left"),
         ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], None, "x is constant"),
         ([0.1] * 4, [0.3] * 4, None, "x and y are constant"),
         ([1.0, 2.0, 3.0, 5.0], [2.0, 1.0, 4.0, 3.0], [1.0, 2.0, 3.0, 5.0], "explains x or y in full"),

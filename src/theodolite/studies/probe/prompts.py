@@ -233,7 +233,7 @@ def read_written(text: str, field: str) -> Prompts:
     --------
     >>> [one.text for one in read_written(chr(10).join(['{"text": "One"}', '"Two"']), "text")]
     ['One', 'Two']
-    >>> len(read_written(chr(10).join(['"One text,"', "she said"]), "text"))
+    >>> len(read_written(chr(10).join(['"One text," she said,', "and left."]), "text"))
     1
     """
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
