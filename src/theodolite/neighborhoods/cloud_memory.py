@@ -154,6 +154,7 @@ class Buffers:
     def workspace(self, shape: tuple[int, int], dtype: torch.dtype) -> Workspace:
         """Return memory for clouds of a shape; what it holds is from before."""
         if self.last is None or (self.last.shape, self.last.dtype) != (shape, dtype):
+            self.last = None  # lets go of memory that is too small now
             self.last = Workspace(self, shape, dtype)
         return self.last
 
