@@ -14,8 +14,6 @@ from theodolite.core.number_format import format_value
 
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
 
-_SHOWN_ALREADY = ("n1", "n2", "k", "errors")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DimensionEstimate(Displayed):

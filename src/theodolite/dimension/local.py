@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.spread import variance_of_local_sum
+from theodolite.dimension.spread import variances_of_local_sums
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +18,14 @@ Aggregation = Literal["mean", "median", "harmonic"]
 
 _VALUES_PER_BATCH = 1 << 20  # 8 MiB of float64 for the gathered neighborhoods
 _SAFE_EXPONENT = 240  # fourth powers of numbers within 2**(+-240) neither overflow nor underflow
+
+
+class NoDimensionError(PointsError):
+    """Too few neighborhoods fix a dimension; `estimate` holds what is known besides, its value NaN."""
+
+    def __init__(self, message: str, estimate: DimensionEstimate) -> None:
+        super().__init__(message)
+        self.estimate = estimate
 
 
 def aggregate(
@@ -33,64 +41,104 @@ def aggregate(
 ) -> DimensionEstimate:
     """Make one estimate of local ones; NaN and infinite values are left out and counted.
 
-    `variance` is that of a sum over points, where the estimator has a formula: a function of what each local value
-    adds to the aggregate and of how the aggregate follows it, `(n,)` each, times their number and 0 where left out.
-    Otherwise products of `n_pairs` near pairs are counted, without an upper bound if they are more than a few: whole
-    neighborhoods then move together. The median takes the larger of both, the first as the relative error of the mean.
+    `variance` and `n_pairs` are those of `combine`, for one graph: `variance` takes and returns no axis of clouds.
     """
     kept = np.isfinite(pointwise)
     used = int(kept.sum())
-    if used < 2:
-        raise PointsError(
-            f"{method} needs at least 2 neighborhoods that fix a dimension, but {used} of {len(kept)} do."
+    value = stderr = math.nan
+    if used >= 2:
+        known = None if variance is None else lambda scores, voices: np.array([variance(scores[0], voices[0])])
+        values, errors = combine(
+            pointwise[None],
+            kept[None],
+            graph.indices[None],
+            len(graph.rows),
+            numbers=graph.queries,
+            aggregation=aggregation,
+            variances=known,
+            n_pairs=n_pairs,
         )
-    values = pointwise[kept]
-
-    def spread(scores: Floats) -> float:
-        most = 2.4 if n_pairs <= 4 else math.inf
-        return math.sqrt(variance_of_local_sum(scores, graph, kept, n_pairs=n_pairs, most=most)) / used
-
-    def known(scores: Floats, voices: Floats) -> float:
-        if variance is None:
-            return math.nan
-        everyone = np.zeros((2, len(kept)))
-        everyone[:, kept] = scores, voices
-        return math.sqrt(variance(*everyone)) / used
-
-    if aggregation == "mean":
-        value = float(values.mean())
-        stderr = spread(values) if variance is None else known(values - value, np.ones(used))
-    elif aggregation == "harmonic":
-        positive = values > 0
-        value = float(1 / np.mean(1 / values)) if positive.all() else 0.0
-        if not value:
-            stderr = math.nan
-        elif variance is None:
-            stderr = value**2 * spread(1 / values)
-        else:
-            stderr = known(value - value**2 / values, (value / values) ** 2)
-    elif aggregation == "median":
-        value = float(np.median(values))
-        width = min(0.25, 0.6 * used**-0.2)
-        low, high = np.quantile(values, [0.5 - width / 2, 0.5 + width / 2])
-        scores = (0.5 - (values <= value)) * (float(high - low) / width)
-        mean = float(values.mean())
-        stderr = np.fmax(spread(scores), known(values - mean, np.ones(used)) * value / mean)
-    else:
-        raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
-    return DimensionEstimate(
+        value, stderr = float(values[0]), float(errors[0])
+    estimate = DimensionEstimate(
         value=value,
-        stderr=float(stderr),
+        stderr=stderr,
         method=method,
         params={"k": k, "aggregation": aggregation, **(params or {})},
         n1=1,
         n2=k,
-        radius=float(graph.distances[kept, k - 1].mean()),
+        radius=float(graph.distances[kept, k - 1].mean()) if used else math.nan,
         n_used=used,
         n_dropped=len(kept) - used,
         n_dims=graph.n_dims,
         pointwise=pointwise,
     )
+    if used < 2:
+        message = f"{method} needs at least 2 neighborhoods that fix a dimension, but {used} of {len(kept)} do."
+        raise NoDimensionError(message, estimate)
+    return estimate
+
+
+def combine(
+    pointwise: Floats,
+    kept: npt.NDArray[np.bool_],
+    indices: npt.NDArray[np.integer[Any]],
+    n_points: int,
+    *,
+    numbers: npt.NDArray[np.int64] | None = None,
+    aggregation: Aggregation,
+    variances: Callable[[Floats, Floats], Floats] | None = None,
+    n_pairs: int = 4,
+) -> tuple[Floats, Floats]:
+    """Return one number for the local dimensions of each of many clouds, and its standard error; `(n_clouds,)` each.
+
+    `variances` are those of sums over points, where the estimator has a formula: a function of what each local value
+    adds to the aggregate and of how the aggregate follows it, `(n_clouds, n_rows)` each, times their number and 0 where
+    left out. Otherwise products of `n_pairs` near pairs are counted, without an upper bound if they are more than a
+    few: whole neighborhoods then move together. The median takes the larger of both, the first as the relative error of
+    the mean. `kept` holds at least one value of each cloud; the rest is as in `variances_of_local_sums`.
+    """
+    used = kept.sum(axis=1)
+    values = np.where(kept, pointwise, 1.0)
+
+    def mean(of: Floats) -> Floats:
+        found: Floats = np.where(kept, of, 0.0).sum(axis=1) / used
+        return found
+
+    def by_pairs(scores: Floats) -> Floats:
+        most = 2.4 if n_pairs <= 4 else math.inf
+        found = variances_of_local_sums(scores, kept, indices, n_points, numbers=numbers, n_pairs=n_pairs, most=most)
+        stderr: Floats = np.sqrt(found) / used
+        return stderr
+
+    def by_formula(scores: Floats, voices: Floats) -> Floats:
+        if variances is None:
+            return np.full(len(used), np.nan)
+        found = variances(np.where(kept, scores, 0.0), np.where(kept, voices, 0.0))
+        stderr: Floats = np.sqrt(found) / used
+        return stderr
+
+    means = mean(values)
+    around = values - means[:, None], np.ones_like(values)
+    if aggregation == "mean":
+        return means, by_pairs(values) if variances is None else by_formula(*around)
+    if aggregation == "harmonic":
+        positive = (values > 0).all(axis=1)
+        inverse = 1 / np.where(values > 0, values, 1.0)
+        value = 1 / mean(inverse)
+        if variances is None:
+            stderr = value**2 * by_pairs(inverse)
+        else:
+            shares = value[:, None] * inverse
+            stderr = by_formula(value[:, None] * (1 - shares), shares**2)
+        return np.where(positive, value, 0.0), np.where(positive, stderr, np.nan)
+    if aggregation == "median":
+        value, scores = np.empty(len(used)), np.empty_like(values)
+        for cloud, some in enumerate(kept):
+            width = min(0.25, 0.6 * used[cloud] ** -0.2)  # of the order that balances bias and variance of a density
+            low, value[cloud], high = np.quantile(values[cloud, some], [0.5 - width / 2, 0.5, 0.5 + width / 2])
+            scores[cloud] = (0.5 - (values[cloud] <= value[cloud])) * ((high - low) / width)
+        return value, np.fmax(by_pairs(scores), by_formula(*around) * value / means)
+    raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
 
 
 def neighborhoods_of(graph: NeighborGraph, points: Points, k: int) -> Iterator[tuple[slice, Floats]]:

@@ -207,9 +207,54 @@ def variance_of_local_sum(
     float
         Estimated variance of `sum(values)`.
     """
-    centered = values - values.mean()
-    own = float(centered @ centered)
-    whole = np.zeros(len(graph.rows))
-    whole[positions(graph, kept)] = centered
-    pairs = sum(float(centered @ whole[column]) for column in graph.indices[kept, :n_pairs].T)
-    return min(max(own + pairs, own), most * own)
+    every = np.zeros((1, len(kept)))
+    every[0, kept] = values
+    variance = variances_of_local_sums(
+        every, kept[None, :], graph.indices[None], len(graph.rows), numbers=graph.queries, n_pairs=n_pairs, most=most
+    )
+    return float(variance[0])
+
+
+def variances_of_local_sums(
+    values: Floats,
+    kept: Flags,
+    indices: npt.NDArray[np.integer[Any]],
+    n_points: int,
+    *,
+    numbers: npt.NDArray[np.int64] | None = None,
+    n_pairs: int = 4,
+    most: float = 2.4,
+) -> Floats:
+    """Do the same for many clouds, `(n_clouds,)`.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        `(n_clouds, n_rows)` float64; what is not `kept` does not matter.
+    kept : numpy.ndarray
+        `(n_clouds, n_rows)` bool, at least one in each cloud.
+    indices : numpy.ndarray
+        `(n_clouds, n_rows, k)` integers: neighbors in the same cloud; negative where absent.
+    n_points : int
+        Points of the largest cloud.
+    numbers : numpy.ndarray, optional
+        `(n_rows,)` the point that each row belongs to; by default row i is point i.
+    n_pairs, most
+        As in `variance_of_local_sum`.
+
+    Returns
+    -------
+    numpy.ndarray
+        The variance of each sum.
+    """
+    mean = np.where(kept, values, 0.0).sum(axis=1) / kept.sum(axis=1)
+    centered = np.where(kept, values - mean[:, None], 0.0)
+    own = np.einsum("cp,cp->c", centered, centered)
+    whole = np.zeros((len(values), n_points))
+    whole[:, np.arange(values.shape[1]) if numbers is None else numbers] = centered
+    pairs = np.zeros(len(values))
+    for column in range(min(n_pairs, indices.shape[2])):
+        whom = np.maximum(indices[:, :, column], 0)
+        pairs += np.einsum("cp,cp->c", centered, np.take_along_axis(whole, whom, axis=1))
+    variances: Floats = np.maximum(own + pairs, own)
+    return variances if most == np.inf else np.minimum(variances, most * own)
