@@ -66,49 +66,58 @@ def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int
     Where no ratio survives the cut, dimension and error are NaN and the number of ratios is 0.
     """
     floor = float(np.finfo(np.float64).eps)  # what DADApy puts for a zero distance; the one place with such a constant
-    present = np.arange(near.shape[1]) < lengths[:, None]
-    ratios = np.where(present, np.maximum(far, floor) / np.maximum(near, floor), np.inf)
+    ratios = np.maximum(far, floor)
+    ratios /= np.maximum(near, floor)
     ratios[ratios == 1] += 10 * _MACHINE
-    high, middle = np.empty(len(near)), np.empty(len(near))
+    most = np.empty(len(near))
     for length in np.unique(lengths):
         alike = lengths == length
-        high[alike], middle[alike] = np.percentile(ratios[alike, :length], [95, 50], axis=1)
-    logs = np.log(np.where(present, ratios, 1.0))
-    kept = present & (ratios < (20 * (high - middle) + middle)[:, None])
+        high, middle = np.percentile(ratios[alike, :length], [95, 50], axis=1)
+        most[alike] = 20 * (high - middle) + middle
+    kept = ratios < most[:, None]  # false for NaN, which fills what is absent
     n_used = kept.sum(axis=1)
-    used = np.where(kept, logs, 0.0)
+    logs = np.log(ratios, out=ratios)
+    logs[np.isnan(logs)] = 0.0
+    used = logs * kept
 
-    def positive(dimensions: Floats) -> npt.NDArray[np.bool_]:
-        gap = 1.0 - np.exp(-dimensions[:, None] * used)
+    def rises(dimensions: Floats, clouds: slice) -> Flags:
+        gap = np.exp(used[clouds] * -dimensions[:, None])
+        np.subtract(1.0, gap, out=gap)
         np.maximum(gap, 2 * _PRECISION, out=gap)
         np.divide(1 - n2 + n1, gap, out=gap)
         gap += n2 - 1.0
-        rises: Flags = np.einsum("cp,cp->c", gap, used) - (n_used - 1) / dimensions > 0
-        return rises
+        positive: Flags = np.vecdot(gap, used[clouds]) - (n_used[clouds] - 1) / dimensions > 0
+        return positive
 
-    low, top = np.full(len(near), _LOWEST), np.full(len(near), _HIGHEST)
-    positive_at_top = positive(top)
-    below, above = _bracket(positive, positive_at_top, solve(used, kept, n1, n2))
-    while (np.abs(low - top) > _PRECISION).any():
-        center = (low + top) / 2
-        upper = center >= above
-        if (~upper & (center > below)).any():
-            upper = positive(center) == positive_at_top
-        low, top = np.where(upper, low, center), np.where(upper, center, top)
-    value = np.where(n_used > 0, (low + top) / 2, np.nan)
-    decay = np.exp(-value[:, None] * logs)
-    gap = np.maximum(1.0 - decay, 5 * _MACHINE)
-    information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp->c", (logs / gap) ** 2, decay)
+    value = np.where(n_used > 0, _bisect(rises, solve(used, kept, n1, n2)), np.nan)
+    decay = np.exp(logs * -value[:, None])
+    gap = 1.0 - decay
+    np.divide(logs, np.maximum(gap, 5 * _MACHINE, out=gap), out=gap)
+    information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp,cp->c", gap, gap, decay)
     return value, 1 / np.sqrt(information), n_used
 
 
-def _bracket(positive: Callable[[Floats], Flags], positive_at_top: Flags, roots: Floats) -> tuple[Floats, Floats]:
-    """Return dimensions close to the root, on either side of it, so that the bisection need only look between them.
+def _bisect(rises: Callable[[Floats, slice], Flags], roots: Floats) -> list[float]:
+    """Return where the bisection ends for each cloud, asking on which side of the root it is only close to the root.
 
-    Where they are not seen to be on either side, they are the ends of everything, and the bisection looks everywhere.
+    Where the function is not seen to change its sign around `roots`, it is asked everywhere.
     """
+    everyone = slice(None)
     usual = (roots > 2 * _LOWEST) & (roots < _HIGHEST / 2)  # false for NaN
     safe = np.where(usual, roots, 1.0)
     below, above = safe * (1 - _AROUND), safe * (1 + _AROUND)
-    usual &= (positive(below) != positive_at_top) & (positive(above) == positive_at_top)
-    return np.where(usual, below, -np.inf), np.where(usual, above, np.inf)
+    at_top = rises(np.full(len(roots), _HIGHEST), everyone)
+    usual &= (rises(below, everyone) != at_top) & (rises(above, everyone) == at_top)
+    limits = zip(np.where(usual, below, -np.inf).tolist(), np.where(usual, above, np.inf).tolist(), strict=True)
+    ends = []
+    for cloud, (left, right) in enumerate(limits):
+        low, top = _LOWEST, _HIGHEST
+        while top - low > _PRECISION:
+            center = (low + top) / 2
+            between = left < center < right
+            if (rises(np.array([center]), slice(cloud, cloud + 1))[0] == at_top[cloud]) if between else center >= right:
+                top = center
+            else:
+                low = center
+        ends.append((low + top) / 2)
+    return ends

@@ -23,6 +23,7 @@ import torch
 from theodolite.neighborhoods.cloud_rows import Floats
 
 _ROWS = 64  # squared at a time
+_READ = 128  # read at a time: what is read twice stays in the second-level cache
 _LOST = 1e-4
 _CANCELS = 30.0  # from this ratio on, what is subtracted leaves too few digits
 
@@ -118,25 +119,36 @@ class MomentSums:
             return CloudMoment()
         self.energies *= (0.25, 0.25 * self.mean**2)
         n_points = len(rows)
-        means = self.totals / n_points
-        table = rows.numpy()
-        along_mean, along_shared = (table @ means.T.astype(table.dtype)).T.astype(np.float64)
-        (total, directed), (mean, shared) = self.energies, means
+        mean, shared = means = self.totals / n_points
+        sides, moved, along_mean = self._pass(rows.numpy(), means)
+        total, directed = self.energies
         shift = float(mean @ mean)
-        energy = total - 2.0 * n_points * float(np.square(along_mean).sum()) + (n_points * shift) ** 2
+        energy = total - 2.0 * n_points * float(along_mean @ along_mean) + (n_points * shift) ** 2
         found = CloudMoment(
             trace=float(self.squares.sum()) - n_points * shift, energy=energy if total < _CANCELS * energy else math.nan
         )
-        return found if self.lost else replace(found, **self._cosines(table, shared, along_shared, float(directed)))
+        return found if self.lost else replace(found, **self._cosines(sides, moved, shared, float(directed)))
 
-    def _cosines(self, table: npt.NDArray[Any], shared: Floats, along_mean: Floats, energy: float) -> dict[str, float]:
-        """Return mean and variance of the cosines of all pairs, given W mean(w) without the weights of W."""
+    def _pass(self, table: npt.NDArray[Any], means: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return B', B'W, and x'.m of each row, of centered rows that are read once; W less its weights."""
         n_points, scales = len(table), self.inverse[:, 1]
-        alpha = scales - scales.mean()
-        p, r = scales * self.along, scales * along_mean
+        along_mean = np.empty(n_points)
+        sides = np.stack([scales * self.along, np.empty(n_points), scales - scales.mean(), np.ones(n_points)])
+        moved = np.zeros((4, table.shape[1]))
+        moved[3] = n_points * means[1]
+        directions = means.T.astype(table.dtype)
+        for start in range(0, n_points, _READ):
+            some = slice(start, start + _READ)
+            along_mean[some], along_shared = (table[some] @ directions).T
+            sides[1, some] = scales[some] * along_shared
+            moved[:3] += (sides[:3, some] * scales[some]).astype(table.dtype) @ table[some]
+        return sides, moved, along_mean
+
+    def _cosines(self, sides: Floats, moved: Floats, shared: Floats, energy: float) -> dict[str, float]:
+        """Return mean and variance of the cosines of all pairs, given B', B'W, mean(w) and ||WW'||_F^2."""
+        n_points = len(self.squares)
+        p, r, alpha, _ = sides
         mixed, size, apart = float(self.center @ shared), self.size, float(shared @ shared)
-        sides = np.stack([p, r, alpha, np.ones(n_points)])
-        moved = np.stack([*((sides[:3] * scales).astype(table.dtype) @ table), n_points * shared])  # B'W
         core = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [1, 0, size, -mixed], [0, -1, -mixed, apart]], dtype=np.float64)
         cross = 2.0 * float((core * (moved @ moved.T)).sum())
         low = core @ (sides @ sides.T)
@@ -144,7 +156,7 @@ class MomentSums:
         products = energy + cross + added
         if not energy + abs(cross) + added < _CANCELS * products:
             return {}
-        lengths2 = scales**2 * self.squares + 2.0 * alpha * p + size * alpha**2 - 2.0 * mixed * alpha - apart
+        lengths2 = self.weights[:, 1] * self.squares + 2.0 * alpha * p + size * alpha**2 - 2.0 * mixed * alpha - apart
         lengths2 -= 2.0 * (r - apart)  # of mean 0 but for rounding
         return {
             "cosine_mean": 1.0 - float(lengths2.mean()),

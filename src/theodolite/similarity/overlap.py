@@ -117,11 +117,15 @@ def neighborhood_overlap(
             "rows. Align the tables first."
         )
     chosen = _chosen(k_values, min(first.k, second.k))
+    largest = int(chosen[-1])
+    if first.queries is None and second.queries is None and np.array_equal(first.rows, second.rows):
+        counts = common_counts(first.indices[:, :largest], second.indices[:, :largest], n_ids=first.n_points)
+        per_neighbor = 1.0 / (first.n_points - 1)
+        return summarize_counts(counts, chosen, first.rows, per_neighbor=per_neighbor, n_only_first=0, n_only_second=0)
     some, others = _rows(first), _rows(second)
     rows, here, there = np.intersect1d(some, others, assume_unique=True, return_indices=True)
     if len(rows) == 0:
         raise PointsError("The two graphs have no row in common, so there is nothing to compare.")
-    largest = int(chosen[-1])
     counts = common_counts(
         first.rows[first.indices[here, :largest]], second.rows[second.indices[there, :largest]], n_ids=first.n_given
     )
