@@ -100,6 +100,30 @@ def config_to_mapping(config: Any) -> dict[str, Any]:
     return copied
 
 
+def default_settings(config_class: type[Any]) -> dict[str, Any]:
+    """Return the fields that need not be given, with their defaults as JSON-able values.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Config:
+    ...     reference: str
+    ...     which: tuple[str, ...] = ("input", "output")
+    >>> default_settings(Config)
+    {'which': ['input', 'output']}
+    """
+    found: dict[str, Any] = {}
+    for one in fields(config_class):
+        if one.init and one.default is not MISSING:
+            found[one.name] = one.default
+        elif one.init and one.default_factory is not MISSING:
+            found[one.name] = one.default_factory()
+    values = {name: config_to_mapping(one) if is_dataclass(one) else one for name, one in found.items()}
+    copied: dict[str, Any] = json.loads(json.dumps(values))
+    return copied
+
+
 def _build(config_class: type[C], mapping: Any, path: str) -> C:
     """Build one dataclass; `path` is empty, or the dotted name of the field it fills."""
     title = f"{config_class.__name__}{f' ({path})' if path else ''}"

@@ -13,8 +13,8 @@ from theodolite.runs.config import config_to_mapping
 from theodolite.runs.driver import Driver, OnError
 from theodolite.runs.folder.location import Location, locate
 from theodolite.runs.folder.lock import locked
-from theodolite.runs.folder.manifest import config_hash, differences
-from theodolite.runs.folder.store import Store
+from theodolite.runs.folder.manifest import differences
+from theodolite.runs.folder.store import Store, plan_hash
 from theodolite.runs.folder.table import FromScan, Summarize, default_summary
 from theodolite.runs.reading.run import Run
 from theodolite.runs.runner import Runner, SerialRunner
@@ -22,6 +22,7 @@ from theodolite.runs.shards.driver import ShardDriver
 from theodolite.runs.shards.shard import Shard
 from theodolite.runs.study import Resolver, Study, find_study
 from theodolite.runs.unit import Unit
+from theodolite.runs.upgrade import as_before, may_go_on
 
 
 def execute(
@@ -49,8 +50,8 @@ def execute(
     config : dataclass
         An instance of `study.Config`.
     out : path or str
-        Folder of the run: new, empty, or a run of the same study and config. A URL that fsspec knows, such as
-        `s3://bucket/run`, is one too.
+        Folder of the run: new, empty, or a run of the same study and config; of settings that the study did not have
+        then, at their default. A URL that fsspec knows, such as `s3://bucket/run`, is one too.
     resolve : mapping or callable, optional
         Where the studies of units are found that are not `study`'s own.
     runner : Runner, optional
@@ -102,7 +103,7 @@ def execute(
             "store": store,
             "study": study,
             "settings": settings,
-            "units": units,
+            "units": known_units(store, units, study, resolve),
             "notes": notes,
             "resolve": resolve,
             "runner": runner or SerialRunner(),
@@ -126,7 +127,7 @@ def refuse_other_config(store: Store, study: Study, settings: dict[str, Any]) ->
     if not store.exists():
         return
     manifest = store.read_manifest()
-    if manifest["config_sha256"] == config_hash(study.NAME, study.VERSION, settings):
+    if may_go_on(manifest, study, settings):
         return
     old = {"study": manifest["study"], "version": manifest["study_version"]}
     lines = differences(old, {"study": study.NAME, "version": study.VERSION})
@@ -137,6 +138,17 @@ def refuse_other_config(store: Store, study: Study, settings: dict[str, Any]) ->
         f"{store.path} holds a run with other settings:\n{shown}\n"
         "Choose another folder with --out, or delete this one to start over."
     )
+
+
+def known_units(store: Store, units: list[Unit], study: Study, resolve: Resolver | None = None) -> list[Unit]:
+    """Return the units of a plan under the keys that a folder knows them by (`upgrade.as_before`)."""
+    if not store.exists() or store.read_manifest()["plan_sha256"] == plan_hash(units):
+        return units
+    try:
+        before = store.read_plan()
+    except RunError:  # it is written anew
+        return units
+    return as_before(units, before, resolve, study)
 
 
 def planned(study: Study, config: Any, resolve: Resolver | None = None) -> tuple[list[Unit], list[str]]:

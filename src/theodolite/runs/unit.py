@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY_LENGTH = 20
+SETTINGS = "settings"
+"""Name under which params may hold a whole config."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -36,8 +38,11 @@ class Unit:
         What is expensive to load; units of one group run one after the other. No part of the key.
     label : str
         What a person should read. No part of the key.
+    later : tuple of str
+        Settings among `params`, or in their entry "settings", that are no part of the key: they stand at their default,
+        and the folder was begun when there were none of that name (`runs.upgrade`).
     key : str
-        First 20 hex digits of the sha256 of study, version and params.
+        First 20 hex digits of the sha256 of study, version and params without `later`.
 
     Raises
     ------
@@ -57,16 +62,25 @@ class Unit:
     version: int
     group: str = field(compare=False)
     label: str = field(compare=False)
+    later: tuple[str, ...] = field(compare=False)
     key: str
     _params: bytes = field(compare=False)
 
     def __init__(
-        self, *, study: str, version: int, params: Mapping[str, Any], group: str = "", label: str = ""
+        self,
+        *,
+        study: str,
+        version: int,
+        params: Mapping[str, Any],
+        group: str = "",
+        label: str = "",
+        later: Sequence[str] = (),
     ) -> None:
         try:
             text = canonical_json(params).encode()
+            named = canonical_json(without(params, later)).encode() if later else text
             identity = b'{"params":%b,"study":%b,"version":%b}' % (
-                text,
+                named,
                 canonical_json(study).encode(),
                 canonical_json(version).encode(),
             )
@@ -76,7 +90,7 @@ class Unit:
                 "Use strings, finite numbers, booleans, None, lists and dicts only."
             ) from error
         key = hashlib.sha256(identity).hexdigest()[:KEY_LENGTH]
-        values = (study, version, sys.intern(group), label, key, text)
+        values = (study, version, sys.intern(group), label, tuple(later), key, text)
         for name, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -118,6 +132,20 @@ class UnitResult:
     warnings: Sequence[str] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def without(params: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return params without some settings, which lie among them or in their entry "settings".
+
+    Examples
+    --------
+    >>> without({"row": 1, "k": 20, "settings": {"k": 20, "seed": 0}}, ["k"])
+    {'row': 1, 'settings': {'seed': 0}}
+    """
+    kept = {name: value for name, value in params.items() if name not in names}
+    if isinstance(inner := kept.get(SETTINGS), Mapping):
+        kept[SETTINGS] = {name: value for name, value in inner.items() if name not in names}
+    return kept
 
 
 def is_key(text: str) -> bool:

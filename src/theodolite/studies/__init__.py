@@ -162,8 +162,15 @@ def execute(
 
 
 def default_folder(name: str, config: Any) -> Path:
-    """Return the folder of a run that was given none: `runs/<name>-<hash of the settings>`."""
+    """Return the folder of a run that was given none: `runs/<name>-<hash of the settings>`.
+
+    A run that was begun there before some of the settings existed is gone on with.
+    """
     from theodolite import runs  # noqa: PLC0415 - keeps `import theodolite.studies` light
     from theodolite.core.hashing import hash_json  # noqa: PLC0415
+    from theodolite.runs.upgrade import begun_before  # noqa: PLC0415
 
-    return Path("runs", f"{name}-{hash_json(runs.config_to_mapping(config))[:8]}")
+    settings = runs.config_to_mapping(config)
+    folder = Path("runs", f"{name}-{hash_json(settings)[:8]}")
+    others = [] if folder.exists() else sorted(Path("runs").glob(f"{name}-{'[0-9a-f]' * 8}"))
+    return next((one for one in others if begun_before(one, resolve(name), settings)), folder)

@@ -11,7 +11,7 @@ from typing import Any
 from theodolite import runs
 from theodolite.core.errors import ParameterError
 from theodolite.core.progress import Progress
-from theodolite.runs.execution import planned, refuse_other_config
+from theodolite.runs.execution import known_units, planned, refuse_other_config
 from theodolite.runs.folder.location import Location, locate
 from theodolite.runs.folder.store import Store
 from theodolite.runs.reading.forecast import Forecast, PilotOverError, PilotRunner, forecast
@@ -135,7 +135,8 @@ def plan_study(
         _do_pilot(study, config, folder, runner=runner, progress=progress, command=command)
     found = None
     if not missing or fetch:
-        found = forecast(planned(study, config, STUDIES)[0], store if store.exists() else None)
+        units = known_units(store, planned(study, config, STUDIES)[0], study, STUDIES)
+        found = forecast(units, store if store.exists() else None)
         costs = tuple(costs_of(name, config)) if missing else costs
     unit_bytes = None if found is None else found.unit_bytes
     return StudyPlan(

@@ -58,6 +58,7 @@ class PlannedUnit:
     group: str
     label: str
     params: Mapping[str, Any]
+    later: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,10 +331,11 @@ def plan_hash(units: Sequence[Unit]) -> str:
 
 def plan_bytes(units: Sequence[Unit]) -> bytes:
     """Return the content of `plan.jsonl`."""
-    names = tuple(PlannedUnit.__dataclass_fields__)
+    *names, later = PlannedUnit.__dataclass_fields__
     content = io.BytesIO()  # line by line: a list of all lines would be as large again
     for unit in units:
-        content.write(json.dumps({name: getattr(unit, name) for name in names}).encode() + b"\n")
+        line = {name: getattr(unit, name) for name in (*names, *([later] if unit.later else []))}
+        content.write(json.dumps(line).encode() + b"\n")
     return content.getvalue()
 
 

@@ -79,7 +79,7 @@ def address_of(study: Study, resolve: Resolver) -> str:
 
 def parcel_of(work: Callable[[Unit], Outcome], unit: Unit, deaths: int) -> dict[str, Any]:
     """Return a unit as it travels to a worker, with how often it was tried before."""
-    names = ("study", "version", "params", "group", "label")
+    names = ("study", "version", "params", "group", "label", "later")
     attempts = work.attempts.get(unit.key, 0) if isinstance(work, Work) else 0
     return {"unit": {name: getattr(unit, name) for name in names}, "attempts": attempts, "deaths": deaths}
 
