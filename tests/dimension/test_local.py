@@ -109,3 +109,13 @@ def test_reported_errors_are_of_the_size_of_the_spread(n_dims, brute):
         ratio = np.mean([one.stderr for one in estimates]) / values.std(ddof=1)
         ratios.append((estimates[0].method, round(float(ratio), 2)))
     assert all(0.6 < ratio < 1.7 for _, ratio in ratios), ratios
+
+
+@pytest.mark.parametrize("measure", [ess, local_pca])
+def test_neighbors_that_are_all_copies_of_one_point_fix_nothing(measure):
+    """Their mean is rounded and their spread is not 0 then; seen from far away their distance is not 0 either."""
+    rng = np.random.default_rng(8)
+    points = np.concatenate([rng.normal(size=(40, 3)), [[90.1, 0.7, 0.3]], np.full((7, 3), [99.3, 0.1, 0.7])])
+    found = measure(neighbors(points, k=6, duplicates="keep"), points, k=6)
+    assert np.isfinite(found.pointwise).nonzero()[0].tolist() == list(range(40))
+    assert (found.n_used, found.n_dropped) == (40, 8)

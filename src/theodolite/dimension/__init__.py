@@ -4,8 +4,9 @@ Every estimator is a pure function that returns a frozen `DimensionEstimate` (or
 """
 
 from theodolite.dimension.advice import Calibration, Recommendation, calibrate, recommend_scale
+from theodolite.dimension.cloud_distances import cloud_correlation_dimension, cloud_mada, cloud_mom
 from theodolite.dimension.cloud_estimators import cloud_gride, cloud_mle, cloud_twonn
-from theodolite.dimension.cloud_local import cloud_ess, cloud_tle
+from theodolite.dimension.cloud_local import cloud_ess, cloud_local_pca, cloud_local_twonn, cloud_tle
 from theodolite.dimension.cloud_participation import cloud_participation_ratio
 from theodolite.dimension.clouds import CloudDimensions
 from theodolite.dimension.correlation import correlation_dimension
@@ -35,9 +36,14 @@ __all__ = [
     "Recommendation",
     "adaptive",
     "calibrate",
+    "cloud_correlation_dimension",
     "cloud_ess",
     "cloud_gride",
+    "cloud_local_pca",
+    "cloud_local_twonn",
+    "cloud_mada",
     "cloud_mle",
+    "cloud_mom",
     "cloud_participation_ratio",
     "cloud_tle",
     "cloud_twonn",

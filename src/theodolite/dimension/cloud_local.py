@@ -1,15 +1,13 @@
-"""ESS and TLE for many clouds."""
+"""ESS, TLE, local PCA and localised TwoNN for many clouds."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
-from theodolite.dimension.clouds import CloudDimensions, require_cloud_neighbors
-from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.clouds import CloudDimensions, measure_each, require_cloud_neighbors
 from theodolite.dimension.local import Aggregation
+from theodolite.dimension.local_twonn import local_twonn
+from theodolite.dimension.principal import local_pca
 from theodolite.dimension.skewness import ess
 from theodolite.dimension.tight import tle
 from theodolite.neighborhoods.clouds import CloudNeighbors
@@ -44,17 +42,21 @@ def cloud_ess(
     ParameterError
         If a setting is out of range, the clouds hold fewer neighbors, or the points are not theirs.
     PointsError
-        If fewer than two neighborhoods of a cloud fix a dimension.
+        If a point of the clouds is not finite in `points`.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from theodolite.neighborhoods import cloud_neighbors
     >>> clouds = np.random.default_rng(0).normal(size=(2, 500, 3)) @ np.eye(3, 10)
     >>> cloud_ess(cloud_neighbors(clouds, k=20), clouds, k=20).value.round(1).tolist()
     [[3.1], [3.0]]
     """
     require_cloud_neighbors(clouds, k, method="ess")
-    return _each(clouds, points, k, lambda graph, one: ess(graph, one, k=k, version=version, aggregation=aggregation))
+    each = _clouds_of(points, clouds)
+    return measure_each(
+        clouds, k, lambda graph, number: ess(graph, each[number], k=k, version=version, aggregation=aggregation)
+    )
 
 
 def cloud_tle(
@@ -86,42 +88,130 @@ def cloud_tle(
     ParameterError
         If a setting is out of range, the clouds hold fewer neighbors, or the points are not theirs.
     PointsError
-        If fewer than two neighborhoods of a cloud fix a dimension.
+        If a point of the clouds is not finite in `points`.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from theodolite.neighborhoods import cloud_neighbors
     >>> clouds = np.random.default_rng(0).random(size=(2, 500, 2))
     >>> cloud_tle(cloud_neighbors(clouds, k=20), clouds).value.round(1).tolist()
     [[2.1], [2.1]]
     """
     require_cloud_neighbors(clouds, k, method="tle")
-    return _each(clouds, points, k, lambda graph, one: tle(graph, one, k=k, epsilon=epsilon, aggregation=aggregation))
+    each = _clouds_of(points, clouds)
+    return measure_each(
+        clouds, k, lambda graph, number: tle(graph, each[number], k=k, epsilon=epsilon, aggregation=aggregation)
+    )
 
 
-def _each(
+def cloud_local_pca(
     clouds: CloudNeighbors,
     points: Points | Sequence[Points],
-    k: int,
-    measure: Callable[[Any, Points], DimensionEstimate],
+    *,
+    k: int = 100,
+    rule: str = "threshold",
+    threshold: float = 0.95,
+    aggregation: Aggregation = "mean",
 ) -> CloudDimensions:
-    """Measure cloud after cloud: the neighborhoods of one fill the cache, and all its points are done at once."""
+    """Measure the dimension of each cloud by principal components of neighborhoods; from 1 to min(k - 1, n_dims).
+
+    Parameters
+    ----------
+    clouds : CloudNeighbors
+        At least `k` neighbors for each point.
+    points : torch.Tensor, numpy.ndarray or sequence of them
+        The clouds that `cloud_neighbors` was given.
+    k, rule, threshold, aggregation
+        As in `local_pca`.
+
+    Returns
+    -------
+    CloudDimensions
+        One column; equal to `local_pca(clouds.graph(i), points[i])`.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is out of range, the clouds hold fewer neighbors, or the points are not theirs.
+    PointsError
+        If a point of the clouds is not finite in `points`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theodolite.neighborhoods import cloud_neighbors
+    >>> clouds = np.random.default_rng(0).normal(size=(2, 300, 3)) @ np.eye(3, 10)
+    >>> cloud_local_pca(cloud_neighbors(clouds, k=30), clouds, k=30).value.tolist()
+    [[3.0], [3.0]]
+    """
+    require_cloud_neighbors(clouds, k, method="local_pca")
+    each = _clouds_of(points, clouds)
+    return measure_each(
+        clouds,
+        k,
+        lambda graph, number: local_pca(
+            graph, each[number], k=k, rule=rule, threshold=threshold, aggregation=aggregation
+        ),
+    )
+
+
+def cloud_local_twonn(
+    clouds: CloudNeighbors,
+    points: Points | Sequence[Points] | None = None,
+    *,
+    n_neighbors: int = 128,
+    discard: float = 0.1,
+    aggregation: Aggregation = "mean",
+) -> CloudDimensions:
+    """Measure the dimension of each cloud by TwoNN over the neighborhood of each point; positive, dimensionless.
+
+    Parameters
+    ----------
+    clouds : CloudNeighbors
+        At least `n_neighbors` neighbors for each point.
+    points : torch.Tensor, numpy.ndarray or sequence of them, optional
+        The clouds that `cloud_neighbors` was given, to make each neighborhood a cloud of its own, as published.
+    n_neighbors, discard, aggregation
+        As in `local_twonn`.
+
+    Returns
+    -------
+    CloudDimensions
+        One column; equal to `local_twonn(clouds.graph(i))`, with `points[i]` if given.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is out of range, the clouds hold fewer neighbors, or the points are not theirs.
+    PointsError
+        If a point of the clouds is not finite in `points`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theodolite.neighborhoods import cloud_neighbors
+    >>> clouds = np.random.default_rng(0).random(size=(2, 500, 2))
+    >>> cloud_local_twonn(cloud_neighbors(clouds, k=128)).value.round(1).tolist()
+    [[2.0], [1.9]]
+    """
+    require_cloud_neighbors(clouds, n_neighbors, method="local_twonn")
+    each = [None] * len(clouds.lengths) if points is None else _clouds_of(points, clouds)
+    return measure_each(
+        clouds,
+        n_neighbors,
+        lambda graph, number: local_twonn(
+            graph, each[number], n_neighbors=n_neighbors, discard=discard, aggregation=aggregation
+        ),
+    )
+
+
+def _clouds_of(points: Points | Sequence[Points], clouds: CloudNeighbors) -> list[Points]:
+    """Return the points of each cloud; refuse another number of clouds."""
     each = list(points)
     if len(each) != len(clouds.lengths):
         raise ParameterError(
             f"The neighbors are those of {len(clouds.lengths)} clouds, but {len(each)} clouds of points were given. "
             "Pass the same clouds that cloud_neighbors() was given."
         )
-    found = [measure(clouds.graph(number, k), one) for number, one in enumerate(each)]
-    return CloudDimensions(
-        value=np.array([[one.value] for one in found]),
-        stderr=np.array([[one.stderr] for one in found]),
-        radius=np.array([[one.radius] for one in found]),
-        n_used=np.array([[one.n_used] for one in found]),
-        n_dropped=np.array([[one.n_dropped] for one in found]),
-        n1=np.array([1]),
-        n2=np.array([k]),
-        method=found[0].method,
-        params=found[0].params,
-        n_dims=clouds.n_dims,
-    )
+    return each

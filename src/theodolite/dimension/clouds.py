@@ -1,6 +1,6 @@
 """The value every estimator returns for many clouds, and what those estimators share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,9 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import Aggregation, NoDimensionError, combine
 from theodolite.neighborhoods.clouds import CloudNeighbors
+from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -39,6 +41,9 @@ class CloudDimensions(Displayed):
         Every setting that decides the values, conventions included.
     n_dims : int
         Extrinsic dimension: the number of columns.
+    pointwise : numpy.ndarray or None
+        `(n_clouds, n_longest)` float64, one value for each point (NaN where the point was left out or there is none),
+        from estimators that are aggregates of such values.
 
     Examples
     --------
@@ -61,6 +66,7 @@ class CloudDimensions(Displayed):
     method: str
     params: Mapping[str, str | int | float | bool]
     n_dims: int
+    pointwise: Floats | None = None
 
     @property
     def n_clouds(self) -> int:
@@ -76,6 +82,7 @@ class CloudDimensions(Displayed):
             Row and column of the arrays.
         """
         n1, n2 = int(self.n1[scale]), int(self.n2[scale])
+        n_points = int(self.n_used[cloud, scale] + self.n_dropped[cloud, scale])
         return DimensionEstimate(
             value=float(self.value[cloud, scale]),
             stderr=float(self.stderr[cloud, scale]),
@@ -87,6 +94,7 @@ class CloudDimensions(Displayed):
             n_used=int(self.n_used[cloud, scale]),
             n_dropped=int(self.n_dropped[cloud, scale]),
             n_dims=self.n_dims,
+            pointwise=None if self.pointwise is None else self.pointwise[cloud, :n_points],
         )
 
 
@@ -126,6 +134,77 @@ def mean_where(values: Floats, kept: Flags) -> Floats:
     totals = np.where(kept, values, 0.0).sum(axis=1)
     means: Floats = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return means
+
+
+def aggregate_clouds(
+    pointwise: Floats,
+    clouds: CloudNeighbors,
+    *,
+    k: int,
+    method: str,
+    aggregation: Aggregation,
+    variances: Callable[[Floats, Floats], Floats] | None = None,
+) -> CloudDimensions:
+    """Make one estimate of the local ones of each cloud, `(n_clouds, n_longest)`, as `aggregate` does for a graph."""
+    places = np.arange(pointwise.shape[1])
+    pointwise = np.where(places < clouds.lengths[:, None], pointwise, np.nan)
+    kept = np.isfinite(pointwise)
+    n_used = kept.sum(axis=1)
+    fixes = n_used >= 2
+    value, stderr = combine(
+        np.where(kept, pointwise, 1.0),
+        np.where(fixes[:, None], kept, places == 0),  # something to reckon with where there is nothing
+        clouds.indices,
+        pointwise.shape[1],
+        aggregation=aggregation,
+        variances=variances,
+    )
+    return CloudDimensions(
+        value=np.where(fixes, value, np.nan)[:, None],
+        stderr=np.where(fixes, stderr, np.nan)[:, None],
+        radius=mean_where(clouds.distances_to(k), kept)[:, None],
+        n_used=n_used[:, None],
+        n_dropped=(clouds.lengths - n_used)[:, None],
+        n1=np.array([1]),
+        n2=np.array([k]),
+        method=method,
+        params={"k": k, "aggregation": aggregation},
+        n_dims=clouds.n_dims,
+        pointwise=pointwise,
+    )
+
+
+def measure_each(
+    clouds: CloudNeighbors, k: int, measure: Callable[[NeighborGraph, int], DimensionEstimate]
+) -> CloudDimensions:
+    """Measure cloud after cloud, by its graph of `k` neighbors and its number; NaN where one fixes no dimension.
+
+    The neighborhoods of one cloud fill the cache, and all its points are done at once.
+    """
+    found = []
+    for number in range(len(clouds.lengths)):
+        try:
+            found.append(measure(clouds.graph(number, k), number))
+        except NoDimensionError as error:
+            found.append(error.estimate)
+    pointwise = None
+    if found[0].pointwise is not None:
+        pointwise = np.full(clouds.distances.shape[:2], np.nan)
+        for row, one in zip(pointwise, found, strict=True):
+            row[: one.n_used + one.n_dropped] = one.pointwise
+    return CloudDimensions(
+        value=np.array([[one.value] for one in found]),
+        stderr=np.array([[one.stderr] for one in found]),
+        radius=np.array([[one.radius] for one in found]),
+        n_used=np.array([[one.n_used] for one in found]),
+        n_dropped=np.array([[one.n_dropped] for one in found]),
+        n1=np.array([found[0].n1]),
+        n2=np.array([found[0].n2]),
+        method=found[0].method,
+        params=found[0].params,
+        n_dims=clouds.n_dims,
+        pointwise=pointwise,
+    )
 
 
 def doubling_reach(clouds: CloudNeighbors) -> int:

@@ -1,12 +1,14 @@
 """The correlation dimension: how the number of close pairs grows with the radius."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
+from theodolite.dimension.local import NoDimensionError
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -56,33 +58,41 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
     >>> round(correlation_dimension(neighbors(points, k=64)).value, 1)
     1.9
     """
-    k1, k2 = (
-        require_whole(given, name, least=1, method="correlation_dimension") for given, name in ((k1, "k1"), (k2, "k2"))
-    )
-    if not k1 < k2:
-        raise ParameterError(f"correlation_dimension compares two radii: 1 <= k1 < k2 is needed, not k1={k1}, k2={k2}.")
+    k1, k2 = settings(k1, k2)
     require_neighbors(graph, k2, method="correlation_dimension")
     if graph.queries is not None:
         raise ParameterError(
             "correlation_dimension counts pairs, so it needs all points searched: make the graph without queries."
         )
     near, far = float(np.median(graph.distances[:, k1 - 1])), float(np.median(graph.distances[:, k2 - 1]))
+    unread = DimensionEstimate(
+        value=math.nan,
+        stderr=math.nan,
+        method="correlation_dimension",
+        params={"k1": k1, "k2": k2},
+        n1=k1,
+        n2=k2,
+        radius=far,
+        n_used=len(graph.rows),
+        n_dropped=0,
+        n_dims=graph.n_dims,
+    )
     if not far > near > 0:
-        raise PointsError(
-            f"The median distances to neighbors {k1} and {k2} are {near:g} and {far:g}: no scale lies between."
+        raise NoDimensionError(
+            f"The median distances to neighbors {k1} and {k2} are {near:g} and {far:g}: no scale lies between.", unread
         )
     held = graph.distances.shape[1]
     short = int((graph.distances[:, -1] < far).sum())
     if short and held < len(graph.rows) - 1:
         raise ParameterError(
             f"The graph's {held} neighbors end inside the larger radius for {short} of {len(graph.rows)} points. "
-            f"Pass k={min(4 * held, len(graph.rows) - 1)} (or more) to neighbors(), or lower k2."
+            f"Pass k={min(4 * held, len(graph.rows) - 1)} (or more) to the search, or lower k2."
         )
     inner = (graph.distances < near).sum(axis=1)
     outer = (graph.distances < far).sum(axis=1)
     n_inner, n_outer = int(inner.sum()), int(outer.sum())
     if n_inner == 0:
-        raise PointsError(f"No pair is closer than {near:g}: the distances to neighbor {k1} are tied.")
+        raise NoDimensionError(f"No pair is closer than {near:g}: the distances to neighbor {k1} are tied.", unread)
     rate = 1 / math.log(far / near)
     value = math.log(n_outer / n_inner) * rate
     influence = 2 * (outer / n_outer - inner / n_inner)  # each point is in its own pairs and in its neighbors'
@@ -97,18 +107,17 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
     influence += (value - growth(near / step, near * step)) * _of_median(graph.distances[:, k1 - 1])
     pairs = n_inner * (1 / n_outer - 1 / n_inner) ** 2 + (n_outer - n_inner) / n_outer**2
     variance = max(float(influence @ influence) - 2 * pairs, 2 * pairs)
-    return DimensionEstimate(
-        value=value,
-        stderr=rate * math.sqrt(variance),
-        method="correlation_dimension",
-        params={"k1": k1, "k2": k2},
-        n1=k1,
-        n2=k2,
-        radius=far,
-        n_used=len(graph.rows),
-        n_dropped=0,
-        n_dims=graph.n_dims,
+    return replace(unread, value=value, stderr=rate * math.sqrt(variance))
+
+
+def settings(k1: int, k2: int) -> tuple[int, int]:
+    """Return both numbers of neighbors as plain whole numbers; refuse them out of order."""
+    k1, k2 = (
+        require_whole(given, name, least=1, method="correlation_dimension") for given, name in ((k1, "k1"), (k2, "k2"))
     )
+    if not k1 < k2:
+        raise ParameterError(f"correlation_dimension compares two radii: 1 <= k1 < k2 is needed, not k1={k1}, k2={k2}.")
+    return k1, k2
 
 
 def _of_median(distances: Floats) -> Floats:

@@ -181,6 +181,13 @@ def in_range(points: Floats, *, radius: Floats | None = None) -> Floats:
     return points if abs(exponent) < _SAFE_EXPONENT else np.ldexp(points, -exponent)
 
 
+def coinciding(neighborhood: Floats, distances: Floats) -> npt.NDArray[np.bool_]:
+    """Say, `(n_batch,)`, where all neighbors are copies of one point: centering would leave rounding and no more."""
+    found: npt.NDArray[np.bool_] = distances[:, 0] == distances[:, -1]
+    found[found] = (neighborhood[found] == neighborhood[found, :1]).all(axis=(1, 2))
+    return found
+
+
 def centered_gram(neighborhood: Floats) -> Floats:
     """Return the Gram matrices of neighborhoods centered at their means, `(n_batch, k, k)`."""
     centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)

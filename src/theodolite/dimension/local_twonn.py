@@ -7,8 +7,8 @@ from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, aggregate, in_range, neighborhoods_of
-from theodolite.dimension.ratios import log_ratios, require_neighbors, require_whole
-from theodolite.dimension.spread import pair_weights, positions, variance_of_local_sum, variance_of_sum
+from theodolite.dimension.ratios import require_neighbors, require_whole
+from theodolite.dimension.spread import pair_weights, variance_of_local_sum, variance_of_sum
 from theodolite.dimension.twonn import line, settings
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -96,17 +96,17 @@ def local_twonn(
 
 def _pooled(graph: NeighborGraph, n_neighbors: int, aggregation: Aggregation) -> DimensionEstimate:
     """Pool the ratios that the neighbors have in the whole cloud."""
-    ratios = log_ratios(graph, 1, 2, method="local_twonn")
     n_points = len(graph.rows)
-    logs, counts = np.zeros(n_points), np.zeros(n_points)
-    logs[positions(graph, ratios.kept)] = ratios.values
-    counts[positions(graph, ratios.kept)] = 1.0
+    near, far = graph.distances[:, 0], graph.distances[:, 1]
+    kept = near > 0
+    logs = np.log(np.divide(far, near, out=np.ones(n_points), where=kept))
+    counts = kept.astype(np.float64)
     nearest = graph.indices[:, :n_neighbors]
     total = logs + logs[nearest].sum(axis=1)
     pooled = counts + counts[nearest].sum(axis=1)
     pointwise = np.full(n_points, np.nan)
     np.divide(pooled - 1, total, out=pointwise, where=(total > 0) & (pooled > 1))
-    own = np.isfinite(pointwise) & ratios.kept
+    own = np.isfinite(pointwise) & kept
 
     def variance(scores: Floats, voices: Floats) -> float:
         change = np.zeros(n_points)  # of a local value by a ratio pooled in it

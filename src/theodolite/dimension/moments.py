@@ -1,6 +1,7 @@
 """Two local estimators that need distances only: MOM (method of moments) and MADA (manifold-adaptive)."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, aggregate
 from theodolite.dimension.ratios import require_neighbors, require_whole
-from theodolite.dimension.spread import pair_weights, variance_of_sum
+from theodolite.dimension.spread import pair_weights, variances_of_sums
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
@@ -56,14 +57,23 @@ def mom(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean")
     >>> round(mom(neighbors(points, k=20)).value, 1)
     2.2
     """
-    k = require_whole(k, "k", least=2, method="mom", why="one distance is its own mean")
+    k = check_mom(k)
     require_neighbors(graph, k, method="mom")
-    farthest = graph.distances[:, k - 1]
-    shares = np.divide(graph.distances[:, :k].mean(axis=1), farthest, out=np.ones(len(farthest)), where=farthest > 0)
-    tied = graph.distances[:, 0] == farthest
-    shares[tied] = 1.0
-    pointwise = np.divide(shares, 1 - shares, out=np.full(len(shares), np.inf), where=shares < 1)
-    return aggregate(pointwise, graph, k=k, method="mom", aggregation=aggregation)
+    return aggregate(mom_of_each(graph.distances[:, :k]), graph, k=k, method="mom", aggregation=aggregation)
+
+
+def check_mom(k: int) -> int:
+    """Return the number of neighbors as a plain whole number; refuse one."""
+    return require_whole(k, "k", least=2, method="mom", why="one distance is its own mean")
+
+
+def mom_of_each(distances: Floats) -> Floats:
+    """Return the dimension of each point, `(...)`, from the distances to its neighbors, `(..., k)`."""
+    farthest = distances[..., -1]
+    shares = np.divide(distances.mean(axis=-1), farthest, out=np.ones(farthest.shape), where=farthest > 0)
+    shares[distances[..., 0] == farthest] = 1.0
+    pointwise: Floats = np.divide(shares, 1 - shares, out=np.full(shares.shape, np.inf), where=shares < 1)
+    return pointwise
 
 
 def mada(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean") -> DimensionEstimate:
@@ -108,15 +118,42 @@ def mada(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean"
     >>> round(mada(neighbors(points, k=20)).value, 1)
     2.1
     """
-    k = require_whole(k, "k", least=2, method="mada", why="it compares neighbors k and k/2")
+    k = check_mada(k)
     require_neighbors(graph, k, method="mada")
-    near, far = graph.distances[:, k // 2 - 1], graph.distances[:, k - 1]
-    logs = np.log(np.divide(far, near, out=np.ones(len(far)), where=near > 0))
-    pointwise = np.divide(math.log(2), logs, out=np.full(len(far), np.nan), where=logs > 0)
-    kept = np.isfinite(pointwise)
+    pointwise = mada_of_each(graph.distances[:, k // 2 - 1], graph.distances[:, k - 1])
+    lengths = np.array([len(graph.rows)])
 
     def variance(scores: Floats, voices: Floats) -> float:
-        gradients = -np.sqrt(voices[kept]) * pointwise[kept] / math.log(2)
-        return variance_of_sum(scores[kept], graph, kept, weights=pair_weights(k // 2, k), gradients=gradients)
+        some, every = (scores[None], voices[None]), (graph.indices[None], lengths)
+        return float(mada_variances(*some, pointwise[None], *every, k=k, numbers=graph.queries)[0])
 
     return aggregate(pointwise, graph, k=k, method="mada", aggregation=aggregation, variance=variance)
+
+
+def check_mada(k: int) -> int:
+    """Return the number of neighbors as a plain whole number; refuse one."""
+    return require_whole(k, "k", least=2, method="mada", why="it compares neighbors k and k/2")
+
+
+def mada_of_each(near: Floats, far: Floats) -> Floats:
+    """Return the dimension of each point from the distances to its neighbors k // 2 and k; NaN where it has none."""
+    logs = np.log(np.divide(far, near, out=np.ones(far.shape), where=near > 0))
+    pointwise: Floats = np.divide(math.log(2), logs, out=np.full(far.shape, np.nan), where=logs > 0)
+    return pointwise
+
+
+def mada_variances(
+    scores: Floats,
+    voices: Floats,
+    pointwise: Floats,
+    indices: npt.NDArray[np.integer[Any]],
+    lengths: npt.NDArray[np.int64],
+    *,
+    k: int,
+    numbers: npt.NDArray[np.int64] | None = None,
+) -> Floats:
+    """Return the variance of the sum of the scores of each cloud; arguments as in `variances_of_sums`."""
+    kept = voices > 0
+    gradients = -np.sqrt(voices) * np.where(kept, pointwise, 0.0) / math.log(2)
+    weights = pair_weights(k // 2, k)
+    return variances_of_sums(scores, kept, indices, lengths, weights=weights, gradients=gradients, numbers=numbers)

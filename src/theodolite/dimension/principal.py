@@ -6,7 +6,7 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, in_range, neighborhoods_of
+from theodolite.dimension.local import Aggregation, aggregate, centered_gram, coinciding, in_range, neighborhoods_of
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -93,7 +93,7 @@ def local_pca(
             centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)
             matrices = centered.transpose(0, 2, 1) @ centered
         trace = np.einsum("bii->b", matrices)
-        solid = trace > 0
+        solid = (trace > 0) & ~coinciding(neighborhood, graph.distances[batch, :k])
         spectra = np.linalg.eigvalsh(matrices[solid] / trace[solid, None, None])[:, ::-1]
         spectra = np.maximum(spectra[:, : min(k, graph.n_dims)], 0.0)
         values = pointwise[batch]

@@ -9,7 +9,7 @@ from scipy.special import gammaln
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, in_range, neighborhoods_of
+from theodolite.dimension.local import Aggregation, aggregate, centered_gram, coinciding, in_range, neighborhoods_of
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -96,7 +96,8 @@ def ess(
             of_each = np.sqrt(gram, out=gram).sum(axis=2) - squares
         above = of_each.sum(axis=1)
         below = lengths.sum(axis=1) ** 2 - squares.sum(axis=1)
-        skewness[batch] = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+        fixes = (below > 0) & ~coinciding(neighborhood, graph.distances[batch, :k])
+        skewness[batch] = np.divide(above, below, out=np.full(len(above), np.nan), where=fixes)
         below_without = below[:, None] - 2 * lengths * (lengths.sum(axis=1, keepdims=True) - lengths)
         np.divide(above[:, None] - 2 * of_each, below_without, out=without[batch], where=below_without > 0)
         np.copyto(without[batch], skewness[batch, None], where=below_without <= 0)
