@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.cloud_memory import Few, Workspace
+from theodolite.neighborhoods.cloud_memory import Few, Strip, Workspace
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int32]
@@ -56,8 +56,8 @@ class Grid:
 
     @property
     def error(self) -> float:
-        """How far a square may be from what its number says: a half for the sum, and some for rounding before."""
-        return 0.7 / self.scale
+        """How far a square may be from what its number says: a half for a norm, a half for the sum, some before."""
+        return 1.2 / self.scale
 
 
 def grid_for(reaches: Floats, norms2: Floats, squares: Floats) -> Grid | None:
@@ -109,16 +109,18 @@ class NarrowSort:
         self.grid = grid
         self.n_kept = n_kept
         scaled = squares * grid.scale
-        lifted = memory.own.numpy()
-        memory.others.numpy()[:], lifted[:] = scaled, scaled + _LIFT
-        self.residue = (scaled - (lifted - _LIFT)).astype(np.float32)  # what the lift cut off, of a whole row
+        memory.others.numpy()[:], memory.own.numpy()[:] = scaled, scaled + _LIFT
         self.numbers = torch.arange(len(squares), dtype=torch.int32, device="cpu")
         self.mask = np.uint32((1 << grid.shift) - 1)
 
+    def prepare(self, strip: Strip) -> None:
+        """Turn -2 x.y into numbers on the grid, lifted."""
+        strip.complete(self.grid.scale)
+        strip.products.clamp_(min=_LIFT, max=_LIFT + self.grid.top)
+        strip.share()
+
     def sort(self, few: Few) -> Keys:
-        """Return the lowest keys of a few rows in order, `(m, n_kept)`, where their block was."""
-        few.complete(self.grid.scale)
-        few.block.clamp_(min=_LIFT, max=_LIFT + self.grid.top)
+        """Make keys of the numbers and return the lowest of each row in order, `(m, n_kept)`, where they were."""
         torch.add(self.numbers, few.bits, alpha=1 << self.grid.shift, out=few.bits)  # the exponent leaves on the left
         few.selves.fill(_NEVER)
         few.keys.partition(self.n_kept - 1, axis=1)
@@ -126,21 +128,16 @@ class NarrowSort:
         nearest.sort(axis=1)
         return nearest
 
-    def read(self, nearest: Keys, rows: slice, indices: Indices, distances: Floats) -> None:
-        """Take keys of some rows apart, into indices and distances `(m, k)`."""
+    def read(self, nearest: Keys, indices: Indices, distances: Floats) -> None:
+        """Take keys apart, into indices and distances `(m, k)`."""
         np.bitwise_and(nearest, self.mask, out=indices.view(np.uint32))
         squares = (nearest >> self.grid.shift).view(np.int32).astype(np.float32)
-        squares += self.residue[rows, None]
-        np.maximum(squares, 0.0, out=squares)
         squares *= np.float32(1.0 / self.grid.scale)
         np.sqrt(squares, out=distances)
 
     def rest(self, nearest: Keys) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """Take keys of all rows apart, into indices and squares in float64."""
-        squares = (nearest >> self.grid.shift).astype(np.float64)
-        squares += self.residue[:, None]
-        squares /= self.grid.scale
-        return (nearest & self.mask).astype(np.int32), np.maximum(squares, 0.0, out=squares)
+        """Take keys apart, into indices and squares in float64."""
+        return (nearest & self.mask).astype(np.int32), (nearest >> self.grid.shift) / self.grid.scale
 
 
 def sort_wide(

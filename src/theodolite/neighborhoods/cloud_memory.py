@@ -3,9 +3,9 @@
 To make a view takes about as long as the arithmetic on a few rows of a small cloud.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,47 +18,37 @@ PAD = 16  # columns, so that no power of two divides the stride
 _HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
 
 
+Keys = npt.NDArray[np.uint32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Few:
-    """A few rows of a strip.
+    """A few rows of a strip, whose squares with all points are known.
 
     Attributes
     ----------
     rows : slice
         Which points they are.
-    parts : tuple of tuple of torch.Tensor
-        `(others, products, out)`: of the points up to the end of the strip, and of those beyond it, the numbers that
-        belong to them, the products with them, and where in the block they go.
-    own : torch.Tensor
-        `(m, 1)`: the numbers that belong to the rows themselves.
-    block : torch.Tensor
-        `(m, n_points)`, shared by all.
-    keys : numpy.ndarray
-        `(m, n_points)` uint32: the bits of the block, if it is float32.
+    squares : numpy.ndarray
+        `(m, n_points)`.
     bits : torch.Tensor
-        The same as int32.
+        The same as int32, if it is float32.
+    keys : numpy.ndarray
+        The same as uint32.
     selves : numpy.ndarray
         `(m,)`: of the keys, those of the rows themselves.
     """
 
     rows: slice
-    parts: tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor], ...]
-    own: torch.Tensor
-    block: torch.Tensor
-    keys: npt.NDArray[np.uint32]
+    squares: npt.NDArray[Any]
     bits: torch.Tensor
-    selves: npt.NDArray[np.uint32]
-
-    def complete(self, scale: float = 1.0) -> None:
-        """Write own numbers + (numbers of others + scale * products) to the block."""
-        for others, products, out in self.parts:
-            torch.add(others, products, alpha=scale, out=out)
-        self.block.add_(self.own)
+    keys: Keys
+    selves: Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Rows that are multiplied with all up to the last of them; what lies beyond is in the strips below.
+    """Rows that are multiplied with all up to the last of them; what lies beyond came from the strips below.
 
     Attributes
     ----------
@@ -68,6 +58,10 @@ class Strip:
         For each chunk of columns the rows, and all up to the last of them, transposed.
     products : torch.Tensor
         `(stop - start, stop)`.
+    others, own : torch.Tensor
+        `(stop,)` and `(stop - start, 1)`: the numbers that belong to the points, and to the rows.
+    above : torch.Tensor
+        `(start, stop - start)`: where the rows above keep what they share with these.
     few : tuple of Few
         The rows, a few at a time.
     """
@@ -76,7 +70,19 @@ class Strip:
     stop: int
     factors: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     products: torch.Tensor
+    others: torch.Tensor
+    own: torch.Tensor
+    above: torch.Tensor
     few: tuple[Few, ...]
+
+    def complete(self, scale: float = 1.0) -> None:
+        """Turn products into own numbers + (numbers of others + scale * products)."""
+        torch.add(self.others, self.products, alpha=scale, out=self.products)
+        self.products.add_(self.own)
+
+    def share(self) -> None:
+        """Hand the rows above what they share with these, which may be written over then."""
+        self.above.copy_(self.products[:, : self.start].T)
 
 
 class Workspace:
@@ -109,8 +115,7 @@ class Workspace:
         self.rows = buffers.take("rows", shape, dtype)
         self.others, self.own = (torch.empty(n_points, dtype=dtype, device="cpu") for _ in range(2))
         self.chunks = column_chunks(self.rows)
-        self._lower = buffers.take("lower", (n_points, n_points + PAD), dtype)[:, :n_points]
-        self._block = buffers.take("block", (min(_FEW, n_points), n_points), dtype)
+        self._table = buffers.take("table", (n_points, n_points + PAD), dtype)
         n_strips = -(-n_points // STRIP)  # of like height: some routines multiply a few rows in another way
         edges = [n_points * number // n_strips for number in range(n_strips + 1)]
         self.strips = tuple(self._strip(start, stop) for start, stop in reversed(tuple(pairwise(edges))))
@@ -120,28 +125,25 @@ class Workspace:
             start=start,
             stop=stop,
             factors=tuple((chunk[start:stop], chunk[:stop].T) for chunk in self.chunks),
-            products=self._lower[start:stop, :stop],
-            few=tuple(self._few(start, stop)),
+            products=self._table[start:stop, :stop],
+            others=self.others[:stop],
+            own=self.own[start:stop, None],
+            above=self._table[:start, start:stop],
+            few=tuple(self._few(first, min(first + _FEW, stop)) for first in range(start, stop, _FEW)),
         )
 
-    def _few(self, start: int, stop: int) -> Iterator[Few]:
-        for first in range(start, stop, _FEW):
-            rows = slice(first, min(first + _FEW, stop))
-            block = self._block[: rows.stop - first]
-            parts = [(self.others[:stop], self._lower[rows, :stop], block[:, :stop])]
-            if stop < len(self.others):
-                parts.append((self.others[stop:], self._lower[stop:, rows].T, block[:, stop:]))
-            bits = block.view(torch.int32)
-            keys = bits.numpy().view(np.uint32)
-            yield Few(
-                rows=rows,
-                parts=tuple(parts),
-                own=self.own[rows, None],
-                block=block,
-                keys=keys,
-                bits=bits,
-                selves=keys.reshape(-1)[first :: keys.shape[1] + 1],
-            )
+    def _few(self, start: int, stop: int) -> Few:
+        n_points = self.shape[0]
+        some = self._table[start:stop]
+        bits = some.view(torch.int32)
+        keys = bits.numpy().view(np.uint32)
+        return Few(
+            rows=slice(start, stop),
+            squares=some.numpy()[:, :n_points],
+            bits=bits[:, :n_points],
+            keys=keys[:, :n_points],
+            selves=keys.reshape(-1)[start :: keys.shape[1] + 1],
+        )
 
 
 class Buffers:

@@ -130,7 +130,7 @@ class MomentSums:
         return found if self.lost else replace(found, **self._cosines(sides, moved, shared, float(directed)))
 
     def _pass(self, table: npt.NDArray[Any], means: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return B', B'W, and x'.m of each row, of centered rows that are read once; W less its weights."""
+        """Return B', B'W, and x'.m of each row; the centered rows are read once."""
         n_points, scales = len(table), self.inverse[:, 1]
         along_mean = np.empty(n_points)
         sides = np.stack([scales * self.along, np.empty(n_points), scales - scales.mean(), np.ones(n_points)])

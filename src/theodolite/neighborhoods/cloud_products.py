@@ -30,7 +30,7 @@ from theodolite.neighborhoods.cloud_keys import (
     grid_for,
     sort_wide,
 )
-from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Few, Strip, Workspace, column_chunks
+from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Strip, Workspace, column_chunks
 from theodolite.neighborhoods.cloud_rows import Centered, Floats, Precision
 from theodolite.neighborhoods.products import full_precision
 
@@ -212,12 +212,13 @@ def _rank_on_cpu(task: _Task, memory: Workspace, ranked: Ranked, listener: Liste
             if narrow is None:
                 memory.others.copy_(torch.from_numpy(task.squares))
                 memory.own.copy_(memory.others)
-        for few in strip.few:
-            if narrow is None:
-                few.complete()
-                _sort_and_put(task, few.block.numpy(), np.arange(few.rows.start, few.rows.stop), ranked)
-            else:
-                narrow.rank(few)
+        if narrow is None:
+            strip.complete()
+            strip.share()
+            for few in strip.few:
+                _sort_and_put(task, few.squares, np.arange(few.rows.start, few.rows.stop), ranked)
+        else:
+            narrow.rank(strip)
     if narrow is None:
         return 0.0
     _rank_some(task, ranked, np.flatnonzero(narrow.finish()))
@@ -246,12 +247,14 @@ class _Narrow:
         grid = grid_for(norms2 + block[:, task.n_kept], norms2, task.squares)
         return None if grid is None else cls(task, ranked, memory, grid)
 
-    def rank(self, few: Few) -> None:
-        """Rank a few points, whose products are known."""
-        nearest, kept = self.sort.sort(few), self.kept[few.rows]
-        kept[:, : self.n_listed] = nearest[:, : self.n_listed]
-        for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
-            kept[:, place] = nearest[:, far - 1]
+    def rank(self, strip: Strip) -> None:
+        """Rank the points of a strip, whose products are known."""
+        self.sort.prepare(strip)
+        for few in strip.few:
+            nearest, kept = self.sort.sort(few), self.kept[few.rows]
+            kept[:, : self.n_listed] = nearest[:, : self.n_listed]
+            for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
+                kept[:, place] = nearest[:, far - 1]
 
     def finish(self) -> npt.NDArray[np.bool_]:
         """Write down what was found; mark the points that reach beyond the grid."""
@@ -259,7 +262,7 @@ class _Narrow:
         n_rows = max(1, _READ // k)
         for start in range(0, len(self.kept), n_rows):
             rows = slice(start, start + n_rows)
-            self.sort.read(self.kept[rows, :k], rows, answer.indices[rows], answer.distances[rows])
+            self.sort.read(self.kept[rows, :k], answer.indices[rows], answer.distances[rows])
         indices, squares = self.sort.rest(self.kept[:, k:])
         n_spare = self.n_listed - k
         ranked.spare_indices[:], ranked.spare_squares[:] = indices[:, :n_spare], squares[:, :n_spare]
