@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.cloud_memory import Few, Strip, Workspace
+from theodolite.neighborhoods.cloud_memory import Few, Workspace
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int32]
@@ -113,14 +113,11 @@ class NarrowSort:
         self.numbers = torch.arange(len(squares), dtype=torch.int32, device="cpu")
         self.mask = np.uint32((1 << grid.shift) - 1)
 
-    def prepare(self, strip: Strip) -> None:
-        """Turn -2 x.y into numbers on the grid, lifted."""
-        strip.complete(self.grid.scale)
-        strip.products.clamp_(min=_LIFT, max=_LIFT + self.grid.top)
-        strip.share()
-
     def sort(self, few: Few) -> Keys:
-        """Make keys of the numbers and return the lowest of each row in order, `(m, n_kept)`, where they were."""
+        """Make keys of -2 x.y and return the lowest of each row in order, `(m, n_kept)`, where the products were."""
+        few.complete(self.grid.scale)
+        few.products.clamp_(min=_LIFT, max=_LIFT + self.grid.top)
+        few.share()
         torch.add(self.numbers, few.bits, alpha=1 << self.grid.shift, out=few.bits)  # the exponent leaves on the left
         few.selves.fill(_NEVER)
         few.keys.partition(self.n_kept - 1, axis=1)

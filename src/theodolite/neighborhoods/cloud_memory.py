@@ -23,12 +23,18 @@ Keys = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Few:
-    """A few rows of a strip, whose squares with all points are known.
+    """A few rows: their products with all up to the last of them; what lies beyond was handed up by the rows below.
 
     Attributes
     ----------
     rows : slice
         Which points they are.
+    products : torch.Tensor
+        `(m, rows.stop)`.
+    others, own : torch.Tensor
+        `(rows.stop,)` and `(m, 1)`: the numbers that belong to the points, and to the rows.
+    above : torch.Tensor
+        `(rows.start, m)`: where the rows above keep what they share with these.
     squares : numpy.ndarray
         `(m, n_points)`.
     bits : torch.Tensor
@@ -40,15 +46,28 @@ class Few:
     """
 
     rows: slice
+    products: torch.Tensor
+    others: torch.Tensor
+    own: torch.Tensor
+    above: torch.Tensor
     squares: npt.NDArray[Any]
     bits: torch.Tensor
     keys: Keys
     selves: Keys
 
+    def complete(self, scale: float = 1.0) -> None:
+        """Turn products into own numbers + (numbers of others + scale * products)."""
+        torch.add(self.others, self.products, alpha=scale, out=self.products)
+        self.products.add_(self.own)
+
+    def share(self) -> None:
+        """Hand up what rows above share with these, which may be written over then."""
+        self.above.copy_(self.products[:, : self.rows.start].T)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Rows that are multiplied with all up to the last of them; what lies beyond came from the strips below.
+    """Rows that are multiplied at once with all up to the last of them.
 
     Attributes
     ----------
@@ -58,31 +77,15 @@ class Strip:
         For each chunk of columns the rows, and all up to the last of them, transposed.
     products : torch.Tensor
         `(stop - start, stop)`.
-    others, own : torch.Tensor
-        `(stop,)` and `(stop - start, 1)`: the numbers that belong to the points, and to the rows.
-    above : torch.Tensor
-        `(start, stop - start)`: where the rows above keep what they share with these.
     few : tuple of Few
-        The rows, a few at a time.
+        The rows, a few at a time, from the last up.
     """
 
     start: int
     stop: int
     factors: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     products: torch.Tensor
-    others: torch.Tensor
-    own: torch.Tensor
-    above: torch.Tensor
     few: tuple[Few, ...]
-
-    def complete(self, scale: float = 1.0) -> None:
-        """Turn products into own numbers + (numbers of others + scale * products)."""
-        torch.add(self.others, self.products, alpha=scale, out=self.products)
-        self.products.add_(self.own)
-
-    def share(self) -> None:
-        """Hand the rows above what they share with these, which may be written over then."""
-        self.above.copy_(self.products[:, : self.start].T)
 
 
 class Workspace:
@@ -126,10 +129,7 @@ class Workspace:
             stop=stop,
             factors=tuple((chunk[start:stop], chunk[:stop].T) for chunk in self.chunks),
             products=self._table[start:stop, :stop],
-            others=self.others[:stop],
-            own=self.own[start:stop, None],
-            above=self._table[:start, start:stop],
-            few=tuple(self._few(first, min(first + _FEW, stop)) for first in range(start, stop, _FEW)),
+            few=tuple(self._few(max(start, last - _FEW), last) for last in range(stop, start, -_FEW)),
         )
 
     def _few(self, start: int, stop: int) -> Few:
@@ -139,6 +139,10 @@ class Workspace:
         keys = bits.numpy().view(np.uint32)
         return Few(
             rows=slice(start, stop),
+            products=some[:, :stop],
+            others=self.others[:stop],
+            own=self.own[start:stop, None],
+            above=self._table[:start, start:stop],
             squares=some.numpy()[:, :n_points],
             bits=bits[:, :n_points],
             keys=keys[:, :n_points],

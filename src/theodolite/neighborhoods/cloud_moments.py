@@ -1,6 +1,6 @@
 """Sums over the products of all pairs of a small cloud: what measures of spread need and a search computes anyway.
 
-With x' the centered rows, c the center, n points and G_ij = x'_i.x'_j, a search sees G strip by strip. Two measures
+With x' the centered rows, c the center, n points and G_ij = x'_i.x'_j, a search sees G block by block. Two measures
 need a sum of squared products around other points, and get it from that around c by terms of low rank:
 
 * around the mean, with m the mean of x' and g_i = x'_i.m: ||H G H||_F^2 = ||G||_F^2 - 2 n sum g_i^2 + n^2 |m|^4, for
@@ -22,7 +22,6 @@ import torch
 
 from theodolite.neighborhoods.cloud_rows import Floats
 
-_ROWS = 64  # squared at a time
 _READ = 128  # read at a time: what is read twice stays in the second-level cache
 _LOST = 1e-4
 _CANCELS = 30.0  # from this ratio on, what is subtracted leaves too few digits
@@ -59,7 +58,7 @@ class CloudMoment:
 
 
 class MomentSums:
-    """The sums of one cloud, collected from blocks of its rows and then from strips of their products.
+    """The sums of one cloud, collected from blocks of its rows and then from blocks of their products.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ class MomentSums:
         self.lost = False
         self.mean = math.nan  # of the a_i^2, by which they are divided in float32
         self.twice = np.empty((n_points, 2), dtype=np.float32)  # the weights, doubled for rows to come
-        self.room = np.empty(_ROWS * n_points, dtype=np.float32)
+        self.room = np.empty(0, dtype=np.float32)  # for the squares of a block
 
     def see(self, start: int, rows: Floats, squares: Floats) -> None:
         """Take in centered rows, those from `start` on, and the squares of their norms."""
@@ -95,22 +94,20 @@ class MomentSums:
         self.inverse[some, 1] = np.sqrt(self.weights[some, 1])
         self.totals += self.inverse[some].T @ rows
 
-    def add(self, strip: npt.NDArray[Any], start: int) -> None:
-        """Add -2 times the products of rows `start` and up with those up to the last of them; from the last strip up.
+    def add(self, block: npt.NDArray[Any], start: int) -> None:
+        """Add -2 times the products of rows `start` and up with those up to the last of them; from the last rows up.
 
         Products with rows before `start` are met once and count twice.
         """
-        stop = start + len(strip)
+        stop = start + len(block)
         if stop == len(self.squares):
             self.mean = float(self.weights[:, 1].mean())
             self.twice[:] = 2.0 * self.weights / (1.0, self.mean)
+            self.room = np.empty(block.size, dtype=np.float32)
         self.twice[start:stop] *= 0.5
-        sums = np.empty((len(strip), 2), dtype=np.float32)
         with np.errstate(over="ignore"):  # seen in the sums
-            for first in range(0, len(strip), _ROWS):
-                some = strip[first : first + _ROWS]
-                squares = np.square(some, out=self.room[: some.size].reshape(some.shape))
-                np.matmul(squares, self.twice[:stop], out=sums[first : first + _ROWS])
+            squares = np.square(block, out=self.room[: block.size].reshape(block.shape))
+            sums = squares @ self.twice[:stop]
             self.energies += (sums * self.twice[start:stop]).sum(axis=0, dtype=np.float64)
 
     def finish(self, rows: torch.Tensor) -> CloudMoment:

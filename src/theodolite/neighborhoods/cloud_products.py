@@ -30,7 +30,7 @@ from theodolite.neighborhoods.cloud_keys import (
     grid_for,
     sort_wide,
 )
-from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Strip, Workspace, column_chunks
+from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Few, Strip, Workspace, column_chunks
 from theodolite.neighborhoods.cloud_rows import Centered, Floats, Precision
 from theodolite.neighborhoods.products import full_precision
 
@@ -168,8 +168,8 @@ def rank(
     n_spare : int
         How many to find for each point beyond the k nearest; with them fewer than there are points.
     listener : callable, optional
-        Called with strips of -2 x.y and the number of their first row: each holds the products of some rows with the
-        rows up to the last of them.
+        Called with blocks of -2 x.y and the number of their first row, from the last rows up: each holds the products
+        of a few rows with all up to the last of them.
 
     Returns
     -------
@@ -205,20 +205,20 @@ def _rank_on_cpu(task: _Task, memory: Workspace, ranked: Ranked, listener: Liste
     for strip in memory.strips:
         for number, (rows, columns) in enumerate(strip.factors):
             _multiply(rows, columns, number, strip.products)
-        if listener is not None:
-            listener(strip.products.numpy(), strip.start)
         if strip.stop == len(task.squares):
             narrow = _Narrow.fit(task, ranked, memory, strip) if task.narrow else None
             if narrow is None:
                 memory.others.copy_(torch.from_numpy(task.squares))
                 memory.own.copy_(memory.others)
-        if narrow is None:
-            strip.complete()
-            strip.share()
-            for few in strip.few:
-                _sort_and_put(task, few.squares, np.arange(few.rows.start, few.rows.stop), ranked)
-        else:
-            narrow.rank(strip)
+        for few in strip.few:
+            if listener is not None:
+                listener(few.products.numpy(), few.rows.start)
+            if narrow is not None:
+                narrow.rank(few)
+                continue
+            few.complete()
+            few.share()
+            _sort_and_put(task, few.squares, np.arange(few.rows.start, few.rows.stop), ranked)
     if narrow is None:
         return 0.0
     _rank_some(task, ranked, np.flatnonzero(narrow.finish()))
@@ -247,14 +247,12 @@ class _Narrow:
         grid = grid_for(norms2 + block[:, task.n_kept], norms2, task.squares)
         return None if grid is None else cls(task, ranked, memory, grid)
 
-    def rank(self, strip: Strip) -> None:
-        """Rank the points of a strip, whose products are known."""
-        self.sort.prepare(strip)
-        for few in strip.few:
-            nearest, kept = self.sort.sort(few), self.kept[few.rows]
-            kept[:, : self.n_listed] = nearest[:, : self.n_listed]
-            for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
-                kept[:, place] = nearest[:, far - 1]
+    def rank(self, few: Few) -> None:
+        """Rank a few points, whose products are known."""
+        nearest, kept = self.sort.sort(few), self.kept[few.rows]
+        kept[:, : self.n_listed] = nearest[:, : self.n_listed]
+        for place, far in enumerate(self.ranked.answer.ranks, start=self.n_listed):
+            kept[:, place] = nearest[:, far - 1]
 
     def finish(self) -> npt.NDArray[np.bool_]:
         """Write down what was found; mark the points that reach beyond the grid."""
