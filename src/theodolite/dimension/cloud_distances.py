@@ -10,13 +10,12 @@ from theodolite.dimension.clouds import (
     measure_each,
     require_cloud_neighbors,
 )
-from theodolite.dimension.correlation import correlation_dimension
+from theodolite.dimension.correlation import of_pairs
 from theodolite.dimension.correlation import settings as correlation_settings
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation
 from theodolite.dimension.moments import check_mada, check_mom, mada_of_each, mada_variances, mom_of_each
 from theodolite.neighborhoods.clouds import CloudNeighbors
-from theodolite.neighborhoods.graph import NeighborGraph
 
 
 def cloud_mom(clouds: CloudNeighbors, *, k: int = 20, aggregation: Aggregation = "mean") -> CloudDimensions:
@@ -120,10 +119,11 @@ def cloud_correlation_dimension(clouds: CloudNeighbors, *, k1: int = 10, k2: int
     k1, k2 = correlation_settings(k1, k2)
     require_cloud_neighbors(clouds, k2, method="correlation_dimension")
 
-    def measure(graph: NeighborGraph, number: int) -> DimensionEstimate:
+    def measure(number: int) -> DimensionEstimate:
+        distances = clouds.distances[number, : clouds.lengths[number]].astype(np.float64)
         try:
-            return correlation_dimension(graph, k1=k1, k2=k2)
+            return of_pairs(distances, k1, k2, n_dims=clouds.n_dims)
         except ParameterError as error:
             raise ParameterError(f"Cloud {number}: {error}") from error
 
-    return measure_each(clouds, clouds.k, measure)
+    return measure_each(clouds, measure)

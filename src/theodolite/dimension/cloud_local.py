@@ -55,7 +55,8 @@ def cloud_ess(
     require_cloud_neighbors(clouds, k, method="ess")
     each = _clouds_of(points, clouds)
     return measure_each(
-        clouds, k, lambda graph, number: ess(graph, each[number], k=k, version=version, aggregation=aggregation)
+        clouds,
+        lambda number: ess(clouds.graph(number, k), each[number], k=k, version=version, aggregation=aggregation),
     )
 
 
@@ -101,7 +102,8 @@ def cloud_tle(
     require_cloud_neighbors(clouds, k, method="tle")
     each = _clouds_of(points, clouds)
     return measure_each(
-        clouds, k, lambda graph, number: tle(graph, each[number], k=k, epsilon=epsilon, aggregation=aggregation)
+        clouds,
+        lambda number: tle(clouds.graph(number, k), each[number], k=k, epsilon=epsilon, aggregation=aggregation),
     )
 
 
@@ -149,9 +151,8 @@ def cloud_local_pca(
     each = _clouds_of(points, clouds)
     return measure_each(
         clouds,
-        k,
-        lambda graph, number: local_pca(
-            graph, each[number], k=k, rule=rule, threshold=threshold, aggregation=aggregation
+        lambda number: local_pca(
+            clouds.graph(number, k), each[number], k=k, rule=rule, threshold=threshold, aggregation=aggregation
         ),
     )
 
@@ -199,9 +200,8 @@ def cloud_local_twonn(
     each = [None] * len(clouds.lengths) if points is None else _clouds_of(points, clouds)
     return measure_each(
         clouds,
-        n_neighbors,
-        lambda graph, number: local_twonn(
-            graph, each[number], n_neighbors=n_neighbors, discard=discard, aggregation=aggregation
+        lambda number: local_twonn(
+            clouds.graph(number), each[number], n_neighbors=n_neighbors, discard=discard, aggregation=aggregation
         ),
     )
 

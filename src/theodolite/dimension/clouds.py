@@ -11,7 +11,6 @@ from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, NoDimensionError, combine
 from theodolite.neighborhoods.clouds import CloudNeighbors
-from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -174,17 +173,15 @@ def aggregate_clouds(
     )
 
 
-def measure_each(
-    clouds: CloudNeighbors, k: int, measure: Callable[[NeighborGraph, int], DimensionEstimate]
-) -> CloudDimensions:
-    """Measure cloud after cloud, by its graph of `k` neighbors and its number; NaN where one fixes no dimension.
+def measure_each(clouds: CloudNeighbors, measure: Callable[[int], DimensionEstimate]) -> CloudDimensions:
+    """Measure cloud after cloud, each by its number; NaN where one fixes no dimension.
 
     The neighborhoods of one cloud fill the cache, and all its points are done at once.
     """
     found = []
     for number in range(len(clouds.lengths)):
         try:
-            found.append(measure(clouds.graph(number, k), number))
+            found.append(measure(number))
         except NoDimensionError as error:
             found.append(error.estimate)
     pointwise = None

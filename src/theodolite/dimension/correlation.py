@@ -64,50 +64,7 @@ def correlation_dimension(graph: NeighborGraph, *, k1: int = 10, k2: int = 20) -
         raise ParameterError(
             "correlation_dimension counts pairs, so it needs all points searched: make the graph without queries."
         )
-    near, far = float(np.median(graph.distances[:, k1 - 1])), float(np.median(graph.distances[:, k2 - 1]))
-    unread = DimensionEstimate(
-        value=math.nan,
-        stderr=math.nan,
-        method="correlation_dimension",
-        params={"k1": k1, "k2": k2},
-        n1=k1,
-        n2=k2,
-        radius=far,
-        n_used=len(graph.rows),
-        n_dropped=0,
-        n_dims=graph.n_dims,
-    )
-    if not far > near > 0:
-        raise NoDimensionError(
-            f"The median distances to neighbors {k1} and {k2} are {near:g} and {far:g}: no scale lies between.", unread
-        )
-    held = graph.distances.shape[1]
-    short = int((graph.distances[:, -1] < far).sum())
-    if short and held < len(graph.rows) - 1:
-        raise ParameterError(
-            f"The graph's {held} neighbors end inside the larger radius for {short} of {len(graph.rows)} points. "
-            f"Pass k={min(4 * held, len(graph.rows) - 1)} (or more) to the search, or lower k2."
-        )
-    inner = (graph.distances < near).sum(axis=1)
-    outer = (graph.distances < far).sum(axis=1)
-    n_inner, n_outer = int(inner.sum()), int(outer.sum())
-    if n_inner == 0:
-        raise NoDimensionError(f"No pair is closer than {near:g}: the distances to neighbor {k1} are tied.", unread)
-    rate = 1 / math.log(far / near)
-    value = math.log(n_outer / n_inner) * rate
-    influence = 2 * (outer / n_outer - inner / n_inner)  # each point is in its own pairs and in its neighbors'
-    step = math.sqrt(far / near)
-
-    def growth(low: float, high: float) -> float:
-        """Return how the number of pairs grows with the radius between two radii."""
-        few, many = (int((graph.distances < radius).sum()) for radius in (low, high))
-        return math.log(many / few) / math.log(high / low) if few else value
-
-    influence += (growth(far / step, far) - value) * _of_median(graph.distances[:, k2 - 1])
-    influence += (value - growth(near / step, near * step)) * _of_median(graph.distances[:, k1 - 1])
-    pairs = n_inner * (1 / n_outer - 1 / n_inner) ** 2 + (n_outer - n_inner) / n_outer**2
-    variance = max(float(influence @ influence) - 2 * pairs, 2 * pairs)
-    return replace(unread, value=value, stderr=rate * math.sqrt(variance))
+    return of_pairs(graph.distances, k1, k2, n_dims=graph.n_dims)
 
 
 def settings(k1: int, k2: int) -> tuple[int, int]:
@@ -118,6 +75,54 @@ def settings(k1: int, k2: int) -> tuple[int, int]:
     if not k1 < k2:
         raise ParameterError(f"correlation_dimension compares two radii: 1 <= k1 < k2 is needed, not k1={k1}, k2={k2}.")
     return k1, k2
+
+
+def of_pairs(distances: Floats, k1: int, k2: int, *, n_dims: int) -> DimensionEstimate:
+    """Measure the dimension from the distances of all points to their nearest, `(n_points, k)`, ascending."""
+    near, far = float(np.median(distances[:, k1 - 1])), float(np.median(distances[:, k2 - 1]))
+    unread = DimensionEstimate(
+        value=math.nan,
+        stderr=math.nan,
+        method="correlation_dimension",
+        params={"k1": k1, "k2": k2},
+        n1=k1,
+        n2=k2,
+        radius=far,
+        n_used=len(distances),
+        n_dropped=0,
+        n_dims=n_dims,
+    )
+    if not far > near > 0:
+        raise NoDimensionError(
+            f"The median distances to neighbors {k1} and {k2} are {near:g} and {far:g}: no scale lies between.", unread
+        )
+    held = distances.shape[1]
+    short = int((distances[:, -1] < far).sum())
+    if short and held < len(distances) - 1:
+        raise ParameterError(
+            f"The graph's {held} neighbors end inside the larger radius for {short} of {len(distances)} points. "
+            f"Pass k={min(4 * held, len(distances) - 1)} (or more) to the search, or lower k2."
+        )
+    inner = np.count_nonzero(distances < near, axis=1)
+    outer = np.count_nonzero(distances < far, axis=1)
+    n_inner, n_outer = int(inner.sum()), int(outer.sum())
+    if n_inner == 0:
+        raise NoDimensionError(f"No pair is closer than {near:g}: the distances to neighbor {k1} are tied.", unread)
+    rate = 1 / math.log(far / near)
+    value = math.log(n_outer / n_inner) * rate
+    influence = 2 * (outer / n_outer - inner / n_inner)  # each point is in its own pairs and in its neighbors'
+    step = math.sqrt(far / near)
+
+    def growth(low: float, high: float) -> float:
+        """Return how the number of pairs grows with the radius between two radii."""
+        few, many = (np.count_nonzero(distances < radius) for radius in (low, high))
+        return math.log(many / few) / math.log(high / low) if few else value
+
+    influence += (growth(far / step, far) - value) * _of_median(distances[:, k2 - 1])
+    influence += (value - growth(near / step, near * step)) * _of_median(distances[:, k1 - 1])
+    pairs = n_inner * (1 / n_outer - 1 / n_inner) ** 2 + (n_outer - n_inner) / n_outer**2
+    variance = max(float(influence @ influence) - 2 * pairs, 2 * pairs)
+    return replace(unread, value=value, stderr=rate * math.sqrt(variance))
 
 
 def _of_median(distances: Floats) -> Floats:
