@@ -1,11 +1,14 @@
 """TwoNN of neighborhoods: the published variant, and errors that know that neighborhoods overlap."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skdim.id
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.dimension import ess, local_twonn, twonn
+from theodolite.dimension.local_twonn import _two_inside
 from theodolite.neighborhoods import neighbors
 
 
@@ -19,6 +22,21 @@ def test_inside_is_what_scikit_dimension_fits_to_each_neighborhood(n_dims, disca
     ours = local_twonn(graph, cloud, n_neighbors=40, discard=discard)
     np.testing.assert_allclose(ours.pointwise, theirs.dimension_pw_, rtol=1e-9)
     assert (ours.n_used, ours.n2, ours.params["inside"]) == (150, 40, True)
+
+
+@pytest.mark.parametrize(("n_neighbors", "held", "long_enough"), [(40, 40, True), (8, 8, False), (8, 30, False)])
+def test_lists_of_neighbors_say_what_the_points_say(n_neighbors, held, long_enough):
+    """Short lists in many dimensions often end before two that are inside: those neighborhoods come from the points."""
+    points = np.random.default_rng(4).normal(size=(200, 20)) ** 3
+    points[:3] = points[3:6]
+    graph = neighbors(points, k=held, duplicates="keep")
+    read = [some for some, *_ in _two_inside(graph, points, n_neighbors)]
+    assert isinstance(read[0], slice)
+    assert (sum(len(some) for some in read if not isinstance(some, slice)) == 0) == long_enough
+    found = local_twonn(graph, points, n_neighbors=n_neighbors)
+    measured = local_twonn(replace(graph, exact=False), points, n_neighbors=n_neighbors)
+    np.testing.assert_allclose(found.pointwise, measured.pointwise, rtol=1e-9)
+    np.testing.assert_allclose([found.value, found.stderr], [measured.value, measured.stderr], rtol=1e-9)
 
 
 def test_copies_inside_are_left_out():

@@ -72,7 +72,8 @@ def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int
     most = np.empty(len(near))
     for length in np.unique(lengths):
         alike = lengths == length
-        high, middle = np.percentile(ratios[alike, :length], [95, 50], axis=1)
+        ordered = np.sort(ratios[alike, :length], axis=1)
+        high, middle = _quantile(ordered, 0.95), _quantile(ordered, 0.5)
         most[alike] = 20 * (high - middle) + middle
     kept = ratios < most[:, None]  # false for NaN, which fills what is absent
     n_used = kept.sum(axis=1)
@@ -95,6 +96,14 @@ def solve_as_dadapy(near: Floats, far: Floats, lengths: Counts, n1: int, n2: int
     np.divide(logs, np.maximum(gap, 5 * _MACHINE, out=gap), out=gap)
     information = lengths / value**2 + (n2 - n1 - 1) * np.einsum("cp,cp,cp->c", gap, gap, decay)
     return value, 1 / np.sqrt(information), n_used
+
+
+def _quantile(ordered: Floats, share: float) -> Floats:
+    """Return a quantile of each row of sorted numbers, as `numpy.percentile` does, which takes five times as long."""
+    place, rest = divmod(share * (ordered.shape[1] - 1), 1.0)
+    low = ordered[:, int(place)]
+    found: Floats = low + (ordered[:, min(int(place) + 1, ordered.shape[1] - 1)] - low) * rest
+    return found
 
 
 def _bisect(rises: Callable[[Floats, slice], Flags], roots: Floats) -> list[float]:

@@ -16,7 +16,7 @@ from theodolite.neighborhoods.graph import NeighborGraph
 Floats = npt.NDArray[np.float64]
 Aggregation = Literal["mean", "median", "harmonic"]
 
-_VALUES_PER_BATCH = 1 << 20  # 8 MiB of float64 for the gathered neighborhoods
+VALUES_PER_BATCH = 1 << 20  # 8 MiB of float64 for the gathered neighborhoods
 _SAFE_EXPONENT = 240  # fourth powers of numbers within 2**(+-240) neither overflow nor underflow
 
 
@@ -141,10 +141,13 @@ def combine(
     raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
 
 
-def neighborhoods_of(graph: NeighborGraph, points: Points, k: int) -> Iterator[tuple[slice, Floats]]:
+def neighborhoods_of(
+    graph: NeighborGraph, points: Points, k: int, *, wanted: npt.NDArray[np.int64] | None = None
+) -> Iterator[tuple[slice | npt.NDArray[np.int64], Floats]]:
     """Yield rows of the graph and the coordinates of their k neighbors, `(n_batch, k, n_dims)` float64.
 
-    `points` is the table the graph was made from; its rows are found through `graph.rows`.
+    `points` is the table the graph was made from; its rows are found through `graph.rows`. Rows come in slices that
+    cover the graph, or, if only some are `wanted`, as their numbers.
     """
     table = as_points(points)
     if table.shape != (graph.n_given, graph.n_dims):
@@ -153,9 +156,9 @@ def neighborhoods_of(graph: NeighborGraph, points: Points, k: int) -> Iterator[t
             f"{tuple(table.shape)}. Pass the same points that neighbors() was given."
         )
     values = table.cpu().numpy()
-    size = max(1, _VALUES_PER_BATCH // (k * graph.n_dims))
-    for start in range(0, len(graph.indices), size):
-        batch = slice(start, start + size)
+    size = max(1, VALUES_PER_BATCH // (k * graph.n_dims))
+    for start in range(0, len(graph.indices) if wanted is None else len(wanted), size):
+        batch = slice(start, start + size) if wanted is None else wanted[start : start + size]
         rows = graph.rows[graph.indices[batch, :k]]
         near = values[rows].astype(np.float64)
         finite = np.isfinite(near).all(axis=2)

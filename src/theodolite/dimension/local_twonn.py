@@ -1,12 +1,14 @@
 """TwoNN in smaller places: a reading for the neighborhood of each point."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, in_range, neighborhoods_of
+from theodolite.dimension.local import VALUES_PER_BATCH, Aggregation, aggregate, in_range, neighborhoods_of
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variance_of_local_sum, variance_of_sum
 from theodolite.dimension.twonn import line, settings
@@ -15,6 +17,7 @@ from theodolite.neighborhoods.graph import NeighborGraph
 Floats = npt.NDArray[np.float64]
 
 _CANDIDATES = 3  # nearest by products; the two nearest of them by differences
+_FIRST_LOOK = 16  # entries of a list among which the two nearest inside mostly are
 
 
 def local_twonn(
@@ -65,7 +68,9 @@ def local_twonn(
     With `points`, what arXiv:2506.01034 reports (n_neighbors=128, discard=0.1, mean; duplicates collapsed): the
     neighbors of the point, without the point, are searched among themselves, and the line of `twonn` is fitted to
     their ratios. At the rim of a neighborhood nearer points are missing, and high dimensions read lower. Equal to
-    scikit-dimension's `TwoNN(discard_fraction=0.1).fit_pw`.
+    scikit-dimension's `TwoNN(discard_fraction=0.1).fit_pw`. The two nearest inside are the first two of a point's own
+    list of neighbors that are in the neighborhood; where a list ends before, and where the graph is approximate or not
+    of Euclidean distances, they are measured from `points`.
 
     Standard error: neighborhoods overlap, and each ratio is read by all of those that hold its point. The influence of
     a point is therefore summed over them, which makes the error that of about one TwoNN reading of the whole cloud,
@@ -133,8 +138,9 @@ def _inside(
     n_points = len(graph.rows)
     pointwise = np.full(n_points, np.nan)
     influences = np.zeros((n_points, n_neighbors))
-    for batch, neighborhood in neighborhoods_of(graph, points, n_neighbors):
-        logs, kept = _ratios_inside(in_range(neighborhood, radius=graph.distances[batch, n_neighbors - 1]))
+    for batch, near, far in _two_inside(graph, points, n_neighbors):
+        kept = near > 0
+        logs = np.log(np.divide(far, near, out=np.ones(near.shape), where=kept))
         order = np.argsort(np.where(kept, logs, np.inf), axis=1, kind="stable")
         n_used = kept.sum(axis=1)
         n_keep = (n_used * (1 - discard)).astype(np.int64)
@@ -142,7 +148,9 @@ def _inside(
         read = (n_keep >= 2) & np.isfinite(slopes)
         pointwise[batch] = np.where(read, slopes, np.nan)
         scores = np.where(read[:, None] & (np.arange(n_neighbors) < n_used[:, None]), scores, 0.0)
-        np.put_along_axis(influences[batch], order, scores / np.maximum(n_used, 1)[:, None], axis=1)
+        unsorted = np.empty_like(scores)
+        np.put_along_axis(unsorted, order, scores / np.maximum(n_used, 1)[:, None], axis=1)
+        influences[batch] = unsorted
 
     def variance(scores: Floats, voices: Floats) -> float:
         added = (influences * voices[:, None]).ravel()
@@ -160,8 +168,48 @@ def _inside(
     )
 
 
-def _ratios_inside(neighborhood: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return ln(r_2 / r_1) of the points of each neighborhood among themselves, and where r_1 > 0; `(n_batch, k)`."""
+def _two_inside(
+    graph: NeighborGraph, points: Points, n_neighbors: int
+) -> Iterator[tuple[slice | npt.NDArray[np.int64], Floats, Floats]]:
+    """Yield rows of the graph, and of the points of their neighborhoods the distances to the two nearest among these.
+
+    Exact lists of neighbors say which those are: the first two that are in the neighborhood. Neighborhoods where some
+    list ends before two are measured from `points`, and all of them where the lists do not say it.
+    """
+    unread = np.ones(len(graph.rows), dtype=np.bool_)
+    if graph.exact and graph.metric == "euclidean":
+        size = max(1, VALUES_PER_BATCH // (n_neighbors * graph.k))
+        for start in range(0, len(graph.rows), size):
+            batch = slice(start, start + size)
+            near, far = _from_lists(graph, graph.indices[batch, :n_neighbors])
+            unread[batch] = np.isnan(far).any(axis=1)
+            yield batch, near, far
+    for some, neighborhood in neighborhoods_of(graph, points, n_neighbors, wanted=np.flatnonzero(unread)):
+        yield some, *_from_points(in_range(neighborhood, radius=graph.distances[some, n_neighbors - 1]))
+
+
+def _from_lists(graph: NeighborGraph, nearest: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return the distances of `nearest`, `(n_batch, k)`, to the first two of their own lists that are in their row."""
+    n_batch, k = nearest.shape
+    inside = np.zeros((n_batch, len(graph.rows)), dtype=np.bool_)
+    np.put_along_axis(inside, nearest, True, axis=1)
+    near, far = np.full(nearest.size, np.nan), np.full(nearest.size, np.nan)
+    whom, row = nearest.ravel(), np.repeat(np.arange(n_batch), k)
+    going = np.arange(nearest.size)
+    for reach in (_FIRST_LOOK, graph.k):
+        found = inside[row[going, None], graph.indices[whom[going], :reach]]
+        places = np.arange(len(going))
+        first = found.argmax(axis=1)
+        both = np.count_nonzero(found, axis=1) >= 2
+        found[places, first] = False
+        done, second = going[both], found.argmax(axis=1)
+        near[done], far[done] = (graph.distances[whom[done], one[both]] for one in (first, second))
+        going = going[~both]
+    return near.reshape(n_batch, k), far.reshape(n_batch, k)
+
+
+def _from_points(neighborhood: Floats) -> tuple[Floats, Floats]:
+    """Return the distances of the points of each neighborhood to their two nearest inside, `(n_batch, k)` each."""
     n_batch, k, _ = neighborhood.shape
     centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)
     squares = np.einsum("bkd,bkd->bk", centered, centered)
@@ -175,6 +223,4 @@ def _ratios_inside(neighborhood: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]
         axis=2,
     )
     found.sort(axis=2)
-    kept = found[:, :, 0] > 0
-    logs = np.log(np.divide(found[:, :, 1], found[:, :, 0], out=np.ones((n_batch, k)), where=kept))
-    return logs, kept
+    return found[:, :, 0], found[:, :, 1]
