@@ -23,7 +23,7 @@ class Config:
     Attributes
     ----------
     references : tuple of str
-        Two models or tables, or more: every pair is compared. None for the bundled family.
+        Two models or tables, or more: every pair is compared; None for the bundled family.
     which : tuple of str
         Which tables of a model: input, output, or both. A file of one table is compared with either.
     tokens : int or None
@@ -49,8 +49,8 @@ class Config:
         A file with a word and its group, such as a topic, in each line (separated by a tab or a comma): one more
         measure of coherence.
     prompts : str
-        Text whose hidden states are compared layer by layer: a file (jsonl, json, parquet, txt), a folder of text
-        files, `examples` for the prompts that ship with the package, or `none`.
+        Text whose hidden states are compared layer by layer: a file (jsonl, json, parquet, csv, txt), a folder of text
+        files, a data set on the Hub (hub:OWNER/NAME), `examples` for the prompts that ship with the package, or `none`.
     states : int
         Tokens of the prompts whose hidden states are compared, each type at most once.
     shown : int

@@ -40,8 +40,8 @@ class Config:
         How often each random table is drawn; the mean is the null. One made of a checkpoint's own numbers (permuted) is
         drawn once.
     prompts : str
-        Text for the layers: a file (jsonl, json, parquet, txt), a folder of text files, or `examples` for the prompts
-        that ship with the package.
+        Text for the layers: a file (jsonl, json, parquet, csv, txt), a folder of text files, a data set on the Hub
+        (hub:OWNER/NAME), or `examples` for the prompts that ship with the package.
     most_prompts : int
         Take the first prompts only, this many of those that are long enough.
     whole : bool
