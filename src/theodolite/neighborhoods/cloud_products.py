@@ -30,7 +30,7 @@ from theodolite.neighborhoods.cloud_keys import (
     grid_for,
     sort_wide,
 )
-from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Few, Strip, Workspace, column_chunks
+from theodolite.neighborhoods.cloud_memory import COLUMNS, PAD, STRIP, Buffers, Few, Strip, Workspace
 from theodolite.neighborhoods.cloud_rows import Centered, Floats, Precision
 from theodolite.neighborhoods.products import full_precision
 
@@ -178,7 +178,7 @@ def rank(
     """
     n_points, n_dims = cloud.rows.shape
     n_kept = max(answer.k + n_spare, answer.reach)
-    chunks = column_chunks(cloud.rows)
+    chunks = cloud.chunks
     whole = len(chunks) == 1 or cloud.memory is None or adds_at_the_end(max(4, n_points.bit_length()))
     split = (len(chunks), chunks[0].shape[1]) if whole else (1, n_dims)
     unit, tiny, norms = _bound(cloud, split)

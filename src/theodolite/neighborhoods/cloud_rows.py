@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.cloud_memory import Buffers, Workspace
+from theodolite.neighborhoods.cloud_memory import Buffers, Workspace, column_chunks
 
 Precision = Literal["float32", "float64"]
 Floats = npt.NDArray[np.float64]
@@ -39,6 +39,11 @@ class Centered:
     rows: torch.Tensor
     squares: Floats
     memory: Workspace | None = None
+
+    @property
+    def chunks(self) -> tuple[torch.Tensor, ...]:
+        """The rows by chunks of columns, whose products are computed one by one."""
+        return column_chunks(self.rows) if self.memory is None else self.memory.chunks
 
     def suit(self, precision: Precision) -> bool:
         """Say whether all is finite and of a size that products bear, and no two rows are seen to be equal."""
