@@ -33,8 +33,8 @@ class Few:
         `(m, rows.stop)`.
     others, own : torch.Tensor
         `(rows.stop,)` and `(m, 1)`: the numbers that belong to the points, and to the rows.
-    above : torch.Tensor
-        `(rows.start, m)`: where the rows above keep what they share with these.
+    shared, above : torch.Tensor
+        `(rows.start, m)`: what the rows above share with these, and where they keep it.
     squares : numpy.ndarray
         `(m, n_points)`.
     bits : torch.Tensor
@@ -49,6 +49,7 @@ class Few:
     products: torch.Tensor
     others: torch.Tensor
     own: torch.Tensor
+    shared: torch.Tensor
     above: torch.Tensor
     squares: npt.NDArray[Any]
     bits: torch.Tensor
@@ -62,7 +63,7 @@ class Few:
 
     def share(self) -> None:
         """Hand up what rows above share with these, which may be written over then."""
-        self.above.copy_(self.products[:, : self.rows.start].T)
+        self.above.copy_(self.shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ class Workspace:
             products=some[:, :stop],
             others=self.others[:stop],
             own=self.own[start:stop, None],
+            shared=some[:, :start].T,
             above=self._table[:start, start:stop],
             squares=some.numpy()[:, :n_points],
             bits=bits[:, :n_points],

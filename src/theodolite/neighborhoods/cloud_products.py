@@ -212,7 +212,7 @@ def _rank_on_cpu(task: _Task, memory: Workspace, ranked: Ranked, listener: Liste
                 memory.own.copy_(memory.others)
         for few in strip.few:
             if listener is not None:
-                listener(few.products.numpy(), few.rows.start)
+                listener(few.squares[:, : few.rows.stop], few.rows.start)
             if narrow is not None:
                 narrow.rank(few)
                 continue
