@@ -103,8 +103,10 @@ def test_its_permuted_and_gaussian_companions_share_nothing(turned):
     for part in ("lle_neighbors", "lle_weights"):
         measured, chance = (one_row(frame, part, condition=name) for name in ("measured", "permuted"))
         assert (measured["null"], measured["null_stderr"]) == (chance["value"], chance["stderr"])
-    row = one_row(frame.filter(pl.col("model_b").is_not_null()), "rsa", method="centered", condition="gaussian")
-    assert abs(row["value"]) < 6 * row["null_stderr"]
+    for measure, method in (("rsa", "centered"), ("cka", "debiased"), ("mutual_knn", None)):
+        rows = frame.filter(pl.col("model_b").is_not_null(), pl.col("method").eq_missing(pl.lit(method)))
+        row = one_row(rows, measure, condition="gaussian")
+        assert abs(row["value"] - row["null"]) < 6 * row["null_stderr"]
     assert value(frame, "information_imbalance", method="forward", condition="gaussian") == pytest.approx(1, abs=0.25)
 
 
@@ -168,17 +170,26 @@ def test_few_shared_tokens_are_warned_of(planted):
     )
 
 
-def test_tables_without_a_common_word_are_refused(planted):
-    units = similarity.plan(Config((planted["few"], planted["other"]), **SMALL))
+def test_tables_without_a_common_word_are_refused_before_anything_is_measured(planted):
     with pytest.raises(PointsError, match="share none of their"):
-        similarity.run(units[-1])
+        similarity.plan(Config((planted["few"], planted["other"]), **SMALL))
 
 
-def test_tables_without_words_are_refused(tmp_path, planted):
+def test_tables_without_words_are_refused_before_anything_is_measured(tmp_path, planted):
     np.save(tmp_path / "bare.npy", np.random.default_rng(0).normal(size=(50, 4)))
-    units = similarity.plan(Config((planted["few"], str(tmp_path / "bare.npy")), **SMALL))
     with pytest.raises(ParameterError, match="no token strings"):
-        similarity.run(units[-1])
+        similarity.plan(Config((planted["few"], str(tmp_path / "bare.npy")), **SMALL))
+    with pytest.raises(ParameterError, match="no token strings"):
+        studies.run("similarity", references=[str(tmp_path / "bare.npy"), planted["few"]], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pair_without_a_common_word_fails_alone_among_others(planted):
+    units = similarity.plan(Config((planted["few"], planted["other"], planted["first"]), **SMALL))
+    with pytest.raises(PointsError, match="share none of their"):
+        similarity.run(
+            next(unit for unit in units if unit.label.startswith(f"{planted['few']} and {planted['other']}"))
+        )
 
 
 def test_one_reference_is_refused(planted):

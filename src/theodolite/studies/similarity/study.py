@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from theodolite import bundled
-from theodolite.core.errors import FormatError, ParameterError
+from theodolite.core.errors import FormatError, ParameterError, PointsError
 from theodolite.core.hashing import hash_json
 from theodolite.core.number_format import counted
 from theodolite.core.seeds import seed_from
@@ -29,7 +29,7 @@ from theodolite.tables import Table, expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "similarity"
-VERSION = 2
+VERSION = 3
 
 _TABLE, _PAIR, _STATES = "table", "pair", "states"
 _NOT_OF_A_UNIT = ("references", "which", "prompts", "states")
@@ -52,10 +52,14 @@ def plan(config: Config) -> list[Unit]:
     ------
     ParameterError
         If the references are fewer than two, or two of them are the same.
+    ParameterError, PointsError
+        If the tokens of no pair can be matched: the reason of the first.
     """
     similarity_tables.forget()
     similarity_states.forget()
-    return plan_pairs(config, list(combinations(_references(config), 2)))
+    pairs = list(combinations(_references(config), 2))
+    _refuse_unmatched(config, pairs)
+    return plan_pairs(config, pairs)
 
 
 def plan_pairs(config: Config, pairs: Sequence[tuple[str, str]], *, alone: bool = True) -> list[Unit]:
@@ -199,6 +203,20 @@ def _references(config: Config) -> list[str]:
     if len(found) < 2:
         raise ParameterError(f"{found[0]} alone has nothing to be compared with: name a second model.")
     return found
+
+
+def _refuse_unmatched(config: Config, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse references of which no two share tokens, before anything is measured; a pair among others fails alone."""
+    reasons = []
+    for a, b in pairs:
+        _, name_a, name_b = similarity_tables.common(a, b, config.which)[0]
+        try:
+            similarity_tables.shared((a, name_a), (b, name_b), tokens=config.tokens, seen=config.seen, seed=config.seed)
+        except (ParameterError, PointsError) as error:
+            reasons.append(error)
+        else:
+            return
+    raise reasons[0]
 
 
 def _partners(pair: tuple[str, str], config: Config) -> tuple[list[str], str]:
