@@ -107,6 +107,7 @@ def test_the_data_behind_the_figures_are_shares_and_places(frame):
     assert sums.to_list() == pytest.approx([1.0] * 18)
     assert set(dimension_data(frame)["pair"]) == {"one, two", "one, three$x$", "two, three$x$"}
     assert set(coherence_data(frame)["name"]) == {"one", "two", "three$x$"}
+    assert FAMILIES["similarity_over_layers"].caption(frame).endswith("with a standard deviation of at most 0.002.")
     assert layer_data(frame)["depth"].unique().sort().to_list() == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 

@@ -10,6 +10,7 @@ from theodolite.similarity.lle import LleWeights, lle_weights
 from theodolite.similarity.lle_similarity import LleSimilarity, lle_similarity
 from theodolite.similarity.norms import Norms, norms
 from theodolite.similarity.overlap import Overlap, cloud_overlaps, neighborhood_overlap, overlap_of_distances
+from theodolite.similarity.overlap_null import OverlapNull, overlap_null
 from theodolite.similarity.rank_correlation import RankCorrelation, rsa_spearman
 from theodolite.similarity.resampling import rsa_bootstrap, rsa_permutations
 from theodolite.similarity.rsa import Rsa, RsaMatrix, rsa, rsa_matrix
@@ -25,6 +26,7 @@ __all__ = [
     "NeighborAngles",
     "Norms",
     "Overlap",
+    "OverlapNull",
     "RankCorrelation",
     "Rsa",
     "RsaMatrix",
@@ -41,6 +43,7 @@ __all__ = [
     "neighbor_angles",
     "neighborhood_overlap",
     "norms",
+    "overlap_null",
     "overlap_of_distances",
     "rsa",
     "rsa_bootstrap",

@@ -19,6 +19,8 @@ class KernelAlignment(Displayed):
     ----------
     value : float
         In [0, 1]; the debiased form has expectation 0 for unrelated tables and may be a little negative.
+    null_mean, null_std : float
+        Mean and standard deviation over all ways to assign the rows of one table to those of the other.
     debiased : bool
         Which form it is.
     n_points : int
@@ -26,6 +28,8 @@ class KernelAlignment(Displayed):
     """
 
     value: float
+    null_mean: float
+    null_std: float
     debiased: bool
     n_points: int
 
@@ -43,7 +47,7 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
     Returns
     -------
     KernelAlignment
-        The alignment.
+        The alignment and its permutation null.
 
     Raises
     ------
@@ -65,8 +69,14 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
     n (d_1 + d_2)^2 in float64 and no n x n matrix. Lengths of rows count, unlike in `rsa`: a few long rows can
     decide it.
 
+    Permutation null: moments over all n! assignments of rows to rows. The debiased form is a sum over pairs of two
+    matrices whose rows add up to 0, so its mean is 0 and its variance 2 / (n (n-3)), whatever the tables are; the
+    other form has mean tr(K) tr(L) / ((n-1) |K| |L|) and the variance of Kazi-Aoual et al. The null is skewed where a
+    few rows are much longer than the rest, as that of `rsa` is.
+
     References
     ----------
+    F. Kazi-Aoual, S. Hitier, R. Sabatier, J.-D. Lebreton, Comput. Stat. Data Anal. 20, 643 (1995).
     S. Kornblith, M. Norouzi, H. Lee, G. Hinton, arXiv:1905.00414 (2019).
     L. Song, A. Smola, A. Gretton, J. Bedo, K. Borgwardt, J. Mach. Learn. Res. 13, 1393 (2012), equation 5.
 
@@ -86,8 +96,8 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
     if n_points < FEWEST:
         raise PointsError(f"Alignment needs at least {FEWEST} rows, but {n_points} were given.")
     pairs = ((one, other), (one, one), (other, other))
+    moments = {id(table): _row_moments(table) for table in (one, other)}
     if debiased:
-        moments = {id(table): _row_moments(table) for table in (one, other)}
         mixed, own, others = (
             _unbiased(float(cross(a, b).square().sum()), moments[id(a)], moments[id(b)]) for a, b in pairs
         )
@@ -98,7 +108,31 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
             "The debiased alignment is undefined: a table shows no structure beyond noise at this number of rows. "
             "Pass more rows, or debiased=False."
         )
-    return KernelAlignment(value=mixed / math.sqrt(own * others), debiased=debiased, n_points=n_points)
+    scale = math.sqrt(own * others)
+    if debiased:
+        mean, std = 0.0, math.sqrt(2.0 / (n_points * (n_points - 3)))
+    else:
+        mean, std = _permutation_null(moments[id(one)][0], moments[id(other)][0], own, others)
+        mean, std = mean / scale, std / scale
+    return KernelAlignment(value=mixed / scale, null_mean=mean, null_std=std, debiased=debiased, n_points=n_points)
+
+
+def _permutation_null(first: torch.Tensor, second: torch.Tensor, own: float, others: float) -> tuple[float, float]:
+    """Return mean and standard deviation of tr(KL) when rows are permuted, with K1 = L1 = 0.
+
+    With T = tr(K), Q = tr(K^2) and D = sum_i K_ii^2 (and T', Q', D' of L),
+
+        var = 2 ((n-1) Q - T^2) ((n-1) Q' - T'^2) / ((n-1)^2 (n+1) (n-2))
+            + (n(n+1) D - (n-1)(T^2 + 2Q)) (n(n+1) D' - (n-1)(T'^2 + 2Q')) / ((n+1) n (n-1) (n-2) (n-3)).
+    """
+    n = len(first)
+    traces = [float(one.sum()) for one in (first, second)]
+    spread, excess = 1.0, 1.0
+    for squares, trace, product in ((first, traces[0], own), (second, traces[1], others)):
+        spread *= (n - 1) * product - trace**2
+        excess *= n * (n + 1) * float(squares @ squares) - (n - 1) * (trace**2 + 2.0 * product)
+    variance = 2.0 * spread / ((n - 1) ** 2 * (n + 1) * (n - 2)) + excess / ((n + 1) * n * (n - 1) * (n - 2) * (n - 3))
+    return traces[0] * traces[1] / (n - 1), math.sqrt(max(variance, 0.0))
 
 
 def _row_moments(table: UnitRows) -> tuple[torch.Tensor, torch.Tensor]:

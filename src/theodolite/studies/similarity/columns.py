@@ -32,7 +32,9 @@ COLUMNS = {
     "low": Column(dtype="float", meaning="lower end of the 95 % interval", unit="as value"),
     "high": Column(dtype="float", meaning="upper end of the 95 % interval", unit="as value"),
     "null": Column(dtype="float", meaning="mean of the number where tokens are permuted", unit="as value"),
-    "null_stderr": Column(dtype="float", meaning="standard deviation or error of that null", unit="as value"),
+    "null_stderr": Column(
+        dtype="float", meaning="standard deviation over permutations, or error of their mean", unit="as value"
+    ),
     "n_used": Column(dtype="int", meaning="tokens that the number rests on", unit="tokens"),
 }
 

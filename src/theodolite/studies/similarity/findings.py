@@ -158,7 +158,8 @@ def _neighbors(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         evidence = (
             f"Cosine of the weights of {measured['scale']} neighbors, mean over tokens: {_plain(measured)} "
             f"({beside or 'permuted ' + format_value(measured['null'])}); of all neighbors of both "
-            f"{_plain(parts[0])} are common, and {_plain(parts[1])} of the nearest of one are among those of the other."
+            f"{_plain(parts[0])} are common, and {_plain(parts[1])} of the nearest of one are among those of the other "
+            f"(permuted tokens {_null(parts[1])})."
         )
         claim = "A token is the same combination of its neighbors in both models."
         name = f"{subject}, {which}"
@@ -209,7 +210,7 @@ def _persistence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         f"{_plain(found[0])} in layer 0, {_plain(found[-1])} in the last; lowest above its null in layer "
         f"{weakest['layer_a']} ({score(weakest):.0f} standard errors). Common among the nearest: "
         f"{min(one['value'] for one in overlaps):.2f} to {max(one['value'] for one in overlaps):.2f} "
-        f"(chance {format_value(overlaps[0]['null'])})."
+        f"(permuted tokens {_null(overlaps[0])})."
     )
     claim = "The likeness of embeddings persists in the hidden states, layer by layer."
     verdict = _verdict([_gap(one) for one in (*found, *overlaps)])
@@ -260,9 +261,10 @@ def _plain(row: Row | None) -> str:
     return "–" if row is None else format_value(row["value"], row["stderr"])
 
 
+def _null(row: Row | None) -> str:
+    return "–" if row is None else format_value(row["null"], row["null_stderr"])
+
+
 def _beside(row: Row) -> str:
     """Write a number beside its null."""
-    return (
-        f"{_plain(row)} (permuted tokens {format_value(row['null'], row['null_stderr'])}, {score(row):.0f} standard "
-        "errors below)"
-    )
+    return f"{_plain(row)} (permuted tokens {_null(row)}, {score(row):.0f} standard errors below)"

@@ -17,6 +17,7 @@ from theodolite.similarity import (
     information_imbalance,
     lle_similarity,
     neighborhood_overlap,
+    overlap_null,
     rsa,
     rsa_spearman,
 )
@@ -140,19 +141,29 @@ def rsa_row(make: RowMaker, first: torch.Tensor, second: torch.Tensor, *, center
 def cka_row(make: RowMaker, first: torch.Tensor, second: torch.Tensor, **columns: Any) -> Row:
     """Return the row of the debiased linear kernel alignment."""
     found = cka(first, second)
-    return make.row("cka", found.value, method="debiased", null=0.0, n_used=found.n_points, **columns)
+    return make.row(
+        "cka",
+        found.value,
+        method="debiased",
+        null=found.null_mean,
+        null_stderr=found.null_std,
+        n_used=found.n_points,
+        **columns,
+    )
 
 
 def overlap_row(make: RowMaker, first: NeighborGraph, second: NeighborGraph, k: int, **columns: Any) -> Row:
     """Return the row of the share of common neighbors."""
     used = min(k, first.k, second.k)
     found = neighborhood_overlap(first, second, k_values=[used])
+    permuted = overlap_null(first, second, k_values=[used])
     return make.row(
         "mutual_knn",
         found.values[0],
         stderr=found.stderr[0],
         scale=used,
-        null=found.chance[0],
+        null=permuted.mean[0],
+        null_stderr=permuted.std[0],
         n_used=len(found.rows),
         **columns,
     )

@@ -69,7 +69,8 @@ def _readings(frame: pl.DataFrame, summary: Summary) -> Section | None:
                 *(Cell(str(row[name] or "")) for name in ("which", "condition", "measure", "method")),
                 Cell(format_count(row["scale"]), row["scale"]),
                 Cell("" if row["layer_a"] is None else f"{row['layer_a']}, {row['layer_b']}"),
-                *(Cell(format_value(row[name]), row[name]) for name in ("value", "stderr", "null")),
+                *(Cell(format_value(row[name]), row[name]) for name in ("value", "stderr")),
+                Cell(format_value(row["null"], row["null_stderr"]), row["null"]),
                 Cell(format_count(row["n_used"]), row["n_used"]),
             ]
             for row in summary

@@ -175,10 +175,12 @@ def _coherence_caption(frame: pl.DataFrame) -> str:
 
 def _layer_caption(frame: pl.DataFrame) -> str:
     data = layer_data(frame)
+    spread = largest(data, "null_stderr")
     return joined(
         f"Hidden states of the same tokens in the same text, {tokens_used(data)}, each type once, at layers of the "
         "same relative depth.",
-        "Bands: 95 % intervals over tokens; kernel alignment has none. Dotted: the same with tokens permuted.",
+        "Bands: 95 % intervals over tokens; kernel alignment has none.",
+        f"Dotted: the same with tokens permuted{f', with a standard deviation of at most {spread}' if spread else ''}.",
     )
 
 
