@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,23 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from theodolite import studies
 from theodolite.core.errors import FormatError, ParameterError, RunWarning, TheodoliteError
-from theodolite.dimension import constant_density_neighbors, gride, mle, twonn, twonn_linearity
+from theodolite.dimension import (
+    constant_density_neighbors,
+    ess,
+    gride,
+    local_pca,
+    local_twonn,
+    mada,
+    mle,
+    mom,
+    tle,
+    twonn,
+    twonn_linearity,
+)
 from theodolite.models import evaluate_loss, hidden_states, load_model, load_states, load_tokenizer
 from theodolite.neighborhoods import neighbors
 from theodolite.studies.layers import study as layers
-from theodolite.studies.layers.config import Config
+from theodolite.studies.layers.config import Config, Estimator
 from theodolite.studies.layers.controls import controls_of
 from theodolite.studies.layers.sources import prompts_of
 from theodolite.tables import display_token
@@ -79,6 +92,32 @@ def test_every_layer_reads_what_the_estimators_read_on_its_cloud(finished, state
             assert row["n_used"] == 96
         likely = of(finished, "dimension", positions="all", layer=layer, method="mle")["value"].item()
         assert likely == pytest.approx(mle(graph, k=10).value, rel=1e-4)
+
+
+def test_every_estimator_reads_what_it_reads_on_one_cloud(states, tmp_path):
+    _, found = states
+    settings = {"positions": ("all",), "limit": 1, "ess_k": 9, "tle_k": 11, "logits": False, "box": False}
+    run = studies.run(
+        "layers", references=[MODEL], out=tmp_path / "run", estimators=get_args(Estimator), **{**SMALL, **settings}
+    )
+    for layer in range(1, len(found.states)):
+        points = found.states[layer]
+        graph = neighbors(points, k=16)
+        for estimate in (
+            gride(graph)[1],
+            twonn(graph),
+            mle(graph, k=10),
+            mom(graph, k=10),
+            mada(graph, k=10),
+            ess(graph, points, k=9),
+            tle(graph, points, k=11),
+            local_twonn(graph, points, n_neighbors=16),
+            local_pca(graph, points, k=16, rule="fo"),
+        ):
+            row = of(run, "dimension", layer=layer, method=estimate.method, scale=estimate.n2).row(0, named=True)
+            assert row["value"] == pytest.approx(estimate.value, rel=1e-3)
+            assert (row["stderr"] > 0, row["n_used"]) == (True, estimate.n_used)
+    assert set(of(run, "dimension")["method"]) == set(get_args(Estimator))
 
 
 def test_the_embedding_layer_has_one_point_for_each_token_type(finished, states):
@@ -270,6 +309,8 @@ def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(
         ({"references": ()}, "name at least one model"),
         ({"k": 1}, "k=1 is too small"),
         ({"k": 8}, "An estimator needs 20 neighbors"),
+        ({"k": 8, "estimators": ("mada",)}, "An estimator needs 20 neighbors"),
+        ({"k": 2, "estimators": ("local_pca",)}, "k=2 makes no neighborhoods for local_twonn and local_pca"),
         ({"overlap_k": 65}, "overlap_k=65 must lie between 1 and k=64"),
         ({"n_tokens": 100}, "n_tokens=100 cuts every prompt below minimum=128"),
         ({"minimum": 64}, "minimum=64 tokens cannot have k=64 neighbors"),

@@ -22,6 +22,10 @@ METHOD_LABELS = {
     "gride": "GRIDE",
     "ess": "ESS",
     "tle": "TLE",
+    "mom": "MOM",
+    "mada": "MADA",
+    "local_twonn": "local TwoNN",
+    "local_pca": "local PCA",
     "participation_ratio": "participation ratio",
 }
 TOKEN = "token"

@@ -12,7 +12,7 @@ RANDOM_VOCABULARY = "random_vocabulary"
 WORD_REPLACEMENT = "word_replacement"
 
 Positions = Literal["all", "first"]
-Estimator = Literal["gride", "twonn", "mle", "ess", "tle"]
+Estimator = Literal["gride", "twonn", "mle", "mom", "mada", "ess", "tle", "local_twonn", "local_pca"]
 Convention = Literal["exact", "dadapy"]
 SpecialTokens = Literal["none", "outside", "inside"]
 DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]
@@ -75,11 +75,13 @@ class Config:
         A model whose last layer says how much a disturbed prompt still resembles its original (greedy matching of
         tokens, as BERTScore does); BLEU says it without one.
     estimators : tuple of str
-        Estimators of the dimension: gride, twonn, mle, and the slower ess and tle.
+        Estimators of the dimension: gride, twonn, mle, mom, mada, and the slower ess, tle, local_twonn (as published,
+        each neighborhood a cloud of its own) and local_pca (Fukunaga and Olsen's rule).
     k : int
-        Neighbors to find for each token; GRIDE is measured at every doubling scale within.
+        Neighbors to find for each token; GRIDE is measured at every doubling scale within, and the neighborhoods of
+        local_twonn and local_pca hold so many.
     mle_k : int
-        Neighbors of MLE (Levina-Bickel).
+        Neighbors of MLE (Levina-Bickel), MOM and MADA.
     ess_k : int
         Neighbors of ESS.
     tle_k : int
@@ -160,9 +162,9 @@ class Config:
             raise ParameterError("Nothing to measure: name at least one model, such as bundled:pocket-128.")
         if self.k < 2:
             raise ParameterError(f"k={self.k} is too small: the scales begin with neighbors 1 and 2. Take k >= 2.")
-        needed = max(
-            (getattr(self, name) for name in ("mle_k", "ess_k", "tle_k") if name[:3] in self.estimators), default=2
-        )
+        if self.k < 3 and {"local_twonn", "local_pca"} & set(self.estimators):
+            raise ParameterError(f"k={self.k} makes no neighborhoods for local_twonn and local_pca. Take k >= 3.")
+        needed = max(self.neighbors().values(), default=2)
         if needed > self.k:
             raise ParameterError(f"An estimator needs {needed} neighbors, but k={self.k}. Raise k to {needed}.")
         if not 1 <= self.overlap_k <= self.k:
@@ -183,3 +185,16 @@ class Config:
                 raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")
         if not self.positions:
             raise ParameterError('positions is empty: take "all", "first" or both.')
+
+    def neighbors(self) -> dict[Estimator, int]:
+        """Return how many listed neighbors each estimator asked for needs, but for GRIDE and TwoNN."""
+        known: dict[Estimator, int] = {
+            "mle": self.mle_k,
+            "mom": self.mle_k,
+            "mada": self.mle_k,
+            "ess": self.ess_k,
+            "tle": self.tle_k,
+            "local_twonn": self.k,
+            "local_pca": self.k,
+        }
+        return {name: k for name, k in known.items() if name in self.estimators}

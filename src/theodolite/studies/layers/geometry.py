@@ -1,6 +1,6 @@
 """The geometry of one prompt's clouds, layer by layer: every measure of the layer study that needs only the states."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,11 @@ from theodolite.dimension import (
     CloudDimensions,
     cloud_ess,
     cloud_gride,
+    cloud_local_pca,
+    cloud_local_twonn,
+    cloud_mada,
     cloud_mle,
+    cloud_mom,
     cloud_participation_ratio,
     cloud_tle,
     cloud_twonn,
@@ -156,8 +160,7 @@ def _search(clouds: torch.Tensor, k: int, config: Config, *, moments: bool = Fal
     the distances at its doubling scales.
     """
     precision: Precision = "float64" if config.convention == "dadapy" else "float32"
-    wanted = {"mle": config.mle_k, "ess": config.ess_k, "tle": config.tle_k}
-    listed = min(k, max([2, listed, *(wanted[name] for name in config.estimators if name in wanted)]))
+    listed = min(k, max([2, listed, *config.neighbors().values()]))
     doubling = [2**power for power in range(1, k.bit_length()) if 2**power > listed]
     ranks = doubling if "gride" in config.estimators else []
     return cloud_neighbors(clouds, k=listed, ranks=ranks, precision=precision, moments=moments)
@@ -169,12 +172,9 @@ def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> I
         yield cloud_gride(found, convention=config.convention, errors="fisher")
     if "twonn" in config.estimators:
         yield cloud_twonn(found, errors="fisher")
-    if "mle" in config.estimators and config.mle_k <= found.k:
-        yield cloud_mle(found, k=config.mle_k, errors="fisher")
-    if "ess" in config.estimators and config.ess_k <= found.k:
-        yield cloud_ess(found, clouds, k=config.ess_k)
-    if "tle" in config.estimators and config.tle_k <= found.k:
-        yield cloud_tle(found, clouds, k=config.tle_k)
+    within = {name: k for name, k in config.neighbors().items() if k <= found.k}
+    for name, k in within.items():
+        yield _MEASURES[name](found, clouds, k)
 
 
 def _dimension_rows(
@@ -208,3 +208,12 @@ def _dimension_rows(
 
 
 _GRAPH_K = (1, 2, 5, 10)
+_MEASURES: dict[str, Callable[[CloudNeighbors, torch.Tensor, int], CloudDimensions]] = {
+    "mle": lambda found, _, k: cloud_mle(found, k=k, errors="fisher"),
+    "mom": lambda found, _, k: cloud_mom(found, k=k),
+    "mada": lambda found, _, k: cloud_mada(found, k=k),
+    "ess": lambda found, clouds, k: cloud_ess(found, clouds, k=k),
+    "tle": lambda found, clouds, k: cloud_tle(found, clouds, k=k),
+    "local_twonn": lambda found, clouds, k: cloud_local_twonn(found, clouds, n_neighbors=k),
+    "local_pca": lambda found, clouds, k: cloud_local_pca(found, clouds, k=k, rule="fo"),
+}
