@@ -138,33 +138,29 @@ class NarrowSort:
 
 
 def sort_wide(
-    block: Floats, own: npt.NDArray[np.int64], keys: npt.NDArray[np.float64], n_kept: int
+    squares: npt.NDArray[np.float64], own: npt.NDArray[np.int64], n_kept: int
 ) -> tuple[Indices, npt.NDArray[np.float64]]:
     """Put the lowest numbers of each row in order, without the point itself.
 
     Parameters
     ----------
-    block : numpy.ndarray
-        `(m, n_points)` float32 or float64. Numbers that rounding made negative come first, in any order, and read 0:
-        they are all too near to be trusted.
+    squares : numpy.ndarray
+        `(m, n_points)`, written over. Numbers that rounding made negative come first, in any order, and read 0: they
+        are all too near to be trusted.
     own : numpy.ndarray
         `(m,)`: the point that each row is.
-    keys : numpy.ndarray
-        `(m, n_points)` float64: room to work in.
     n_kept : int
         How many to return of each row.
 
     Returns
     -------
     indices, squares : numpy.ndarray
-        `(m, n_kept)`; the squares are views of `keys`.
+        `(m, n_kept)`; the squares are views of what was given.
     """
-    n_points = block.shape[1]
-    np.copyto(keys, block)
-    bits = keys.view(np.int64)
+    n_points = squares.shape[1]
+    bits = squares.view(np.int64)
     low = (1 << (n_points - 1).bit_length()) - 1
-    if block.dtype == np.float64:
-        bits &= ~low
+    bits &= ~low
     bits |= np.arange(n_points)
     bits[np.arange(len(bits)), own] = np.iinfo(np.int64).max
     bits.partition(n_kept - 1, axis=1)
@@ -172,5 +168,5 @@ def sort_wide(
     nearest.sort(axis=1)
     indices = (nearest & low).astype(np.int32)
     nearest &= ~low
-    squares = nearest.view(np.float64)
-    return indices, np.maximum(squares, 0.0, out=squares)
+    found = nearest.view(np.float64)
+    return indices, np.maximum(found, 0.0, out=found)

@@ -285,9 +285,12 @@ def _rank_some(task: _Task, ranked: Ranked, points: Points) -> None:
         _sort_and_put(task, block, some, ranked)
 
 
-def _sort_and_put(task: _Task, block: npt.NDArray[Any], points: Points, ranked: Ranked) -> None:
-    keys = task.buffers.take("wide keys", (block.shape[0], block.shape[1]), torch.float64).numpy()
-    ranked.put(points, *sort_wide(block, points, keys, task.n_kept))
+def _sort_and_put(task: _Task, squares: npt.NDArray[Any], points: Points, ranked: Ranked) -> None:
+    if squares.dtype != np.float64:
+        wide = task.buffers.take("wide keys", (squares.shape[0], squares.shape[1]), torch.float64).numpy()
+        np.copyto(wide, squares)
+        squares = wide
+    ranked.put(points, *sort_wide(squares, points, task.n_kept))
 
 
 def _rank_on_device(task: _Task, ranked: Ranked) -> None:
