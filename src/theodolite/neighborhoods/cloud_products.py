@@ -213,12 +213,12 @@ def _rank_on_cpu(task: _Task, memory: Workspace, ranked: Ranked, listener: Liste
         for few in strip.few:
             if listener is not None:
                 listener(few.squares[:, : few.rows.stop], few.rows.start)
-            if narrow is not None:
+            if narrow is None:
+                few.complete()
+                few.share()
+                _sort_and_put(task, few.squares, np.arange(few.rows.start, few.rows.stop), ranked)
+            else:
                 narrow.rank(few)
-                continue
-            few.complete()
-            few.share()
-            _sort_and_put(task, few.squares, np.arange(few.rows.start, few.rows.stop), ranked)
     if narrow is None:
         return 0.0
     _rank_some(task, ranked, np.flatnonzero(narrow.finish()))
