@@ -14,7 +14,18 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from theodolite import studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
-from theodolite.dimension import ess, gride, mle, participation_ratio, tle, twonn
+from theodolite.dimension import (
+    ess,
+    gride,
+    local_pca,
+    local_twonn,
+    mada,
+    mle,
+    mom,
+    participation_ratio,
+    tle,
+    twonn,
+)
 from theodolite.models import guard_scores, hidden_states, load_guard, load_model, token_losses
 from theodolite.neighborhoods import neighbors
 from theodolite.prompts import Prompt
@@ -203,15 +214,20 @@ def test_further_measures_are_those_of_one_cloud(finished):
     (found,) = hidden_states(load_model(MODEL, device="cpu"), [prompts[5][1]])
     states = [state.numpy() for state in found.states[1:]]
     graphs = [neighbors(state, k=20) for state in states]
+    pairs = list(zip(graphs, states, strict=True))
     expected = {
         "twonn": [twonn(graph).value for graph in graphs],
         "mle": [mle(graph, k=20).value for graph in graphs],
-        "ess": [ess(graph, state, k=10).value for graph, state in zip(graphs, states, strict=True)],
-        "tle": [tle(graph, state, k=20).value for graph, state in zip(graphs, states, strict=True)],
+        "mom": [mom(graph, k=20).value for graph in graphs],
+        "mada": [mada(graph, k=20).value for graph in graphs],
+        "ess": [ess(graph, state, k=10).value for graph, state in pairs],
+        "tle": [tle(graph, state, k=20).value for graph, state in pairs],
+        "local_twonn": [local_twonn(graph, state, n_neighbors=20).value for graph, state in pairs],
+        "local_pca": [local_pca(graph, state, k=20, rule="fo").value for graph, state in pairs],
         "participation_ratio": [participation_ratio(state).value for state in states],
         "norm": [np.linalg.norm(state, axis=1).mean() for state in states],
         "mean_cosine": [mean_cosine(state).off_mean for state in states],
-        "angle": [neighbor_angles(graph, state).mean for graph, state in zip(graphs, states, strict=True)],
+        "angle": [neighbor_angles(graph, state).mean for graph, state in pairs],
         "overlap": [
             np.nan,
             *(neighborhood_overlap(one, other, k_values=[10]).values[0] for one, other in pairwise(graphs)),
@@ -223,7 +239,7 @@ def test_further_measures_are_those_of_one_cloud(finished):
         first = 2 if name == "overlap" else 1  # no layer below layer 1 is measured
         assert own.layers == tuple(range(first, 5))
         np.testing.assert_allclose(own.values[row], values[first - 1 :], rtol=1e-4, err_msg=name)
-    assert data.sets["all"].values.shape == (36, 10 * 4 + 3)
+    assert data.sets["all"].values.shape == (36, (len(MEASURES) + 1) * 4 + 3)
     results = evaluate(frame)
     for evaluation in ("cross_validation", "held_out", "first_layers", "single_layer", "without_source"):
         assert {*MEASURES, "all"} <= set(results.filter(pl.col("evaluation") == evaluation)["features"])

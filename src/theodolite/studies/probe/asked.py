@@ -5,7 +5,22 @@ from typing import Literal, NamedTuple
 
 from theodolite.core.errors import ParameterError
 
-Measure = Literal["twonn", "mle", "ess", "tle", "participation_ratio", "norm", "mean_cosine", "overlap", "angle", "all"]
+Measure = Literal[
+    "twonn",
+    "mle",
+    "mom",
+    "mada",
+    "ess",
+    "tle",
+    "local_twonn",
+    "local_pca",
+    "participation_ratio",
+    "norm",
+    "mean_cosine",
+    "overlap",
+    "angle",
+    "all",
+]
 
 
 class Reading(NamedTuple):
@@ -17,13 +32,17 @@ class Reading(NamedTuple):
     name: str
 
 
-MLE_K, ESS_K, TLE_K, OVERLAP_K = 20, 10, 20, 10
-"""Neighbors of measures that have a scale; those of ESS and TLE are the authors'."""
+MLE_K, ESS_K, TLE_K, OVERLAP_K, LOCAL_K = 20, 10, 20, 10, 20
+"""Neighbors of measures that have a scale, MOM and MADA as MLE; those of ESS, TLE and MADA are the authors'."""
 MEASURES: dict[str, Reading] = {
     "twonn": Reading("dimension", "twonn", 2, "TwoNN"),
     "mle": Reading("dimension", "mle", MLE_K, f"MLE ({MLE_K})"),
+    "mom": Reading("dimension", "mom", MLE_K, f"MOM ({MLE_K})"),
+    "mada": Reading("dimension", "mada", MLE_K, f"MADA ({MLE_K})"),
     "ess": Reading("dimension", "ess", ESS_K, f"ESS ({ESS_K})"),
     "tle": Reading("dimension", "tle", TLE_K, f"TLE ({TLE_K})"),
+    "local_twonn": Reading("dimension", "local_twonn", LOCAL_K, f"local TwoNN ({LOCAL_K})"),
+    "local_pca": Reading("dimension", "local_pca", LOCAL_K, f"local PCA ({LOCAL_K})"),
     "participation_ratio": Reading("participation_ratio", None, None, "participation ratio"),
     "norm": Reading("norm", "mean", None, "norm"),
     "mean_cosine": Reading("mean_cosine", "without_diagonal", None, "mean cosine"),

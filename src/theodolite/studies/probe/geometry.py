@@ -10,7 +10,11 @@ from theodolite.dimension import (
     CloudDimensions,
     cloud_ess,
     cloud_gride,
+    cloud_local_pca,
+    cloud_local_twonn,
+    cloud_mada,
     cloud_mle,
+    cloud_mom,
     cloud_participation_ratio,
     cloud_tle,
     cloud_twonn,
@@ -18,7 +22,7 @@ from theodolite.dimension import (
 from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
 from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.similarity import cloud_angles, cloud_cosines, cloud_overlaps, norms
-from theodolite.studies.probe.asked import ESS_K, MLE_K, OVERLAP_K, TLE_K
+from theodolite.studies.probe.asked import ESS_K, LOCAL_K, MLE_K, OVERLAP_K, TLE_K
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
 from theodolite.studies.rows import Row, RowMaker
@@ -95,10 +99,18 @@ def _estimates(found: CloudNeighbors, states: torch.Tensor, config: Config) -> I
         neighbors.add(MLE_K)
     for k in sorted(neighbors):
         yield cloud_mle(found, k=k, errors="fisher")
+    if "mom" in config.measures:
+        yield cloud_mom(found, k=MLE_K)
+    if "mada" in config.measures:
+        yield cloud_mada(found, k=MLE_K)
     if "ess" in config.measures:
         yield cloud_ess(found, states, k=ESS_K)
     if "tle" in config.measures:
         yield cloud_tle(found, states, k=TLE_K)
+    if "local_twonn" in config.measures:
+        yield cloud_local_twonn(found, states, n_neighbors=LOCAL_K)
+    if "local_pca" in config.measures:
+        yield cloud_local_pca(found, states, k=LOCAL_K, rule="fo")
 
 
 def _dimensions(estimates: CloudDimensions) -> Iterator[Row]:
