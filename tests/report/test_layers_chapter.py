@@ -15,6 +15,7 @@ from theodolite.report.chapters.layers.dimension_figures import scales_data
 from theodolite.report.chapters.layers.lens_figures import entropy_data, lag_data
 from theodolite.report.chapters.layers.pair_figures import angles_data, pairs_data
 from theodolite.report.chapters.layers.prompts_view import prompt_sections
+from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.chapters.layers.tables import tables
 from theodolite.report.drawings import drawings
 from theodolite.report.page_figures import page_figures
@@ -125,6 +126,33 @@ def test_tables_say_what_the_summary_holds(frame):
     assert set(correlated["with"]) == {"loss", "entropy"}
     assert correlated["layers"].to_list() == [6] * correlated.height
     assert tables(layer_summary.summarize(frame.filter(pl.col("measure") == "overlap"))) == []
+
+
+def test_the_headline_names_what_it_read_where_that_is_not_the_usual(frame):
+    def read(rows):
+        return CHAPTER.headline(layer_summary.summarize(rows), [])
+
+    usual, scales = read(frame).columns, sorted(frame.filter(pl.col("measure") == "dimension")["scale"].unique())
+    assert usual["peak"] == "highest"
+    assert usual["overlap"] == f"overlap (k = {min(10, frame.filter(pl.col('measure') == 'overlap')['scale'].max())})"
+    other = frame.filter((pl.col("measure") != "dimension") | (pl.col("scale") == scales[-1]))
+    assert read(other).columns["peak"] == f"highest, GRIDE to {scales[-1]}"
+    renamed = pl.when(pl.col("measure") == "dimension").then(pl.lit("ess")).otherwise(pl.col("method"))
+    ess = read(other.with_columns(method=renamed))
+    assert ess.columns["peak"] == f"highest, ESS to {scales[-1]}"
+    assert len(ess.rows) == len(read(frame).rows), "no estimator but GRIDE had a table"
+
+
+def test_levels_that_differ_little_are_two_conditions():
+    assert control_label("word_replacement", 0.125) == "12.5 % of words replaced"
+    assert control_label("word_replacement", 0.004) != control_label("word_replacement", 0.001)
+
+
+def test_models_of_different_numbers_of_prompts_say_both(frame):
+    first = frame["model"][0]
+    fewer = frame.filter((pl.col("model") != first) | (pl.col("prompt_row") < 4))
+    (said, *_) = CHAPTER.opening(CHAPTER.headline(layer_summary.summarize(fewer), []))
+    assert said.startswith("The token clouds of 4 to 6 prompts in 2 models")
 
 
 def test_what_is_below_zero_has_a_true_minus_sign(frame):

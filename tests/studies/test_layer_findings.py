@@ -184,6 +184,21 @@ def test_the_headline_falls_back_to_what_was_measured():
     assert headline(only)["method"].unique().to_list() == ["twonn"]
 
 
+def test_other_estimators_go_by_their_names():
+    rows = [*clouds([5, 8, 7], scale=2, method="twonn"), *facts()]
+    said = {one.id: one.evidence for one in find(frame(rows))}
+    assert said["peak-inside"].startswith("TwoNN dimension (neighbors 1 and 2) of the cloud")
+    rows = [*clouds([5, 8, 7], scale=10, method="ess"), *facts()]
+    said = {one.id: one.evidence for one in find(frame(rows))}
+    assert "of ln ESS dimension (to neighbor 10) with" in said["dimension-loss"]
+
+
+def test_shuffles_of_other_prompts_than_those_as_written_say_nothing():
+    written = [row for row in clouds([5, 8, 7]) if row["prompt_row"] < 15]
+    shuffled = [row for row in clouds([6, 9, 8], control="full_shuffle") if row["prompt_row"] >= 15]
+    assert "shuffle-dimension" not in {one.id for one in find(frame([*written, *shuffled]))}
+
+
 def test_repeats_of_a_control_count_as_one_prompt():
     once = clouds([5, 8, 7], control="full_shuffle")
     again = [{**row, "repeat": 1, "value": row["value"] + 2} for row in once]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -30,7 +32,8 @@ from theodolite.neighborhoods import neighbors
 from theodolite.studies.layers import study as layers
 from theodolite.studies.layers.config import Config, Estimator
 from theodolite.studies.layers.controls import controls_of
-from theodolite.studies.layers.sources import prompts_of
+from theodolite.studies.layers.early import refuse_early
+from theodolite.studies.layers.sources import prompts_of, room_of
 from theodolite.tables import display_token
 
 MODEL = "bundled:pocket-64"
@@ -280,14 +283,16 @@ def test_the_same_settings_give_the_same_table_and_redo_nothing(finished, tmp_pa
 def test_short_prompts_are_listed_and_none_left_is_refused(tmp_path):
     path = tmp_path / "prompts.jsonl"
     long = "It was a bright cold day in April, and the clocks were striking. " * 12
-    texts = [long + "One more thing.", "Too short.", long + "And another thing."]
+    texts = [long + "One more thing.", "Too short.", long + "And another thing.", " "]
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     run = studies.run("layers", references=[MODEL], prompts=str(path), out=tmp_path / "run", **SMALL | {"limit": None})
     said = " ".join(run.warnings)
     assert "left out because they have fewer than 64 tokens: prompts-1." in said
     out = run.table().filter(pl.col("measure") == "left_out")
-    assert out.select("prompt", "prompt_row", "method").rows() == [("prompts-1", 1, "short")]
-    assert 1 < out["value"].item() < 9
+    assert "1 of the prompts left out because they have no text: row 3." in said
+    assert out.select("prompt", "prompt_row", "method").rows() == [("row 3", 3, "empty"), ("prompts-1", 1, "short")]
+    assert out["value"][0] == 0
+    assert 1 < out["value"][1] < 9
     assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
     path.write_text(json.dumps({"text": "Too short."}) + "\n")
     with pytest.raises(ParameterError, match="No prompt of 1 can be used: at least 90 tokens"):
@@ -315,7 +320,10 @@ def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(
         ({"n_tokens": 100}, "n_tokens=100 cuts every prompt below minimum=128"),
         ({"minimum": 64}, "minimum=64 tokens cannot have k=64 neighbors"),
         ({"shuffles": (-1,)}, "shuffles=-1 is no level"),
-        ({"replaced": (1.5,)}, "replaced holds shares of words"),
+        ({"replaced": (0.5, 1.5)}, "replaced=1.5 is no share of words"),
+        ({"full_shuffles": -1}, "full_shuffles=-1 is no number of repetitions"),
+        ({"positions": ("all", "all")}, "positions=all,all names one twice"),
+        ({"estimators": ("twonn", "mle", "twonn")}, "estimators=twonn,mle,twonn names one twice"),
         ({"limit": 0}, "limit=0 leaves nothing to do"),
         ({"positions": ()}, "positions is empty"),
     ],
@@ -323,6 +331,30 @@ def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(
 def test_settings_that_no_unit_could_run_with_are_refused(settings, message):
     with pytest.raises(ParameterError, match=message):
         Config(**{"references": (MODEL,), **settings})
+
+
+def test_what_would_fail_in_every_unit_is_refused_before_the_first(tmp_path):
+    for settings, message in (
+        ({"n_tokens": 300}, "A prompt has 300 tokens, but bundled:pocket-64 takes at most 256"),
+        ({"lens": str(tmp_path)}, "A tuned lens is a folder with"),
+        ({"encoder": "bundled:nothing"}, "No bundled model is called 'nothing'"),
+    ):
+        with pytest.raises(TheodoliteError, match=message):
+            layers.plan(Config((MODEL,), **SMALL | settings))
+    prompts = prompts_of(Config((MODEL,), **SMALL), MODEL)
+    marked = SimpleNamespace(n_positions=96, front_ids=[0], back_ids=[], provenance={"reference": "mine"})
+    with pytest.raises(ParameterError, match="mine takes at most 95 beside its special tokens"):
+        refuse_early(Config((MODEL,), special_tokens="outside"), marked, prompts)
+    few = type("Few", (), {"all_special_ids": [0, 1], "__len__": lambda _: 90})()
+    small = SimpleNamespace(n_positions=None, tokenizer=few, provenance={"reference": "mine"})
+    with pytest.raises(ParameterError, match="mine has only 88 that are text: random prompts"):
+        refuse_early(Config((MODEL,), random_vocabularies=1), small, prompts)
+
+
+def test_special_tokens_have_room_without_being_asked_for():
+    marked = replace(load_model(MODEL, device="cpu"), front_ids=(0,), back_ids=(0,))
+    assert room_of(Config((MODEL,), special_tokens="inside"), marked) == 254
+    assert room_of(Config((MODEL,)), marked) == 256
 
 
 def test_a_shuffle_into_more_blocks_than_tokens_is_refused():
@@ -376,7 +408,7 @@ def test_a_prompt_whose_states_are_not_finite_is_left_out_and_the_layer_is_named
     assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
     out = run.table().filter(pl.col("method") == "not finite")
     assert out.select("prompt", "measure", "control", "value").rows() == [(name, "left_out", "structured", 96.0)]
-    with pytest.warns(RunWarning, match="Layer 0 of prompt 0 holds values that are not finite"):
+    with pytest.warns(RunWarning, match=f"Layer 0 of {name} holds values that are not finite.* check the weights"):
         studies.run("layers", references=[broken], index=_rows(tmp_path, 1), out=tmp_path / "none", **SMALL)
 
 

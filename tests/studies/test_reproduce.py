@@ -140,7 +140,7 @@ def test_models_go_by_the_name_of_their_repository_or_the_one_given():
     ("settings", "message"),
     [
         ({"paper": "kataiwa2025", "models": ("a", "a")}, "named twice"),
-        ({"paper": "kataiwa2025", "models": ("a",), "known_as": ("b", "c")}, "2 names for 1 models"),
+        ({"paper": "kataiwa2025", "models": ("a",), "known_as": ("b", "c")}, "2 names for 1 model:"),
         ({"paper": "lee2025", "models": ("a",)}, "a alone shares its geometry with nothing"),
         ({"paper": "viswanathan2025", "preset": "probe"}, "--positive FILE"),
         ({"paper": "lee2025", "arrays": "x"}, "published no arrays"),

@@ -47,7 +47,8 @@ def reproduce(
     failed = [one for one in found.outcomes if one.error and not one.unfinished]
     nothing = not any(one.agreement == "agrees" for one in found.comparisons)
     if failed and len(failed) == len(found.outcomes) and nothing:
-        shorter = " --minimum N takes prompts of N tokens." if config.paper == _PROMPTED and not config.minimum else ""
+        lengths = config.paper == _PROMPTED and not config.minimum and " tokens" in str(failed[0].error)
+        shorter = " --minimum N takes prompts of N tokens." if lengths else ""
         raise TheodoliteError(f"{failed[0].error} (No study of {found.path} could be run.{shorter})")
     for one in found.outcomes:
         if one.run is not None and not one.error:

@@ -211,9 +211,11 @@ def _cloud(layers: tuple[torch.Tensor, ...], *, row: int, part: slice, rows: Ids
     finite = torch.isfinite(states).flatten(1).all(1)
     if not bool(finite.all()):
         layer = int((~finite).nonzero()[0, 0])
+        advice = 'Load the model with dtype="float32" or "bfloat16", or leave the prompt out.'
+        if states.dtype in (torch.float32, torch.float64):
+            advice = "Leave the prompt out, or check the weights of the model."
         raise PointsError(
-            f"Layer {layer} of prompt {index} holds values that are not finite ({states.dtype}). Load the model with "
-            'dtype="float32" or "bfloat16", or leave the prompt out.'
+            f"Layer {layer} of prompt {index} holds values that are not finite ({states.dtype}). {advice}"
         )
     return states
 

@@ -101,8 +101,9 @@ class Prompts(Displayed):
         if lost:
             there = f"0 to {max([*held, *self.empty])}" if held or self.empty else "none"
             raise ParameterError(
-                f"Row {lost[0]} is not among the rows of the prompts ({there}), and {len(lost) - 1} more of those "
-                "named are not. Were the rows made for another file?"
+                f"Row {lost[0]} is not among the rows of the prompts ({there})"
+                f"{f', nor are {len(lost) - 1} more of those named' if len(lost) > 1 else ''}. Were the rows made for "
+                "another file?"
             )
         if twice:
             raise ParameterError(f"Row {twice[0]} is named {max(Counter(wanted).values())} times. Name each row once.")

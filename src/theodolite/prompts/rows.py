@@ -69,7 +69,9 @@ def read_rows(path: str | Path) -> npt.NDArray[np.int64]:
             f"{file} holds no row numbers: {' '.join(str(error).split())[:200]}. Needed is a flat .npy array, a JSON "
             "list, or one number on each line."
         ) from error
-    if found.ndim != 1 or found.dtype.kind not in "iu" or not found.size or found.min() < 0:
+    if found.dtype.kind in "iu" and found.size and found.min() < 0:
+        raise FormatError(f"{file} names row {found.min()}, but rows are counted from 0. Count from the first row.")
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not found.size:
         raise FormatError(
             f"{file} holds an array of shape {found.shape} and type {found.dtype}; needed are whole numbers from 0, "
             "at least one, in one row."

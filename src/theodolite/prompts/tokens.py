@@ -31,15 +31,15 @@ class Dropped:
         Of the prompt.
     row : int
         Its row in the source.
-    reason : {"short", "uniform"}
-        Too few tokens under some tokenizer, or all its tokens are equal.
+    reason : {"short", "uniform", "empty"}
+        Too few tokens under some tokenizer; all its tokens are equal; or, for those who list them too, no text.
     n_tokens : dict
         Its length under each tokenizer; "" is the one whose ids are kept.
     """
 
     name: str
     row: int
-    reason: Literal["short", "uniform"]
+    reason: Literal["short", "uniform", "empty"]
     n_tokens: dict[str, int]
 
 

@@ -62,7 +62,7 @@ MEASURES = {
     "over tokens; without k (scale): as many as the logits have dimensions",
     "box_length": "the largest logit less the D-th, D the logit dimension (GRIDE, neighbors 2 and 4), mean over tokens",
     "left_out": "tokens of a prompt that was left out, under the tokenizer that gives it fewest; method says why: "
-    "short, uniform (it repeats one token), or not finite (the model's states)",
+    "empty (no text), short, uniform (it repeats one token), or not finite (the model's states)",
     "n_tokens": "tokens of the prompt",
     "n_types": "distinct tokens of the prompt",
     "repetition": "1 - distinct tokens / tokens",

@@ -68,7 +68,7 @@ class Config:
     random_vocabularies : int
         Prompts of distinct random tokens.
     replaced : tuple of float
-        Shares of words to replace by random words of the same prompts.
+        Shares of words to replace by random words of the prompts that ship with the package.
     controlled : int or None
         Disturb only the first prompts; None for all.
     encoder : str or None
@@ -93,7 +93,7 @@ class Config:
     convention : {"exact", "dadapy"}
         GRIDE as derived, or digit for digit as the authors' library computes it.
     logits : bool
-        Measure the logits too: their dimension, surprisal and contextual entropy.
+        Measure the dimension of the logits too; what they predict (loss, surprisal, entropy) is measured in any case.
     box : bool
         Measure, for prompts as they are, what the largest logits hold of each prediction: probability, entropy, and how
         far as many of them spread as the logits have dimensions (the length of the logit box).
@@ -174,17 +174,31 @@ class Config:
                 f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
             )
         if self.minimum <= self.k:
-            raise ParameterError(f"minimum={self.minimum} tokens cannot have k={self.k} neighbors each. Lower k.")
-        if any(level < 0 for level in self.shuffles):
-            raise ParameterError(f"shuffles={min(self.shuffles)} is no level: take 0, 1, 2, ... up to log4(n_tokens).")
-        if any(not 0 <= rate <= 1 for rate in self.replaced):
-            raise ParameterError("replaced holds shares of words: take numbers from 0 to 1.")
+            raise ParameterError(
+                f"minimum={self.minimum} tokens cannot have k={self.k} neighbors each. Lower k, or raise the minimum."
+            )
+        self._refuse_controls()
         for name in ("limit", "first_rows", "controlled", "block", "batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name}={value} leaves nothing to do. Take at least 1.")
         if not self.positions:
             raise ParameterError('positions is empty: take "all", "first" or both.')
+        for name in ("positions", "estimators"):
+            chosen = getattr(self, name)
+            if len(set(chosen)) < len(chosen):
+                raise ParameterError(f"{name}={','.join(chosen)} names one twice. Name each once.")
+
+    def _refuse_controls(self) -> None:
+        if any(level < 0 for level in self.shuffles):
+            raise ParameterError(f"shuffles={min(self.shuffles)} is no level: take 0, 1, 2, ... up to log4(n_tokens).")
+        if strange := [rate for rate in self.replaced if not 0 <= rate <= 1]:
+            raise ParameterError(f"replaced={strange[0]:g} is no share of words: take numbers from 0 to 1.")
+        for name in ("full_shuffles", "random_vocabularies", "shown"):
+            if getattr(self, name) < 0:
+                raise ParameterError(
+                    f"{name}={getattr(self, name)} is no number of repetitions or prompts: take 0 or more."
+                )
 
     def neighbors(self) -> dict[Estimator, int]:
         """Return how many listed neighbors each estimator asked for needs, but for GRIDE and TwoNN."""

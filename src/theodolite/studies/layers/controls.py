@@ -64,6 +64,7 @@ def disturbed(
     n_vocabulary: int,
     special_ids: Sequence[int],
     seed: int,
+    strip: bool = True,
 ) -> Ids:
     """Return the token ids of a prompt under one control.
 
@@ -83,6 +84,8 @@ def disturbed(
         Tokens that are no text, never drawn.
     seed : int
         The study's seed.
+    strip : bool
+        Whether the prompt was cut to its text, without blanks at both ends.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def disturbed(
         )
         return draws[repeat]
     if kind == WORD_REPLACEMENT:
-        text = replace_words(prompt.text.strip(), rate=level, seed=own)
+        text = replace_words(prompt.text.strip() if strip else prompt.text, rate=level, seed=own)
         encoded = tokenizer.encode(text, add_special_tokens=False)
         return np.asarray(encoded[: len(token_ids)], dtype=np.int64)
     return token_ids

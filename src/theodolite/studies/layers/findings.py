@@ -36,6 +36,18 @@ _MEASURES = (
 _PLACE = ("prompt_row", "control", "level", "positions", "layer", "layer_to", "measure", "method", "n1", "scale")
 _SIGNIFICANT = 0.01
 _FEW_PROMPTS = 8
+_NAMES = {"twonn": "TwoNN", "local_twonn": "local TwoNN", "local_pca": "local PCA"}
+
+
+def estimator_name(method: str) -> str:
+    """Return what to call an estimator in words.
+
+    Examples
+    --------
+    >>> estimator_name("twonn"), estimator_name("ess"), estimator_name("local_pca")
+    ('TwoNN', 'ESS', 'local PCA')
+    """
+    return _NAMES.get(method, method.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +225,8 @@ def _shuffled(rows: pl.DataFrame, dimensions: pl.DataFrame) -> Iterator[Finding]
     ):
         inner = measured.filter(pl.col("layer") > 0)
         before, after = _by_layer(inner.filter(structured)), _by_layer(inner.filter(chosen))
-        changes = {layer: _paired(after[layer], before[layer]) for layer in before if layer in after}
+        shared = [layer for layer in before if layer in after and _same_prompts(after[layer], before[layer])]
+        changes = {layer: _paired(after[layer], before[layer]) for layer in shared}
         if not changes:
             continue
         up = [layer for layer, one in changes.items() if one.sure and one.value > 0]
@@ -340,8 +353,13 @@ def _paired(first: pl.DataFrame, second: pl.DataFrame) -> Difference:
     return Difference(float(apart.to_numpy().mean()), spread / sqrt(len(apart)) if spread is not None else float("inf"))
 
 
+def _same_prompts(first: pl.DataFrame, second: pl.DataFrame) -> bool:
+    """Say whether two layers share a prompt: of a run that is not whole, one may be without the other's."""
+    return not set(first["prompt_row"]).isdisjoint(second["prompt_row"])
+
+
 def _scale_name(dimensions: pl.DataFrame) -> str:
     method, n1, n2 = dimensions.select("method", "n1", "scale").row(0)
-    return (
-        f"GRIDE dimension (neighbors {n1} and {n2})" if method == "gride" else f"{method} dimension (to neighbor {n2})"
+    return f"{estimator_name(method)} dimension (" + (
+        f"neighbors {n1} and {n2})" if method in ("gride", "twonn") else f"to neighbor {n2})"
     )

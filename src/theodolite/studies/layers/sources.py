@@ -7,7 +7,7 @@ import torch
 
 from theodolite.core.errors import FormatError
 from theodolite.models import LanguageModel, TunedLens, load_lens, load_model, load_tokenizer, logit_root
-from theodolite.prompts import TokenizedPrompts, read_prompts, tokenize
+from theodolite.prompts import Dropped, Prompts, TokenizedPrompts, read_prompts, tokenize
 from theodolite.studies.layers.config import Config, DType
 
 USUAL_TOKENS = 1024
@@ -56,12 +56,18 @@ def lens_of(folder: str) -> TunedLens:
     return load_lens(folder)
 
 
+def room_of(config: Config, model: LanguageModel) -> int | None:
+    """Return the tokens of a prompt that a model takes beside its special tokens; None where it takes any number."""
+    around = 0 if config.special_tokens == "none" else len(model.front_ids) + len(model.back_ids)
+    return None if model.n_positions is None else model.n_positions - around
+
+
 @lru_cache(maxsize=1)
 def prompts_of(config: Config, reference: str) -> TokenizedPrompts:
     """Return the prompts, cut to the tokens of a model; `settings` says where they are from and how they were cut."""
     model = model_of(reference, config.dtype, config.device, config.trust_remote_code)
     found = read_prompts(config.prompts, field=config.field, rows=config.index, first_rows=config.first_rows)
-    n_tokens = config.n_tokens or min(USUAL_TOKENS, model.n_positions or USUAL_TOKENS)
+    n_tokens = config.n_tokens or min(USUAL_TOKENS, room_of(config, model) or USUAL_TOKENS)
     tokenized = tokenize(
         found,
         model.tokenizer,
@@ -76,5 +82,10 @@ def prompts_of(config: Config, reference: str) -> TokenizedPrompts:
         prompts=tokenized.prompts[kept],
         token_ids=tokenized.token_ids[kept],
         n_full=tokenized.n_full[kept],
+        dropped=(*_without_text(found), *tokenized.dropped),
         settings={**found.origin, **tokenized.settings},
     )
+
+
+def _without_text(found: Prompts) -> list[Dropped]:
+    return [Dropped(name=f"row {row}", row=row, reason="empty", n_tokens={"": 0}) for row in found.empty]

@@ -30,11 +30,13 @@ from theodolite.prompts import Dropped, Prompt, TokenizedPrompts, bleu, position
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
 from theodolite.studies.layers.box import measure_box
 from theodolite.studies.layers.columns import COLUMNS
-from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, Positions
+from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, Positions, SpecialTokens
 from theodolite.studies.layers.controls import controls_of, disturbed
+from theodolite.studies.layers.early import refuse_early
 from theodolite.studies.layers.findings import find
 from theodolite.studies.layers.geometry import measure_layers, measure_logits
 from theodolite.studies.layers.kept_states import check_room, keep_states, states_bytes
+from theodolite.studies.layers.left_out import left_out_notes
 from theodolite.studies.layers.sources import USUAL_TOKENS, encoder_of, lens_of, model_of, prompts_of, root_of
 from theodolite.studies.layers.summary import read, summarize, summary_frame
 from theodolite.studies.revisions import model_and_revision
@@ -68,6 +70,8 @@ def plan(config: Config) -> list[Unit]:
     ------
     RunError
         If the states are to be saved and the disk has no room for them.
+    ParameterError
+        If the prompts of a model, or what is read beside it, would fail in every unit.
     """
     model_of.cache_clear()
     root_of.cache_clear()
@@ -75,6 +79,7 @@ def plan(config: Config) -> list[Unit]:
     kept = 0
     for reference in (str(one) for pattern in config.references for one in expand(pattern)):
         prompts = prompts_of(config, reference)
+        refuse_early(config, model_of(reference, config.dtype, config.device, config.trust_remote_code), prompts)
         n_prompts = len(prompts.prompts)
         shortest = min(len(ids) for ids in prompts.token_ids)
         for control in controls_of(config, shortest):
@@ -143,14 +148,15 @@ def run(unit: Unit) -> UnitResult:
             n_vocabulary=len(model.tokenizer),
             special_ids=model.tokenizer.all_special_ids,
             seed=config.seed,
+            strip=config.strip,
         )
         for prompt, ids in chosen
     ]
     first = control["kind"] == STRUCTURED and chosen[0][0].row == prompts.prompts[0].row
     rows = _left_out(params, config, prompts) if first else []
-    warnings = _dropped(prompts, config)
+    warnings = left_out_notes(prompts, config)
     clock = _Clock()
-    for number, found in clock.timing("model", _forward(model, config, variants)):
+    for number, found in clock.timing("model", _forward(model, config, variants, [one.name for one, _ in chosen])):
         (prompt, ids), shown = chosen[number], params["shown"][number]
         if isinstance(found, str):
             warnings.append(f"{reference} {prompt.name}: {found}")
@@ -179,7 +185,9 @@ def run(unit: Unit) -> UnitResult:
     return UnitResult(rows=rows, inputs=inputs, warnings=warnings, parts=clock.seconds)
 
 
-def _forward(model: LanguageModel, config: Config, variants: Sequence[Ids]) -> Iterator[tuple[int, PromptStates | str]]:
+def _forward(
+    model: LanguageModel, config: Config, variants: Sequence[Ids], names: Sequence[str]
+) -> Iterator[tuple[int, PromptStates | str]]:
     """Yield the states of each prompt with its number, or why it has none; one without does not cost the others theirs.
 
     Raises
@@ -204,7 +212,8 @@ def _forward(model: LanguageModel, config: Config, variants: Sequence[Ids]) -> I
                 start, n_found = start + 1, n_found + 1
         except PointsError as error:
             if start + 1 == len(variants) and not n_found:
-                raise
+                said = str(error).replace(f"prompt {start - first} ", f"{names[start]} ")
+                raise PointsError(said) from error
             yield start, str(error).replace(f" of prompt {start - first} ", " ")
             start += 1
 
@@ -267,7 +276,8 @@ def _matched(config: Config, disturbed: str, original: str) -> float:
     most = encoder.n_positions or USUAL_TOKENS
     room = most - len(encoder.front_ids) - len(encoder.back_ids)
     ids = [encoder.tokenizer.encode(text, add_special_tokens=False)[:room] for text in (disturbed, original)]
-    states = [found.states[-1] for found in hidden_states(encoder, ids, special_tokens="outside")]
+    marks: SpecialTokens = "outside" if encoder.front_ids or encoder.back_ids else "none"
+    states = [found.states[-1] for found in hidden_states(encoder, ids, special_tokens=marks)]
     return greedy_match(*states).f1
 
 
@@ -344,20 +354,6 @@ def _chosen(prompts: TokenizedPrompts, rows: Sequence[int]) -> list[tuple[Prompt
     return [(prompts.prompts[place[row]], prompts.token_ids[place[row]]) for row in rows]
 
 
-def _dropped(prompts: TokenizedPrompts, config: Config) -> list[str]:
-    """Say which prompts were left out, and why."""
-    reasons: dict[str, list[str]] = {}
-    for one in prompts.dropped:
-        reasons.setdefault(one.reason, []).append(one.name)
-    words = {"short": f"have fewer than {config.minimum} tokens", "uniform": "repeat one token"}
-    set_name = source_name(config.prompts)
-    return [
-        f"{set_name}: {len(names)} of the prompts left out because they {words.get(reason, reason)}: "
-        f"{', '.join(names[:_NAMED])}{' ...' if len(names) > _NAMED else ''}."
-        for reason, names in reasons.items()
-    ]
-
-
 class _Clock:
     """Seconds by part of the work."""
 
@@ -382,6 +378,3 @@ class _Clock:
                 except StopIteration:
                     return
             yield item
-
-
-_NAMED = 10

@@ -1,7 +1,7 @@
 """Whether the geometry of its layers tells a hostile prompt from a benign one (viswanathan2025, section 6).
 
 A unit is a model and a block of prompts. It keeps numbers of each prompt; probes are fitted and evaluated on the
-finished table, which says itself how (`studies.probe_evaluation`).
+finished table, which says itself how (`studies.probe.evaluation`).
 """
 
 from functools import lru_cache

@@ -18,7 +18,7 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        The rows of `probe_evaluation.evaluate`.
+        The rows of `theodolite.studies.probe.evaluation.evaluate`.
     """
     return evaluate(frame).to_dicts()
 

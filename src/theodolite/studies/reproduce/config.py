@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from theodolite.core.errors import ParameterError
+from theodolite.core.number_format import counted
 
 Paper = Literal["kataiwa2025", "lee2025", "viswanathan2025"]
 Preset = Literal["v1", "v2", "probe"]
@@ -83,8 +84,8 @@ class Config:
             raise ParameterError("A model is named twice. Name each once.")
         if self.known_as and len(self.known_as) != len(self.models):
             raise ParameterError(
-                f"{len(self.known_as)} names for {len(self.models)} models: give --known-as once for each model, in "
-                "their order."
+                f"{counted(len(self.known_as), 'name')} for {counted(len(self.models), 'model')}: give --known-as "
+                "once for each model, in their order."
             )
         if self.paper == "lee2025" and len(self.models) == 1:
             raise ParameterError(f"{self.models[0]} alone shares its geometry with nothing: name a second model.")

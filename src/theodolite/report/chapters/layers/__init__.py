@@ -26,10 +26,10 @@ CHAPTER = Chapter(
     noun="profile",
     title="The token cloud over layers",
     nav="Layers",
-    lead="GRIDE dimension (neighbors 2 and 4) of the cloud of a prompt's tokens, mean over prompts ± its standard "
-    "error. There is no one dimension of a cloud: the figures show every scale.",
+    lead="GRIDE dimension (neighbors 2 and 4; else what the headings name) of the cloud of a prompt's tokens, mean "
+    "over prompts ± its standard error. There is no one dimension of a cloud: the figures show every scale.",
     note="With loss: range over layers of the Pearson correlation, over prompts, between the logarithm of the "
-    "dimension and the prompt's mean loss. Overlap: share of the ten nearest neighbors that a layer shares with the "
+    "dimension and the prompt's mean loss. Overlap: share of the k nearest neighbors that a layer shares with the "
     "next, range over layers. Mean cosine: over all pairs, the diagonal included.",
     headline=headline,
     opening=opening,

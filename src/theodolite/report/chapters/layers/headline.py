@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_decimals, format_range, format_value
+from theodolite.core.number_format import counted, format_count, format_decimals, format_range, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
 from theodolite.studies.layers.config import FULL_SHUFFLE, STRUCTURED
-from theodolite.studies.layers.findings import HEADLINE_SCALE
+from theodolite.studies.layers.findings import HEADLINE_SCALE, estimator_name
 from theodolite.studies.revisions import model_name
 
+_ESTIMATED = ("first", "peak", "last", "correlation")
+_OVERLAP_K = 10
 _HEADINGS = {
     "n_prompts": "prompts",
     "first": "layer 1",
@@ -21,7 +23,7 @@ _HEADINGS = {
     "last": "last layer",
     "correlation": "with loss",
     "cosine": "mean cosine, last",
-    "overlap": "overlap (k = 10)",
+    "overlap": "overlap",
     "loss": "loss (nats)",
 }
 
@@ -49,7 +51,24 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     rows = [_row(names[model], model, condition, group) for (model, condition), group in groups.items()]
     kept = [row for row in rows if row is not None]
     columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in kept)}
-    return HeadlineTable(columns, tuple(kept))
+    return HeadlineTable(_named(columns, summary), tuple(kept))
+
+
+def _named(columns: Mapping[str, str], summary: Summary) -> dict[str, str]:
+    """Say in the headings which estimator was read, where it is not the usual one, and of how many neighbors."""
+    method, scale = _estimator(summary)
+    usual = (method, scale) == ("gride", HEADLINE_SCALE)
+    added = {} if usual or scale is None else dict.fromkeys(_ESTIMATED, f", {estimator_name(method)} to {scale}")
+    added["overlap"] = f" (k = {min(_OVERLAP_K, _largest(summary))})"
+    return {key: text + added.get(key, "") for key, text in columns.items()}
+
+
+def _estimator(rows: Sequence[Mapping[str, Any]]) -> tuple[str, int | None]:
+    """Return estimator and scale that stand for the clouds: GRIDE at the headline's scale, else what is there."""
+    found = sorted({(row["method"], row["scale"]) for row in _of(rows, "dimension") if (row["layer"] or 0) > 0})
+    gride = [one for one in found if one[0] == "gride"]
+    wanted = ("gride", HEADLINE_SCALE)
+    return wanted if wanted in found else next(iter(gride or found), ("gride", None))
 
 
 def opening(table: HeadlineTable) -> list[str]:
@@ -72,8 +91,10 @@ def opening(table: HeadlineTable) -> list[str]:
     models = own[0].name if len(own) == 1 else f"{len(own)} models"
     peak = own[0].cells["peak"].text if len(own) == 1 else format_range(min(peaks), max(peaks))
     where = f" in layer {own[0].cells['peak_layer'].text}" if len(own) == 1 else ""
-    count = own[0].cells["n_prompts"].text
-    prompts = "1 prompt" if count == "1" else f"{count} prompts"
+    counts = [int(row.cells["n_prompts"].value or 0) for row in own]
+    prompts = counted(counts[0], "prompt")
+    if min(counts) < max(counts):
+        prompts = f"{format_range(min(counts), max(counts), whole=True)} prompts"
     found = [f"The token clouds of {prompts} in {models} reach a mean dimension of {peak}{where}."]
     permuted = [row for row in table.rows if row.which == control_label(FULL_SHUFFLE, None)]
     if permuted:
@@ -86,25 +107,24 @@ def opening(table: HeadlineTable) -> list[str]:
 def _row(name: str, model: str, condition: str, rows: Sequence[Mapping[str, Any]]) -> HeadlineRow | None:
     positions = "all" if any(row["positions"] == "all" for row in rows) else "first"
     here = [row for row in rows if row["positions"] in (positions, None)]
-    gride = [
-        row for row in here if row["measure"] == "dimension" and row["method"] == "gride" and (row["layer"] or 0) > 0
-    ]
-    scales = {row["scale"] for row in gride}
-    scale = HEADLINE_SCALE if HEADLINE_SCALE in scales else min(scales, default=None)
-    profile = {row["layer"]: row for row in gride if row["scale"] == scale}
+    estimator = _estimator(here)
+    profile = {
+        row["layer"]: row
+        for row in _of(here, "dimension")
+        if (row["layer"] or 0) > 0 and (row["method"], row["scale"]) == estimator
+    }
     if not profile:
         return None
     peak = max(profile, key=lambda layer: profile[layer]["value"])
     last = max(profile)
     cosines = {row["layer"]: row for row in _of(here, "mean_cosine") if row["method"] == "with_diagonal"}
-    overlaps = [row["value"] for row in _of(here, "overlap") if row["scale"] == min(10, _largest(here))]
+    overlaps = [row["value"] for row in _of(here, "overlap") if row["scale"] == min(_OVERLAP_K, _largest(here))]
     with_loss = [
         row["value"]
         for row in _of(here, "pearson")
         if row["params"]["with"] == "loss"
         and row["params"]["of"] == "dimension"
-        and row["method"] == "gride"
-        and row["scale"] == scale
+        and (row["method"], row["scale"]) == estimator
         and (row["layer"] or 0) > 0
     ]
     cells = {

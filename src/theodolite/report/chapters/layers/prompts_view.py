@@ -18,7 +18,12 @@ _SURPRISING = (0.5, 1.5, 3.0, 5.0, 7.5)
 """Nats from which on a token is of the next class; the last class holds one chance in 1,800 and less."""
 _MOST_PROMPTS = 1000
 """Lines of the table of prompts; `table.parquet` has all, and a page of ten thousand lines opens slowly."""
-_REASONS = {"short": "too short", "uniform": "repeats one token", "not finite": "the model's states are not finite"}
+_REASONS = {
+    "empty": "has no text",
+    "short": "too short",
+    "uniform": "repeats one token",
+    "not finite": "the model's states are not finite",
+}
 _HEADINGS = ["model", "prompt", "label", "tokens", "distinct", "loss", "entropy", "highest dimension", "in layer"]
 
 
@@ -212,7 +217,7 @@ def _in_words(profile: pl.DataFrame) -> str:
 def _points(values: Sequence[float]) -> str:
     if len(values) < 2:
         return ""
-    top = max(values)
+    top = max(values) or 1.0
     return " ".join(
         f"{100 * place / (len(values) - 1):.1f},{30 - 28 * value / top:.1f}" for place, value in enumerate(values)
     )

@@ -160,7 +160,7 @@ def control_label(control: str, level: float | None) -> str:
     if control == BLOCK_SHUFFLE:
         return f"blocks permuted, S = {level:g}"
     if control == WORD_REPLACEMENT:
-        return f"{level:.0%} of words replaced"
+        return f"{100 * (level or 0):g} % of words replaced"
     return {STRUCTURED: "as written", FULL_SHUFFLE: "all tokens permuted", RANDOM_VOCABULARY: "random tokens"}.get(
         control, control
     )
