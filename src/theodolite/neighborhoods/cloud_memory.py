@@ -3,6 +3,7 @@
 To make a view takes about as long as the arithmetic on a few rows of a small cloud.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 STRIP = 128  # rows multiplied at a time, at most
-_FEW = 64  # of those, rows put in order at a time: they stay in the second-level cache
+_CACHED = 1 << 19  # bytes of those put in order at a time: they stay in the second-level cache
 COLUMNS = 256  # multiplied at a time in float32: fewer bound the error more tightly and take longer
 PAD = 16  # columns, so that no power of two divides the stride
 _HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
@@ -120,17 +121,16 @@ class Workspace:
         self.others, self.own = (torch.empty(n_points, dtype=dtype, device="cpu") for _ in range(2))
         self.chunks = column_chunks(self.rows)
         self._table = buffers.take("table", (n_points, n_points + PAD), dtype)
-        n_strips = -(-n_points // STRIP)  # of like height: some routines multiply a few rows in another way
-        edges = [n_points * number // n_strips for number in range(n_strips + 1)]
-        self.strips = tuple(self._strip(start, stop) for start, stop in reversed(tuple(pairwise(edges))))
+        self.strips = tuple(self._strip(start, stop) for start, stop in _cut(0, n_points, -(-n_points // STRIP)))
 
     def _strip(self, start: int, stop: int) -> Strip:
+        size = (stop - start) * self.shape[0] * self.dtype.itemsize
         return Strip(
             start=start,
             stop=stop,
             factors=tuple((chunk[start:stop], chunk[:stop].T) for chunk in self.chunks),
             products=self._table[start:stop, :stop],
-            few=tuple(self._few(max(start, last - _FEW), last) for last in range(stop, start, -_FEW)),
+            few=tuple(self._few(first, last) for first, last in _cut(start, stop, -(-size // _CACHED))),
         )
 
     def _few(self, start: int, stop: int) -> Few:
@@ -175,6 +175,12 @@ class Buffers:
             start = -memory.ctypes.data % 64  # a line of the cache
             held = self.held[name] = torch.from_numpy(memory[start:])
         return held[:size].view(dtype).view(shape)
+
+
+def _cut(start: int, stop: int, n_parts: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into parts of like height, from the last up; some routines multiply a few rows in another way."""
+    edges = [start + (stop - start) * number // n_parts for number in range(n_parts + 1)]
+    return reversed(tuple(pairwise(edges)))
 
 
 def column_chunks(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
