@@ -19,14 +19,12 @@ from theodolite.report.chapters.layers.rows import (
     prompts_behind,
     structured,
 )
-from theodolite.report.figures import canvas
+from theodolite.report.figures import canvas, likeness
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 from theodolite.studies.layers.config import BLOCK_SHUFFLE, FULL_SHUFFLE, STRUCTURED
 
 _K = 10
-_MOST_WRITTEN = 12
-_DARK = 0.6
 _SHADES = (0.0, 0.5, 1.0)
 _DEPTH = 10 / 32
 """How deep the paper's histogram of angles is taken: layer 10 of 32."""
@@ -74,21 +72,10 @@ def _draw_pairs(axes: Axes, rows: pl.DataFrame) -> None:
     np.fill_diagonal(values, 1.0)
     for one, other, value in rows.select("layer", "layer_to", "value").iter_rows():
         values[place[one], place[other]] = values[place[other], place[one]] = value
-    canvas.cells(axes, values, colors=canvas.SHADES, low=0.0, high=1.0)
-    axes.set_aspect("equal")
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0)
-    shown = range(0, len(layers), -(-len(layers) // _MOST_WRITTEN))
+    likeness.square(axes, values)
+    shown = range(0, len(layers), -(-len(layers) // likeness.MOST_WRITTEN))
     axes.set_xticks(shown, [str(layers[one]) for one in shown])
     axes.set_yticks(shown, [str(layers[one]) for one in shown])
-    if len(layers) > _MOST_WRITTEN:
-        return
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            color = "white" if value > _DARK else canvas.INK
-            text = "1" if i == j else format_decimals(value, 2)
-            axes.text(j, i, text, ha="center", va="center", color=color, fontsize=8)
 
 
 def _pairs_caption(data: pl.DataFrame) -> str:

@@ -1,21 +1,15 @@
 """Heat maps: how alike every two models are in all cosines of their tokens."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from theodolite.core.number_format import format_decimals
 from theodolite.report.chapters.similarity.rows import kind_title, kinds_in, largest, measured, names_in, tokens_used
-from theodolite.report.figures import canvas
+from theodolite.report.figures import canvas, likeness
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined
 
 _WORDS = {"raw": "", "centered": ", centered"}
-_MOST_WRITTEN = 12
-_DARK = 0.6
 
 
 def matrix_data(frame: pl.DataFrame) -> pl.DataFrame:
@@ -74,27 +68,12 @@ def similarity_matrices(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
             for row in data.filter((pl.col("which") == which) & (pl.col("method") == method)).iter_rows(named=True):
                 i, j = names.index(row["first"]), names.index(row["second"])
                 values[i, j] = values[j, i] = row["value"]
-            _draw(axes, values, names)
+            likeness.square(axes, values)
+            places = range(len(names))
+            axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
+            axes.set_yticks(places, names)
             axes.set_title(f"{kind_title(which)}{_WORDS[method]}")
     return figure
-
-
-def _draw(axes: Axes, values: np.ndarray[Any, np.dtype[np.float64]], names: list[str]) -> None:
-    canvas.cells(axes, values, colors=canvas.SHADES, low=0.0, high=1.0)
-    axes.set_aspect("equal")
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0)
-    places = range(len(names))
-    axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, names)
-    if len(names) > _MOST_WRITTEN:
-        return
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            color = "white" if value > _DARK else canvas.INK
-            text = "1" if i == j else format_decimals(value, 2)
-            axes.text(j, i, text, ha="center", va="center", color=color, fontsize=8)
 
 
 def _starred(frame: pl.DataFrame) -> dict[str, str]:
