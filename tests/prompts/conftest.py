@@ -18,3 +18,11 @@ def hub(tmp_path, monkeypatch):
         spec.loader.exec_module(sys.modules[name])
     with sys.modules[name].serving(tmp_path / "hub", monkeypatch) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def zstd_lines():
+    """Two lines of JSON as the program zstd packs them (zstd -19)."""
+    return bytes.fromhex(
+        "28b52ffd0468250100c87b2274657874223a224f6e65206f227d0a54776f2074227d0a0300aed54e6903fb2a01a38ef267"
+    )

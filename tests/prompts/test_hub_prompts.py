@@ -105,6 +105,22 @@ def test_lines_are_fetched_from_the_beginning(hub, tmp_path):
         assert len(found) == most or (most is None and len(found) in (500, 1000))
 
 
+def test_what_zstd_packed_is_fetched_whole_if_it_is_not_large(hub, tmp_path, monkeypatch, zstd_lines):
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    (folder / "train.jsonl.zst").write_bytes(zstd_lines)
+    hub.add("datasets/owner/packed", folder)
+    with monkeypatch.context() as least:
+        least.setattr(hub_source, "_MOST", 20)
+        with pytest.raises(
+            ParameterError, match=r"train\.jsonl\.zst would fetch .*: what zstd packed is read as a whole"
+        ):
+            read_prompts("hub:owner/packed", first_rows=1)
+    assert read_prompts("hub:owner/packed", first_rows=1).texts == ("One" + 7 * " one",)
+    monkeypatch.setattr(hub_source, "_MOST", 20)
+    assert len(read_prompts("hub:owner/packed", first_rows=2)) == 2, "it is there"
+
+
 def test_configurations_splits_revisions_and_single_files(hub, tmp_path):
     folder = tmp_path / "many"
     for name, text in (

@@ -88,7 +88,7 @@ def test_origin_follows_the_content(tmp_path):
     [
         ("a.jsonl", b'{"text": "x"}\n\n{"text": }\n', r"a\.jsonl, line 3 is no valid JSON"),
         ("a.jsonl", b'{"text": "x"}\n{"tex": "y"}', r"line 2 has no 'text'\. It has tex"),
-        ("a.jsonl", b'{"text": 5}', "line 1 holds a int in 'text', where a text is needed"),
+        ("a.jsonl", b'{"text": 5}', r"line 1 holds no text in 'text', but 5 \(int\)"),
         ("a.jsonl", b"[1]", "line 1 is a list"),
         ("a.jsonl", rb'{"text": "\ud800"}', "holds half of a surrogate pair"),
         ("a.jsonl", b"\n \n", "holds no text: 0 rows"),
@@ -110,6 +110,9 @@ def test_bad_files(name, stored, message, tmp_path):
 def test_what_does_not_exist(tmp_path):
     with pytest.raises(NotFoundError, match="There are no prompts at"):
         read_prompts(tmp_path / "nothing.jsonl")
+    with pytest.raises(NotFoundError, match="There are no prompts at ''"):
+        read_prompts("")
+    (tmp_path / "._a.txt").write_bytes(b"\x00\xff what other systems put beside a file")
     with pytest.raises(NotFoundError, match=r"holds no \.txt file"):
         read_prompts(tmp_path)
     pl.DataFrame({"content": ["a"]}).write_parquet(tmp_path / "a.parquet")
@@ -127,8 +130,10 @@ def test_rows_by_index_file(tmp_path):
         assert (chosen.texts, chosen.empty) == (("d", "a"), (1,))
         assert read_rows(tmp_path / name).tolist() == [3, 0, 1]
     assert read_prompts(texts, rows=[2]).texts == ("c",)
-    with pytest.raises(ParameterError, match=r"Row 4 is not among the rows of the prompts \(0 to 3\), and 1 more"):
+    with pytest.raises(ParameterError, match=r"Row 4 is not among the rows of the prompts \(0 to 3\), nor are 1 more"):
         read_prompts(texts, rows=[0, 4, 9])
+    with pytest.raises(ParameterError, match=r"Row 4 is not among the rows of the prompts \(0 to 3\)\. Were"):
+        read_prompts(texts, rows=[4])
     with pytest.raises(ParameterError, match="Row 2 is named 3 times"):
         read_prompts(texts, rows=[2, 2, 0, 2])
 
@@ -138,7 +143,7 @@ def test_rows_by_index_file(tmp_path):
     [
         ("rows.txt", b"1\ntwo", "holds no row numbers: invalid literal"),
         ("rows.txt", b"", "holds an array of shape"),
-        ("rows.txt", b"-1", "needed are whole numbers from 0"),
+        ("rows.txt", b"4\n-1", "names row -1, but rows are counted from 0"),
         ("rows.json", b"[0.5]", "needed are whole numbers from 0"),
         ("rows.json", b"[[1]]", r"an array of shape \(1, 1\)"),
         ("rows.json", b"{", "holds no row numbers"),

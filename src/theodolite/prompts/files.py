@@ -1,15 +1,14 @@
 """Records of a file or folder: what each holds, before anyone asks for a text in it."""
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from theodolite.core.errors import FormatError, NotFoundError
+from theodolite.prompts.packed import PACKED, unpacked
 
 COLUMNS = ("name", "id", "label", "source")
 """Columns of a table that are read beside the text, where it has them."""
@@ -58,10 +57,14 @@ def records_of(place: Path, *, field: str, columns: Collection[str] = ()) -> tup
     FormatError
         If a file is not what its ending says.
     """
-    name = place.name.removesuffix(".gz")
+    name = place.stem if place.suffix in PACKED else place.name
     kind, stem = Path(name).suffix, Path(name).stem
     if place.is_dir():
-        files = sorted(path for path in place.iterdir() if path.suffix == ".txt" and path.is_file())
+        files = sorted(
+            path
+            for path in place.iterdir()
+            if path.suffix == ".txt" and path.is_file() and not path.name.startswith(".")
+        )
         if not files:
             raise NotFoundError(f"The folder {place} holds no .txt file. Give a folder with one text in each file.")
         texts = [{field: decoded(file.read_bytes(), str(file)), "name": file.stem} for file in files]
@@ -118,22 +121,6 @@ def decoded(stored: bytes, place: str) -> str:
         raise FormatError(
             f"{place} is not UTF-8: line {line} holds the byte 0x{stored[error.start]:02x}. Save it as UTF-8."
         ) from error
-
-
-def unpacked(stored: bytes, place: str) -> bytes:
-    """Return the content of a file that may be packed by gzip.
-
-    Raises
-    ------
-    FormatError
-        If it is packed and damaged.
-    """
-    if not place.endswith(".gz"):
-        return stored
-    try:
-        return gzip.decompress(stored)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"{place} cannot be unpacked: {error}. Download it again.") from error
 
 
 def parquet_records(

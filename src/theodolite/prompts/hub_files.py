@@ -10,7 +10,18 @@ import yaml
 from theodolite.core.errors import NotFoundError
 
 README = "README.md"
-ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".tsv", ".txt")
+ENDINGS = (
+    ".parquet",
+    ".jsonl",
+    ".jsonl.gz",
+    ".jsonl.zst",
+    ".json",
+    ".json.gz",
+    ".json.zst",
+    ".csv",
+    ".tsv",
+    ".txt",
+)
 """Kinds of file that are read, the first before the others where a split is there in several."""
 
 _DEFAULT = "default"

@@ -11,8 +11,9 @@ from typing import Any
 
 from theodolite.core.errors import FormatError, ParameterError
 from theodolite.core.number_format import format_bytes
-from theodolite.prompts.files import COLUMNS, Record, check_field, decoded, parquet_records, text_records, unpacked
+from theodolite.prompts.files import COLUMNS, Record, check_field, decoded, parquet_records, text_records
 from theodolite.prompts.hub_files import README, choose_files, ending_of
+from theodolite.prompts.packed import GZIP, ZSTD, unpacked
 from theodolite.prompts.parquet_footer import TAIL, RowGroup, footer_length, row_groups
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_repository import HubRepository
@@ -196,17 +197,28 @@ class _File:
     def _text_records(self, most: int | None) -> Iterator[Record]:
         """Yield the records of a file of text; of lines no more is read than hold `most` of them."""
         kind = "." + self.kind.split(".")[1]
-        in_part = most is not None and self.whole is None
+        in_part = most is not None and self.whole is None and not self.kind.endswith(ZSTD)
         if kind == ".jsonl" and in_part:
             return text_records(self._first_lines(most or 0), kind, self.place)
         if kind == ".json" and in_part and _holds_lines(self._first_lines(1)):
             return text_records(self._first_lines(most or 0), ".jsonl", self.place)
+        if self.kind.endswith(ZSTD) and self.whole is None:
+            self._refuse_large()
         text = decoded(unpacked(self._content(), self.place), self.place)
         return text_records(text, ".jsonl" if kind == ".json" and _holds_lines(text) else kind, self.place)
 
+    def _refuse_large(self) -> None:
+        """Refuse to fetch a large file of which only the first rows may be wanted."""
+        missing = self.remote.n_missing(0, self.remote.size)
+        if missing > _MOST:
+            raise ParameterError(
+                f"{self.place} would fetch {format_bytes(missing)}: what zstd packed is read as a whole, however few "
+                "rows are wanted. Name a smaller file behind #, or download it."
+            )
+
     def _first_lines(self, most: int) -> str:
         """Return the first lines that are not blank, fetched in ever larger pieces."""
-        packed = zlib.decompressobj(wbits=31) if self.kind.endswith(".gz") else None
+        packed = zlib.decompressobj(wbits=31) if self.kind.endswith(GZIP) else None
         content, at, length, complete = b"", 0, _FIRST_PIECE, True
         while at < self.remote.size:
             end = min(self.remote.size, at + length)

@@ -33,9 +33,9 @@ def read_prompts(
     ----------
     source : str, pathlib.Path or sequence
         "examples" (the prompts that ship with the package); a `.jsonl` file (objects or strings, one on each line); a
-        `.json` file (a list of them); a `.parquet`, `.csv` or `.tsv` file; one of the four in text packed by gzip; any
-        other file (one text); a folder (each `.txt` file in it is one text, by name); a data set on the Hub (below); or
-        a list of texts or prompts.
+        `.json` file (a list of them); a `.parquet`, `.csv` or `.tsv` file; one of the four in text packed by gzip or
+        zstd; any other file (one text); a folder (each `.txt` file in it is one text, by name; no hidden ones); a data
+        set on the Hub (below); or a list of texts or prompts.
     field : str
         Where objects and columns hold the text.
     label : str or None
@@ -95,10 +95,10 @@ def read_prompts(
         origin |= about
     elif isinstance(source, str | Path):
         place = _EXAMPLES if source == "examples" else Path(source).expanduser()
-        if not place.exists():
+        if not str(source).strip() or not place.exists():
             raise NotFoundError(
-                f"There are no prompts at {source}. Give a .jsonl, .json, .parquet, .csv or text file, a folder of "
-                '.txt files, hub:owner/name for a data set on the Hub, or the word "examples".'
+                f"There are no prompts at {str(source) or repr(source)}. Give a .jsonl, .json, .parquet, .csv or text "
+                'file, a folder of .txt files, hub:owner/name for a data set on the Hub, or the word "examples".'
             )
         records, kind, stem = records_of(place, field=field, columns=columns)
         origin |= {"kind": kind, "path": "examples" if place == _EXAMPLES else str(place)}
@@ -172,11 +172,14 @@ def _prompts(
             continue
         if field not in values:
             raise FormatError(
-                f"{place} has no {field!r}. It has {', '.join(map(str, values)) or 'nothing'}; see field=."
+                f"{place} has no {field!r}. It has {', '.join(map(str, values)) or 'nothing'}. Name what holds the "
+                "text with field=."
             )
         text = values[field]
         if not isinstance(text, str) and text is not None:
-            raise FormatError(f"{place} holds a {type(text).__name__} in {field!r}, where a text is needed.")
+            raise FormatError(
+                f"{place} holds no text in {field!r}, but {text!r:.40} ({type(text).__name__}). Give a text."
+            )
         if text and any("\ud800" <= character <= "\udfff" for character in text):
             raise FormatError(f"{place} holds half of a surrogate pair, which is no character. Save it as UTF-8 again.")
         name = next((values[key] for key in _NAMES if values.get(key) is not None), f"{stem}-{row}")
