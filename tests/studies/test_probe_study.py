@@ -38,6 +38,7 @@ from theodolite.studies.probe.asked import MEASURES
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.evaluation import evaluate
 from theodolite.studies.probe.features import read_features
+from theodolite.studies.probe.measure import measure_prompts
 from theodolite.studies.probe.prompts import balanced, join_texts, read_labeled, read_source, read_written
 from theodolite.studies.probe.saved import fit_saved, read_probe, write_probe
 from theodolite.studies.probe.score import score_prompts
@@ -376,11 +377,14 @@ def test_prompts_from_standard_input():
 def test_copies_never_meet_in_training_and_test(tmp_path):
     texts = sentences(HOSTILE, 4, length=20, seed=1)
     both = sentences(BENIGN, 1, length=20, seed=2)
-    bad = write(tmp_path / "bad.jsonl", [*texts, texts[0] + "  ", *both])
+    bad = write(tmp_path / "bad.jsonl", [*texts, texts[0] + "  ", " ", *both])
     good = write(tmp_path / "good.jsonl", [*sentences(BENIGN, 3, length=20, seed=3), *both])
     found = read_labeled(Config((MODEL,), positive=(str(bad),), negative=(str(good),)))
     assert len({prompt.text.strip() for prompt in found.prompts}) == len(found.prompts) == 7
-    assert found.notes == ("3 texts left out as copies of others (1 of them under both labels).",)
+    assert found.notes == (
+        "1 record without text left out.",
+        "3 texts left out as copies of others (1 of them under both labels).",
+    )
     assert [prompt.row for prompt in found.prompts] == list(range(7))
 
 
@@ -485,6 +489,23 @@ def test_too_few_long_prompts_are_refused(files, tmp_path):
     settings = {**SETTINGS, **sources(files), "positive": (str(files / "short.jsonl"),)}
     with pytest.raises(TheodoliteError, match="2 harmful prompts have at least minimum=40 tokens, which is fewer than"):
         studies.run("probe", references=[MODEL], out=tmp_path / "run", **settings)
+
+
+def test_a_prompt_of_infinite_states_costs_no_other(files):
+    model = load_model(MODEL, device="cpu")
+    with torch.no_grad():
+        model.module.get_input_embeddings().weight[100] = torch.inf
+    bad, good = (
+        (Prompt(text="", name=name, row=row), np.arange(first, first + 48))
+        for row, (name, first) in enumerate((("bad", 100), ("good", 200)))
+    )
+    config = Config((MODEL,), **SETTINGS, **sources(files), lens=None)
+    measured = list(measure_prompts(model, [bad, good], config))
+    assert [bool(rows) for _, rows, _ in measured] == [False, True]
+    assert measured[0][2].startswith("Layer 0 holds values that are not finite")
+    assert measured[1][2] == ""
+    with pytest.raises(PointsError, match="Layer 0 of bad holds values that are not finite"):
+        list(measure_prompts(model, [bad], config))
 
 
 def test_prompts_that_change_after_the_plan_are_noticed(files):

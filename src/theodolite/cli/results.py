@@ -71,11 +71,11 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
             f"{_reason(failures[0])} (No unit of {run.path} could be done: {len(failures)} failed, listed in its "
             "failures.jsonl.)"
         )
-    summary, findings, page = write_report(run, anew=False)
     for warning in run.warnings:
         output.say(f"warning: {warning}")
     for failure in failures:
         output.say(f"failed: {failure.label}: {_reason(failure)}")
+    summary, findings, page = write_report(run, anew=False)
     if output.json:
         print_json(
             {

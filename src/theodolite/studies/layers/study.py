@@ -28,6 +28,7 @@ from theodolite.models import (
 )
 from theodolite.prompts import Dropped, Prompt, TokenizedPrompts, bleu, positions, source_name
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
+from theodolite.studies.finite_states import finite_states
 from theodolite.studies.layers.box import measure_box
 from theodolite.studies.layers.columns import COLUMNS
 from theodolite.studies.layers.config import RANDOM_VOCABULARY, STRUCTURED, Config, Positions, SpecialTokens
@@ -156,7 +157,15 @@ def run(unit: Unit) -> UnitResult:
     rows = _left_out(params, config, prompts) if first else []
     warnings = left_out_notes(prompts, config)
     clock = _Clock()
-    for number, found in clock.timing("model", _forward(model, config, variants, [one.name for one, _ in chosen])):
+    forward = finite_states(
+        model,
+        variants,
+        names=[one.name for one, _ in chosen],
+        batch=config.batch,
+        last_layer=config.last_layer,
+        special_tokens=config.special_tokens,
+    )
+    for number, found in clock.timing("model", forward):
         (prompt, ids), shown = chosen[number], params["shown"][number]
         if isinstance(found, str):
             warnings.append(f"{reference} {prompt.name}: {found}")
@@ -183,39 +192,6 @@ def run(unit: Unit) -> UnitResult:
                 rows += measure_box(found.logits, clouds, make)
     inputs = [{**model.provenance, "prompts": prompts.settings}]
     return UnitResult(rows=rows, inputs=inputs, warnings=warnings, parts=clock.seconds)
-
-
-def _forward(
-    model: LanguageModel, config: Config, variants: Sequence[Ids], names: Sequence[str]
-) -> Iterator[tuple[int, PromptStates | str]]:
-    """Yield the states of each prompt with its number, or why it has none; one without does not cost the others theirs.
-
-    Raises
-    ------
-    PointsError
-        If no prompt has finite states.
-    """
-    start, n_found = 0, 0
-    while start < len(variants):
-        forward = hidden_states(
-            model,
-            variants[start:],
-            batch_size=config.batch,
-            include_logits=model.kind == "causal",
-            last_layer=config.last_layer,
-            special_tokens=config.special_tokens,
-        )
-        first = start
-        try:
-            for found in forward:
-                yield start, found
-                start, n_found = start + 1, n_found + 1
-        except PointsError as error:
-            if start + 1 == len(variants) and not n_found:
-                said = str(error).replace(f"prompt {start - first} ", f"{names[start]} ")
-                raise PointsError(said) from error
-            yield start, str(error).replace(f" of prompt {start - first} ", " ")
-            start += 1
 
 
 def _maker(

@@ -13,13 +13,13 @@ from theodolite.models import (
     PromptStates,
     TunedLens,
     guard_scores,
-    hidden_states,
     load_lens,
     logit_lens_entropy,
     token_losses,
     tuned_lens_entropy,
 )
 from theodolite.prompts import Prompt
+from theodolite.studies.finite_states import finite_states
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.geometry import measure_clouds
@@ -47,17 +47,26 @@ def measure_prompts(
     Yields
     ------
     tuple
-        The prompt, its rows (without what names model and prompt), and why it has no dimension where that is so.
+        The prompt, its rows (without what names model and prompt), and why it has no dimension where that is so. A
+        prompt whose states are not finite has no rows.
+
+    Raises
+    ------
+    PointsError
+        If no prompt has finite states.
     """
-    forward = hidden_states(
+    forward = finite_states(
         model,
         [ids for _, ids in prompts],
-        batch_size=config.batch,
-        include_logits=model.kind == "causal",
+        names=[prompt.name for prompt, _ in prompts],
+        batch=config.batch,
         last_layer=config.last_layer,
         special_tokens=config.special_tokens,
     )
-    for (prompt, _), found in zip(prompts, forward, strict=True):
+    for (prompt, _), (_, found) in zip(prompts, forward, strict=True):
+        if isinstance(found, str):
+            yield prompt, [], found
+            continue
         geometry, refusal = measure_clouds(found.states[1:], config)
         rows = [*_facts(model, found), *_predictions(model, found, config), *geometry]
         if config.mean_states:
@@ -84,7 +93,7 @@ def judged(measured: Sequence[Row], guards: Mapping[str, Guard]) -> list[Row]:
     return [
         _MAKE.row("guard", value, method=reference)
         for reference, guard in guards.items()
-        for value in guard_scores(guard, texts)
+        for value in (guard_scores(guard, texts) if texts else ())
     ]
 
 

@@ -56,13 +56,19 @@ def read_labeled(config: Config) -> LabeledPrompts:
         If a record has no label or an unknown one, or there is only one kind of prompts.
     """
     found: list[Prompt] = []
+    n_empty = 0
     for names, label in ((config.positive, config.positive_label), (config.negative, config.negative_label)):
         for one in names:
-            found += [replace(prompt, label=label) for prompt in _of_file(one, config.field)]
+            read = read_source(one, config.field)
+            n_empty += len(read.empty)
+            found += [replace(prompt, label=label) for prompt in read]
     for one in config.prompts:
-        found += _known(one, _of_file(one, config.field), config)
+        read = read_source(one, config.field)
+        n_empty += len(read.empty)
+        found += _known(one, read, config)
     texts, copies = _without_copies(found, [prompt.text.strip() for prompt in found])
-    notes = [copies] if copies else []
+    notes = [f"{counted(n_empty, 'record')} without text left out."] if n_empty else []
+    notes += [copies] if copies else []
     joined, remainder = _joined(texts, config)
     if remainder:
         notes.append(f"{counted(remainder, 'text')} left over when {config.join} each were joined into a prompt.")
@@ -259,10 +265,6 @@ def _is_record(line: str) -> bool:
         return isinstance(json.loads(line), str)
     except ValueError:
         return False
-
-
-def _of_file(name: str, field: str) -> tuple[Prompt, ...]:
-    return read_source(name, field).items
 
 
 def _known(name: str, prompts: Iterable[Prompt], config: Config) -> Iterator[Prompt]:

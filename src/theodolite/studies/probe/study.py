@@ -124,7 +124,7 @@ def run(unit: Unit) -> UnitResult:
     rows = []
     for prompt, measured, refusal in measure_prompts(model, block, config):
         if refusal:
-            warnings.append(f"{prompt.name} has no dimension: {refusal}")
+            warnings.append(f"{prompt.name} {'has no dimension' if measured else 'left out'}: {refusal}")
         shared = {
             "model": model_name,
             "revision": revision,
@@ -214,7 +214,8 @@ def _prompts(config: Config, reference: str) -> tuple[list[tuple[Prompt, Ids]], 
             raise FormatError(
                 f"{n_prompts} {label} prompts have at least minimum={config.minimum} tokens"
                 f"{'' if config.maximum is None else f' and at most maximum={config.maximum}'}, which is fewer than "
-                f"the folds={config.folds}. Give longer texts, join several (--join), or lower the minimum."
+                f"the folds={config.folds}. Give longer texts, join several (--join), lower the minimum, or take fewer "
+                "folds."
             )
     short = sum(len(ids) < TRUSTED_TOKENS for _, ids in prompts)
     if short:

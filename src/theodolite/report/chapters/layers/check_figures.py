@@ -37,12 +37,12 @@ def density_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _density_words(data: pl.DataFrame) -> str:
-    limit, shares = max(data["limit"].to_list()), data["at_limit"].to_list()
+    limit, shares = max(data["limit"].to_list()), data["at_limit"].drop_nulls().to_list()
+    reached = f", which {min(shares):.0%} to {max(shares):.0%} of the tokens reach" if shares else ""
     return joined(
         "Mean over tokens of k*, the neighbors over which density is compatible with that at the token (a likelihood "
         "ratio at a probability of one in a million).",
-        f"The search ends at {limit}, which {min(shares):.0%} to {max(shares):.0%} of the tokens reach; the dimension "
-        "at neighbors 2 and 4 takes density to be constant over 4.",
+        f"The search ends at {limit}{reached}; the dimension at neighbors 2 and 4 takes density to be constant over 4.",
     )
 
 
