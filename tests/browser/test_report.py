@@ -129,3 +129,18 @@ def test_a_narrow_sheet_of_paper_is_no_phone(visit, table_page):
         assert seen.page.evaluate(shape) == "grid"
         seen.page.emulate_media(media="print")
         assert seen.page.evaluate(shape) == "table-row"
+
+
+def test_two_figures_of_two_rows_fit_on_a_printed_page(visit, table_page):
+    """A letter between margins of 0.4 inches is 740 by 979 pixels, the lowest page in use."""
+    shapes = """() => Array.from(document.querySelectorAll('.figures figure')).map((one) => [
+        one.querySelector('.wide svg').viewBox.baseVal.height / one.querySelector('.wide svg').viewBox.baseVal.width,
+        one.querySelector('.wide').offsetHeight,
+        one.querySelector('figcaption').offsetLeft - one.querySelector('.wide').offsetLeft,
+    ])"""
+    with visit(table_page, width=740) as seen:
+        seen.page.emulate_media(media="print")
+        found = seen.page.evaluate(shapes)
+    assert len(found) >= 6
+    assert all(height < 979 / 2 - 2 * 10 - 10 for shape, height, _ in found if shape < 0.89)
+    assert all(left > 450 for *_, left in found), "captions stand beside"
