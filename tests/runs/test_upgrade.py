@@ -53,8 +53,8 @@ class After(Before):
 def test_a_finished_run_is_kept_when_settings_join_at_their_default(toy, tmp_path, log, nested):
     first = execute(version_of(toy, Before, nested=nested), Before(), out=tmp_path / "run")
     table, hashed = first.store.table_path.read_bytes(), first.manifest["plan_sha256"]
-    for _ in range(2):
-        again = execute(version_of(toy, After, nested=nested), After(), out=tmp_path / "run")
+    for shard in (None, None, "1/1"):
+        again = execute(version_of(toy, After, nested=nested), After(), out=tmp_path / "run", shard=shard)
         assert again.manifest["units"] == {"planned": 4, "kept": 4, "done": 0, "failed": 0}
         assert (again.manifest["plan_sha256"], again.warnings) == (hashed, [])
         assert again.store.table_path.read_bytes() == table
