@@ -19,6 +19,7 @@ from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.chapters.layers.tables import tables
 from theodolite.report.drawings import drawings
 from theodolite.report.page_figures import page_figures
+from theodolite.report.provenance import banners
 from theodolite.studies.layers import findings as layer_findings
 from theodolite.studies.layers import summary as layer_summary
 
@@ -84,6 +85,9 @@ def test_angles_are_counted_at_the_depth_of_the_papers_histogram(frame, drawn):
     assert data["mean"].unique().to_list() == pytest.approx([58.2 + 2.5])
     assert (data["left"].min(), data["right"].max()) == pytest.approx((58.2, 63.2))
     assert set(data["condition"]) == {"as written", "all tokens permuted"}
+    assert data["name"].unique(maintain_order=True).to_list() == ["pocket-64", "pocket-128"], "as the study lists them"
+    for _, bins in data.group_by("name", "condition"):
+        assert bins["left"].to_list()[1:] == bins["right"].to_list()[:-1], "an outline goes from bin to bin"
     blocks = angles_data(frame.filter(pl.col("control") != "full_shuffle"))
     assert set(blocks["condition"]) == {"as written", "blocks permuted, S = 2"}
     assert angles_data(frame.filter(pl.col("prompt_row") < 5)).is_empty()
@@ -141,6 +145,11 @@ def test_the_headline_names_what_it_read_where_that_is_not_the_usual(frame):
     ess = read(other.with_columns(method=renamed))
     assert ess.columns["peak"] == f"highest, ESS to {scales[-1]}"
     assert len(ess.rows) == len(read(frame).rows), "no estimator but GRIDE had a table"
+
+
+def test_a_limit_of_prompts_is_no_limit_of_rows():
+    assert banners({"study": "layers", "config": {"limit": 10}}, "success") == []
+    assert "limit of 10 rows" in banners({"study": "dimension", "config": {"limit": 10}}, "success")[0]
 
 
 def test_levels_that_differ_little_are_two_conditions():

@@ -24,6 +24,8 @@ _STATUS_SENTENCES = {
     "interrupted": "This run was interrupted: the numbers below are those of the units that are done.",
     "failed": "This run failed: the numbers below are those of the units that were done before.",
 }
+_OF_PROMPTS = ("layers", "probe")
+"""Studies whose limit is of prompts, which every caption counts, and not of rows of a table."""
 _HIDDEN = frozenset({"inputs", "warnings", "sessions", "config", "command", "environment", "table", "units", "columns"})
 
 
@@ -48,7 +50,8 @@ def banners(manifest: Mapping[str, Any], status: str) -> list[str]:
         done = (units.get("kept") or 0) + (units.get("done") or 0)
         count = f" {format_count(done)} of {counted(units.get('planned') or 0, 'unit')} done." if units else ""
         found.append(_STATUS_SENTENCES.get(status, f"Status of this run: {status}.") + count)
-    for limit in dict.fromkeys(_limits(manifest.get("config"))):
+    limits = () if manifest.get("study") in _OF_PROMPTS else _limits(manifest.get("config"))
+    for limit in dict.fromkeys(limits):
         found.append(
             f"Made with a limit of {counted(limit, 'row')} per table: for a quick look, not for a result. "
             "Dimensions depend on the number of rows."

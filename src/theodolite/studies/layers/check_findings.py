@@ -1,6 +1,6 @@
 """What the checks of a layer study say: the logit box, how far density is constant, how straight the TwoNN plot is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -74,7 +74,7 @@ def _box(rows: pl.DataFrame) -> Iterator[Said]:
             f"The farther a prompt's largest logits spread (length of the logit box), the lower its {what}.",
             verdict,
             f"Spearman correlation over {one.n} prompts {format_decimals(one.value, 2)}, 95 % interval "
-            f"{span(one.low, one.high)}; mean {format_value(mean_length)}.",
+            f"{span(one.low, one.high)}; mean length {format_value(mean_length)} nats.",
         )
 
 
@@ -99,7 +99,8 @@ def _constant(rows: pl.DataFrame, id: str) -> Iterator[Said]:
         verdict,
         f"Mean k*, the neighbors over which density is compatible with a token's own: {format_value(low[1])} in layer "
         f"{low[0]} to {format_value(high[1])} in layer {high[0]}, where the dimension compares {_FARTHEST} and the "
-        f"search ends at {limit}, which {float(at_limit.to_numpy().mean()):.0%} of the tokens reach.",
+        f"search ends at {limit}, which {100 * float(at_limit.to_numpy().mean()):.0f} % of the tokens "
+        "reach.",
     )
 
 
@@ -126,7 +127,10 @@ def _straight(rows: pl.DataFrame, id: str) -> Iterator[Said]:
         id,
         "The TwoNN plot is straight for neighbors 1 and 2 and not for 2 and 4",
         verdict,
-        f"Straight (gap to the line below {_STRAIGHT} / sqrt(n)) in {min(near):.0%} to {max(near):.0%} of the prompts, "
-        f"by layer, for neighbors 1 and 2; in {min(far):.0%} to {max(far):.0%} for 2 and 4, where constant density "
-        "bends it too.",
+        f"Straight (gap to the line below {_STRAIGHT} / sqrt(n)) in {_percents(near)} of the prompts, by layer, for "
+        f"neighbors 1 and 2; in {_percents(far)} for 2 and 4, where constant density bends it too.",
     )
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"

@@ -38,7 +38,7 @@ def density_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _density_words(data: pl.DataFrame) -> str:
     limit, shares = max(data["limit"].to_list()), data["at_limit"].drop_nulls().to_list()
-    reached = f", which {min(shares):.0%} to {max(shares):.0%} of the tokens reach" if shares else ""
+    reached = f", which {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the tokens reach" if shares else ""
     return joined(
         "Mean over tokens of k*, the neighbors over which density is compatible with that at the token (a likelihood "
         "ratio at a probability of one in a million).",

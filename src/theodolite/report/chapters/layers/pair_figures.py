@@ -114,8 +114,8 @@ def angles_data(frame: pl.DataFrame) -> pl.DataFrame:
             facts |= {"layer": own["layer"][0], "n_used": part["n_used"].mean(), "mean": part["value"].mean()}
             for (left, right), count in zip(pairwise(edges.tolist()), counts.tolist(), strict=True):
                 found.append({"name": name, **facts, "left": left, "right": right, "value": count / part.height})
-    table = pl.DataFrame(found, schema=_ANGLES).filter(pl.col("n_prompts") >= _FEWEST_PROMPTS)
-    return in_order_of_conditions(table).sort("name", maintain_order=True)
+    table = pl.DataFrame(found, schema={**_ANGLES, "name": rows["name"].dtype})
+    return in_order_of_conditions(table.filter(pl.col("n_prompts") >= _FEWEST_PROMPTS))
 
 
 def _two_conditions(rows: pl.DataFrame) -> pl.DataFrame:

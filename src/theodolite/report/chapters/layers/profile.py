@@ -162,11 +162,10 @@ def by_condition(measure: str, *, method: str | None = None) -> Callable[[pl.Dat
 
 
 def in_order_of_conditions(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by model, then as written and ever more disturbed, then by layer."""
+    """Sort rows by model, then as written and ever more disturbed, then by layer; others stay in their order."""
     order = pl.Enum(conditions_in(rows))
-    return (
-        rows.with_columns(pl.col("condition").cast(order)).sort("name", "condition", "layer").cast({order: pl.String})
-    )
+    ordered = rows.with_columns(pl.col("condition").cast(order)).sort("name", "condition", "layer", maintain_order=True)
+    return ordered.cast({order: pl.String})
 
 
 def _names(rows: pl.DataFrame, series: str) -> list[str]:
