@@ -15,7 +15,9 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from theodolite import studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
 from theodolite.dimension import (
+    correlation_dimension,
     ess,
+    fisher_separability,
     gride,
     local_pca,
     local_twonn,
@@ -38,6 +40,7 @@ from theodolite.studies.probe.asked import MEASURES
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.evaluation import evaluate
 from theodolite.studies.probe.features import read_features
+from theodolite.studies.probe.geometry import measure_clouds
 from theodolite.studies.probe.measure import measure_prompts
 from theodolite.studies.probe.prompts import balanced, join_texts, read_labeled, read_source, read_written
 from theodolite.studies.probe.saved import fit_saved, read_probe, write_probe
@@ -225,6 +228,8 @@ def test_further_measures_are_those_of_one_cloud(finished):
         "tle": [tle(graph, state, k=20).value for graph, state in pairs],
         "local_twonn": [local_twonn(graph, state, n_neighbors=20).value for graph, state in pairs],
         "local_pca": [local_pca(graph, state, k=20, rule="fo").value for graph, state in pairs],
+        "correlation_dimension": [correlation_dimension(neighbors(state, k=47)).value for state in states],
+        "fisher_separability": [fisher_separability(state).value for state in states],
         "participation_ratio": [participation_ratio(state).value for state in states],
         "norm": [np.linalg.norm(state, axis=1).mean() for state in states],
         "mean_cosine": [mean_cosine(state).off_mean for state in states],
@@ -244,6 +249,18 @@ def test_further_measures_are_those_of_one_cloud(finished):
     results = evaluate(frame)
     for evaluation in ("cross_validation", "held_out", "first_layers", "single_layer", "without_source"):
         assert {*MEASURES, "all"} <= set(results.filter(pl.col("evaluation") == evaluation)["features"])
+
+
+def test_a_layer_with_too_few_tokens_for_fisher_separability_has_none():
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(2, 48, 400, generator=generator)  # all separable
+    states[1, :, 4:] = 0.0
+    config = Config(
+        (MODEL,), positive=("a",), negative=("b",), measures=("fisher_separability",), **SETTINGS | {"scale": 8}
+    )
+    rows, refusal = measure_clouds(states, config)
+    assert [row["layer"] for row in rows if row["method"] == "fisher_separability"] == [2]
+    assert refusal == ""
 
 
 def test_a_saved_probe_reproduces_scores_exactly(finished, saved, files, tmp_path):

@@ -14,6 +14,8 @@ Measure = Literal[
     "tle",
     "local_twonn",
     "local_pca",
+    "correlation_dimension",
+    "fisher_separability",
     "participation_ratio",
     "norm",
     "mean_cosine",
@@ -32,8 +34,8 @@ class Reading(NamedTuple):
     name: str
 
 
-MLE_K, ESS_K, TLE_K, OVERLAP_K, LOCAL_K = 20, 10, 20, 10, 20
-"""Neighbors of measures that have a scale, MOM and MADA as MLE; those of ESS, TLE and MADA are the authors'."""
+MLE_K, ESS_K, TLE_K, OVERLAP_K, LOCAL_K, CORRELATION_K = 20, 10, 20, 10, 20, (10, 20)
+"""Neighbors of measures that have a scale, MOM and MADA as MLE; the authors' but for MLE, MOM and the local ones."""
 MEASURES: dict[str, Reading] = {
     "twonn": Reading("dimension", "twonn", 2, "TwoNN"),
     "mle": Reading("dimension", "mle", MLE_K, f"MLE ({MLE_K})"),
@@ -43,6 +45,8 @@ MEASURES: dict[str, Reading] = {
     "tle": Reading("dimension", "tle", TLE_K, f"TLE ({TLE_K})"),
     "local_twonn": Reading("dimension", "local_twonn", LOCAL_K, f"local TwoNN ({LOCAL_K})"),
     "local_pca": Reading("dimension", "local_pca", LOCAL_K, f"local PCA ({LOCAL_K})"),
+    "correlation_dimension": Reading("dimension", "correlation_dimension", CORRELATION_K[1], "CorrInt (10 and 20)"),
+    "fisher_separability": Reading("dimension", "fisher_separability", None, "Fisher separability"),
     "participation_ratio": Reading("participation_ratio", None, None, "participation ratio"),
     "norm": Reading("norm", "mean", None, "norm"),
     "mean_cosine": Reading("mean_cosine", "without_diagonal", None, "mean cosine"),

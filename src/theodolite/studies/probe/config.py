@@ -99,8 +99,8 @@ class Config:
         sequences, or causal models with a chat template, asked as Llama Guard and ShieldGemma are.
     measures : tuple of str
         What else to measure of every layer: twonn, mle, mom, mada, ess, tle, local_twonn, local_pca,
-        participation_ratio, norm, mean_cosine, overlap, angle, or `all`. Each is evaluated as a probe of its own, and
-        `all` that were measured together.
+        correlation_dimension, fisher_separability, participation_ratio, norm, mean_cosine, overlap, angle, or `all`.
+        Each is evaluated as a probe of its own, and `all` that were measured together.
     features : str
         What the saved probe reads: dimension, entropy, combined (both), one of the measures, several with a plus
         between them such as `dimension+norm`, or `all` that were measured. Every kind is evaluated.

@@ -1,6 +1,7 @@
 """The geometry of one prompt's clouds as numbers of its layers: what a probe can read beside entropies."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from theodolite.core.errors import PointsError
 from theodolite.dimension import (
     CloudDimensions,
+    cloud_correlation_dimension,
     cloud_ess,
     cloud_gride,
     cloud_local_pca,
@@ -18,11 +20,12 @@ from theodolite.dimension import (
     cloud_participation_ratio,
     cloud_tle,
     cloud_twonn,
+    fisher_separability,
 )
 from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
 from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.similarity import cloud_angles, cloud_cosines, cloud_overlaps, norms
-from theodolite.studies.probe.asked import ESS_K, LOCAL_K, MLE_K, OVERLAP_K, TLE_K
+from theodolite.studies.probe.asked import CORRELATION_K, ESS_K, LOCAL_K, MLE_K, OVERLAP_K, TLE_K
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
 from theodolite.studies.rows import Row, RowMaker
@@ -53,6 +56,8 @@ def measure_clouds(states: torch.Tensor, config: Config) -> tuple[list[Row], str
     try:
         found = cloud_neighbors(states, k=config.k, precision=precision, moments=moments)
         rows += _neighborhoods(found, states, config)
+        if "correlation_dimension" in config.measures:
+            rows += _correlation_dimensions(found, states, precision)
     except PointsError as error:
         refusal = str(error)
     return rows + list(_directions(states, found, config)), refusal
@@ -74,6 +79,21 @@ def _directions(states: torch.Tensor, found: CloudNeighbors | None, config: Conf
         for layer, ratio in enumerate(cloud_participation_ratio(states, found=found), start=1):
             if np.isfinite(ratio):
                 yield _MAKE.row("participation_ratio", ratio, layer=layer, n_used=n_tokens)
+    if "fisher_separability" in config.measures:
+        for layer, state in enumerate(states, start=1):
+            with suppress(PointsError):  # too few points for their dimension: nothing to read
+                estimate = fisher_separability(state)
+                yield _MAKE.row(
+                    "dimension", estimate.value, method=estimate.method, layer=layer, n_used=estimate.n_used
+                )
+
+
+def _correlation_dimensions(found: CloudNeighbors, states: torch.Tensor, precision: Precision) -> Iterator[Row]:
+    """Yield readings from all pairs: how far the pairs that count are apart shows only when they are found."""
+    k1, k2 = CORRELATION_K
+    for layer, (state, n_points) in enumerate(zip(states, found.lengths.tolist(), strict=True), start=1):
+        pairs = cloud_neighbors(state[None], k=n_points - 1, precision=precision)
+        yield from _dimensions(cloud_correlation_dimension(pairs, k1=k1, k2=k2), first_layer=layer)
 
 
 def _neighborhoods(found: CloudNeighbors, states: torch.Tensor, config: Config) -> Iterator[Row]:
@@ -113,13 +133,13 @@ def _estimates(found: CloudNeighbors, states: torch.Tensor, config: Config) -> I
         yield cloud_local_pca(found, states, k=LOCAL_K, rule="fo")
 
 
-def _dimensions(estimates: CloudDimensions) -> Iterator[Row]:
+def _dimensions(estimates: CloudDimensions, *, first_layer: int = 1) -> Iterator[Row]:
     for cloud, place in zip(*np.nonzero(np.isfinite(estimates.value)), strict=True):
         yield _MAKE.row(
             "dimension",
             estimates.value[cloud, place],
             method=estimates.method,
-            layer=int(cloud) + 1,
+            layer=int(cloud) + first_layer,
             n1=int(estimates.n1[place]),
             scale=int(estimates.n2[place]),
             stderr=float(estimates.stderr[cloud, place]),
