@@ -45,6 +45,8 @@ class CloudNeighbors(Displayed):
         `(n_clouds,)` int64: points of each cloud, after dropping.
     n_given, n_nonfinite, n_duplicates, n_zero, n_redone : numpy.ndarray
         `(n_clouds,)` int64, for each cloud as in `NeighborGraph`.
+    distance_error : numpy.ndarray
+        `(n_clouds,)` float64: proven bound on the relative error of every distance and radius of a cloud.
     n_dims : int
         Extrinsic dimension.
     metric : {"euclidean", "cosine"}
