@@ -17,6 +17,7 @@ from theodolite.neighborhoods.graph import NeighborGraph
 Floats = npt.NDArray[np.float64]
 
 _CANDIDATES = 3  # nearest by products; the two nearest of them by differences
+_FLAGS_AT_ONCE = 1 << 24  # 16 MiB for which points are in which neighborhoods
 _FIRST_LOOK = 16  # entries of a list among which the two nearest inside mostly are
 
 
@@ -178,21 +179,26 @@ def _two_inside(
     """
     unread = np.ones(len(graph.rows), dtype=np.bool_)
     if graph.exact and graph.metric == "euclidean":
-        size = max(1, VALUES_PER_BATCH // (n_neighbors * graph.k))
+        size = max(1, min(VALUES_PER_BATCH // (n_neighbors * graph.k), _FLAGS_AT_ONCE // len(graph.rows)))
+        inside = np.zeros((min(size, len(graph.rows)), len(graph.rows)), dtype=np.bool_)
         for start in range(0, len(graph.rows), size):
             batch = slice(start, start + size)
-            near, far = _from_lists(graph, graph.indices[batch, :n_neighbors])
+            near, far = _from_lists(graph, graph.indices[batch, :n_neighbors], inside)
             unread[batch] = np.isnan(far).any(axis=1)
             yield batch, near, far
     for some, neighborhood in neighborhoods_of(graph, points, n_neighbors, wanted=np.flatnonzero(unread)):
         yield some, *_from_points(in_range(neighborhood, radius=graph.distances[some, n_neighbors - 1]))
 
 
-def _from_lists(graph: NeighborGraph, nearest: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Return the distances of `nearest`, `(n_batch, k)`, to the first two of their own lists that are in their row."""
+def _from_lists(
+    graph: NeighborGraph, nearest: npt.NDArray[np.int64], inside: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return the distances of `nearest`, `(n_batch, k)`, to the first two of their own lists that are in their row.
+
+    `inside`, `(n_batch or more, n_points)`, is False on entry and again on return.
+    """
     n_batch, k = nearest.shape
-    inside = np.zeros((n_batch, len(graph.rows)), dtype=np.bool_)
-    np.put_along_axis(inside, nearest, True, axis=1)
+    np.put_along_axis(inside[:n_batch], nearest, True, axis=1)
     near, far = np.full(nearest.size, np.nan), np.full(nearest.size, np.nan)
     whom, row = nearest.ravel(), np.repeat(np.arange(n_batch), k)
     going = np.arange(nearest.size)
@@ -205,6 +211,7 @@ def _from_lists(graph: NeighborGraph, nearest: npt.NDArray[np.int64]) -> tuple[F
         done, second = going[both], found.argmax(axis=1)
         near[done], far[done] = (graph.distances[whom[done], one[both]] for one in (first, second))
         going = going[~both]
+    np.put_along_axis(inside[:n_batch], nearest, False, axis=1)
     return near.reshape(n_batch, k), far.reshape(n_batch, k)
 
 
