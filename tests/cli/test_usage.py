@@ -130,3 +130,18 @@ def test_help_begins_with_the_settings_and_says_how_flags_and_lists_are_typed(th
     assert by_name["--estimators CHOICE..."].endswith("[default: gride,twonn,mle]")
     _, bound, _ = app.parse_args(["layers", "bundled:pocket-64", "--no-logits"], exit_on_error=False)
     assert bound.arguments["config"].logits is False
+
+
+def test_commas_part_references_and_paths_that_are_there_but_no_name_of_a_file(tmp_path):
+    one, other, both = (tmp_path / name for name in ("one", "other", "a,b"))
+    for folder in (one, other, both):
+        folder.mkdir()
+
+    def models(value):
+        return spread(["reproduce", "lee2025", "--models", value])[3::2]
+
+    assert models("hub:own/a@v1,bundled:pocket-64,plain") == ["hub:own/a@v1", "bundled:pocket-64", "plain"]
+    assert models(f"{one},{other}") == [str(one), str(other)]
+    assert models(str(both)) == [str(both)]
+    assert models(f"{one},{tmp_path / 'none'}") == [f"{one},{tmp_path / 'none'}"]
+    assert models(f"{one}/{'x' * 5000},y") == [f"{one}/{'x' * 5000},y"]
