@@ -1,10 +1,13 @@
 """`theodolite reproduce`: claims, numbers and pages of a paper by one command."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from theodolite.studies.reproduce.claims import CLAIMS
+from theodolite.studies.reproduce.plan import Part
+from theodolite.studies.reproduce.reproduction import Outcome, Reproduction
 
 
 @pytest.mark.slow
@@ -68,3 +71,15 @@ def test_bad_input_is_one_paragraph(theodolite, arguments, message):
     assert done.code in (1, 2)
     assert message in done.err + done.out
     assert "Traceback" not in done.err
+
+
+def test_a_study_with_failed_units_is_no_success(theodolite, tmp_path, monkeypatch):
+    run = SimpleNamespace(status="partial", warnings=["1 of 2 units failed"])
+    outcome = Outcome(part=Part(study="layers", config=None), run=run)
+    found = Reproduction(title="viswanathan2025 v2", path=tmp_path, outcomes=(outcome,), comparisons=())
+    monkeypatch.setattr("theodolite.studies.reproduce.reproduction.reproduce", lambda *_, **__: found)
+    monkeypatch.setattr("theodolite.cli.results.write_report", lambda *_, **__: None)
+    done = theodolite("reproduce", "viswanathan2025", "--json")
+    assert (done.code, done.json["status"]) == (3, "partial")
+    assert done.json["warnings"] == ["layers: 1 of 2 units failed"]
+    assert "Some units of the layers study failed" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -127,7 +127,8 @@ def test_help_begins_with_the_settings_and_says_how_flags_and_lists_are_typed(th
     by_name = {line.split(":")[0].strip(): line for line in lines if line.startswith("  --")}
     assert by_name["--logits, --no-logits"].endswith("[on by default]")
     assert by_name["--homogeneity"].endswith("whether the TwoNN plot is straight.")
-    assert by_name["--estimators CHOICE..."].endswith("[default: gride,twonn,mle]")
+    assert by_name["--replaced FLOAT..."].endswith("prompts that ship with the package.")
+    assert "[default: gride,twonn,mle]" in " ".join(line.strip() for line in lines)
     _, bound, _ = app.parse_args(["layers", "bundled:pocket-64", "--no-logits"], exit_on_error=False)
     assert bound.arguments["config"].logits is False
 

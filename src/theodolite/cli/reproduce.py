@@ -62,12 +62,13 @@ def reproduce(
             output.say(f"warning: {one.part.study}: {warning}")
     for one in failed:
         output.say(f"failed: {one.part.study}: {one.error}")
+    partial = bool(failed) or any(one.run is not None and one.run.status == "partial" for one in found.outcomes)
     if output.json:
         print_json(
             {
                 "command": "reproduce",
                 "run": str(found.path),
-                "status": "partial" if failed else "success",
+                "status": "partial" if partial else "success",
                 "title": found.title,
                 "tally": found.tally,
                 "comparisons": [one.as_dict() for one in found.comparisons],
@@ -81,7 +82,7 @@ def reproduce(
         output.lines([f"{outcome.part.study}: {departure}" for departure in outcome.part.departures])
     tally = ", ".join(f"{agreement} {count}" for agreement, count in found.tally.items())
     output.lines(["", tally, f"Folder: {found.path}", f"Report: {page}"])
-    return _SOME_FAILED if failed or any(one.run and one.run.status == "partial" for one in found.outcomes) else 0
+    return _SOME_FAILED if partial else 0
 
 
 def _lines(found: "Reproduction") -> list[tuple[str, ...]]:
