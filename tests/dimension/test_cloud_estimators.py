@@ -53,6 +53,9 @@ def agree(many, singles, *, rtol=1e-12):
             assert_allclose(entry.stderr, one.stderr, rtol=1e-10)
             assert (entry.n_used, entry.n_dropped, entry.n1, entry.n2) == (one.n_used, one.n_dropped, one.n1, one.n2)
             assert (entry.method, dict(entry.params), entry.n_dims) == (one.method, dict(one.params), one.n_dims)
+            assert (entry.pointwise is None) == (one.pointwise is None)
+            if one.pointwise is not None:
+                assert_allclose(entry.pointwise, one.pointwise, rtol=rtol)
 
 
 def attempt(measure, graph, **settings):

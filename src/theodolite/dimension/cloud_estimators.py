@@ -267,6 +267,7 @@ def cloud_mle(
         method="mle",
         params={"k": k, "aggregation": aggregation, "unbiased": unbiased, "errors": errors},
         n_dims=clouds.n_dims,
+        pointwise=np.where(present, lids, np.nan),
     )
 
 
