@@ -316,6 +316,8 @@ def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(
         ({"k": 8}, "An estimator needs 20 neighbors"),
         ({"k": 8, "estimators": ("mada",)}, "An estimator needs 20 neighbors"),
         ({"k": 2, "estimators": ("local_pca",)}, "k=2 makes no neighborhoods for local_twonn and local_pca"),
+        ({"mle_k": 1}, "mle can read nothing from k=1 neighbors. Take 2 or more"),
+        ({"estimators": ("tle",), "tle_k": 2}, "tle can read nothing from k=2 neighbors. Take 3 or more"),
         ({"overlap_k": 65}, "overlap_k=65 must lie between 1 and k=64"),
         ({"n_tokens": 100}, "n_tokens=100 cuts every prompt below minimum=128"),
         ({"minimum": 64}, "minimum=64 tokens cannot have k=64 neighbors"),

@@ -379,6 +379,11 @@ def test_more_layers_than_the_model_has_are_refused(files, asked):
         probe.plan(Config((MODEL,), **SETTINGS, **sources(files), **asked))
 
 
+def test_a_lens_that_is_none_is_refused_before_any_unit(files, tmp_path):
+    with pytest.raises(TheodoliteError, match="A tuned lens is a folder with"):
+        probe.plan(Config((MODEL,), **SETTINGS, **sources(files), lens=str(tmp_path)))
+
+
 def test_prompts_from_standard_input():
     records = '{"body": "One", "name": "first"}\n\n"Two"\n'
     assert [(one.name, one.text) for one in read_written(records, "body")] == [("first", "One"), ("prompt-1", "Two")]

@@ -162,13 +162,7 @@ class Config:
             raise ParameterError("Nothing to measure: name at least one model, such as bundled:pocket-128.")
         if self.k < 2:
             raise ParameterError(f"k={self.k} is too small: the scales begin with neighbors 1 and 2. Take k >= 2.")
-        if self.k < 3 and {"local_twonn", "local_pca"} & set(self.estimators):
-            raise ParameterError(f"k={self.k} makes no neighborhoods for local_twonn and local_pca. Take k >= 3.")
-        needed = max(self.neighbors().values(), default=2)
-        if needed > self.k:
-            raise ParameterError(f"An estimator needs {needed} neighbors, but k={self.k}. Raise k to {needed}.")
-        if not 1 <= self.overlap_k <= self.k:
-            raise ParameterError(f"overlap_k={self.overlap_k} must lie between 1 and k={self.k}.")
+        self._refuse_neighbors()
         if self.n_tokens is not None and self.n_tokens < self.minimum:
             raise ParameterError(
                 f"n_tokens={self.n_tokens} cuts every prompt below minimum={self.minimum}. Lower the minimum."
@@ -188,6 +182,18 @@ class Config:
             chosen = getattr(self, name)
             if len(set(chosen)) < len(chosen):
                 raise ParameterError(f"{name}={','.join(chosen)} names one twice. Name each once.")
+
+    def _refuse_neighbors(self) -> None:
+        if self.k < 3 and {"local_twonn", "local_pca"} & set(self.estimators):
+            raise ParameterError(f"k={self.k} makes no neighborhoods for local_twonn and local_pca. Take k >= 3.")
+        for name, k in self.neighbors().items():
+            if k < (least := 3 if name in ("ess", "tle") else 2):
+                raise ParameterError(f"{name} can read nothing from k={k} neighbors. Take {least} or more.")
+        needed = max(self.neighbors().values(), default=2)
+        if needed > self.k:
+            raise ParameterError(f"An estimator needs {needed} neighbors, but k={self.k}. Raise k to {needed}.")
+        if not 1 <= self.overlap_k <= self.k:
+            raise ParameterError(f"overlap_k={self.overlap_k} must lie between 1 and k={self.k}.")
 
     def _refuse_controls(self) -> None:
         if any(level < 0 for level in self.shuffles):

@@ -125,7 +125,7 @@ def _predictions(model: LanguageModel, found: PromptStates, config: Config) -> l
     if config.lens == "logit":
         entropies, method = logit_lens_entropy(model, found.states, last_layer=found.last_layer), "logit_lens"
     else:
-        entropies = tuned_lens_entropy(model, found.states, _lens(config.lens), last_layer=found.last_layer)
+        entropies = tuned_lens_entropy(model, found.states, lens_of(config.lens), last_layer=found.last_layer)
         method = "tuned_lens"
     return rows + [
         _MAKE.row("entropy", float(np.mean(one)), method=method, layer=layer, n_used=n_tokens)
@@ -141,5 +141,6 @@ def _mean_state(states: torch.Tensor) -> list[Row]:
 
 
 @lru_cache(maxsize=1)
-def _lens(folder: str) -> TunedLens:
+def lens_of(folder: str) -> TunedLens:
+    """Return a tuned lens; the last one is kept."""
     return load_lens(folder)

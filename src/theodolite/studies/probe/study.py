@@ -19,7 +19,7 @@ from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_map
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import TRUSTED_TOKENS, Config
 from theodolite.studies.probe.findings import find
-from theodolite.studies.probe.measure import judged, measure_prompts
+from theodolite.studies.probe.measure import judged, lens_of, measure_prompts
 from theodolite.studies.probe.prompts import balanced, distinct, dropped_note, limited, read_labeled
 from theodolite.studies.probe.summary import summarize, summary_frame
 from theodolite.studies.revisions import model_and_revision
@@ -72,6 +72,8 @@ def plan(config: Config) -> list[Unit]:
         prompts, _ = _prompts(config, reference)
         model = probe_model(reference, config)
         _refuse_layers(config, model, reference)
+        if config.lens not in (None, "logit"):
+            lens_of(str(config.lens))
         guards = [probe_guard(one, config).model.provenance["content"] for one in config.guard]
         for start in range(0, len(prompts), config.block):
             block = prompts[start : start + config.block]
