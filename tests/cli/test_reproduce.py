@@ -76,10 +76,12 @@ def test_bad_input_is_one_paragraph(theodolite, arguments, message):
 def test_a_study_with_failed_units_is_no_success(theodolite, tmp_path, monkeypatch):
     run = SimpleNamespace(status="partial", warnings=["1 of 2 units failed"])
     outcome = Outcome(part=Part(study="layers", config=None), run=run)
-    found = Reproduction(title="viswanathan2025 v2", path=tmp_path, outcomes=(outcome,), comparisons=())
+    found = Reproduction(title="viswanathan2025 v2", path=tmp_path, outcomes=(outcome,), comparisons=(), quick=True)
     monkeypatch.setattr("theodolite.studies.reproduce.reproduction.reproduce", lambda *_, **__: found)
     monkeypatch.setattr("theodolite.cli.results.write_report", lambda *_, **__: None)
     done = theodolite("reproduce", "viswanathan2025", "--json")
     assert (done.code, done.json["status"]) == (3, "partial")
     assert done.json["warnings"] == ["layers: 1 of 2 units failed"]
-    assert "Some units of the layers study failed" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Some units of the layers study failed" in page
+    assert "few rows, prompts and steps: to see that everything runs, not for a result" in page

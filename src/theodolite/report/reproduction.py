@@ -48,6 +48,10 @@ def render_reproduction(found: Reproduction) -> str:
     studies = [one.part.study for one in found.outcomes]
     paper = found.title.split()[0]
     partial = [one.part.study for one in found.outcomes if one.run is not None and one.run.status == "partial"]
+    banners = ["Made with few rows, prompts and steps: to see that everything runs, not for a result."]
+    banners = (banners if found.quick else []) + [
+        f"Some units of the {study} study failed: its numbers leave them out." for study in partial
+    ]
     return (
         environment()
         .get_template("reproduction.html.j2")
@@ -57,7 +61,7 @@ def render_reproduction(found: Reproduction) -> str:
             title=f"Reproduction of {found.title}",
             name=found.path.name,
             tally=found.tally,
-            banners=[f"Some units of the {study} study failed: its numbers leave them out." for study in partial],
+            banners=banners,
             figures=figures,
             reports={study: f"{study}/{FILE_NAME}" for study in studies if (found.path / study / FILE_NAME).is_file()},
             outcomes=found.outcomes,

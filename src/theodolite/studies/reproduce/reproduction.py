@@ -74,12 +74,15 @@ class Reproduction:
         In the order of the paper.
     comparisons : tuple of Comparison
         What the paper says beside what we find.
+    quick : bool
+        Made of few rows, prompts and steps.
     """
 
     title: str
     path: Path
     outcomes: tuple[Outcome, ...]
     comparisons: tuple[Comparison, ...]
+    quick: bool = False
 
     @property
     def tally(self) -> dict[str, int]:
@@ -136,7 +139,9 @@ def reproduce(
     how = {"runner": runner, "shard": shard, "on_error": on_error, "progress": progress, "command": command}
     outcomes = tuple(_run(part, folder, how) for part in plan(config))
     comparisons = tuple(_compare(config, outcomes, arrays))
-    found = Reproduction(title=title_of(config), path=folder, outcomes=outcomes, comparisons=comparisons)
+    found = Reproduction(
+        title=title_of(config), path=folder, outcomes=outcomes, comparisons=comparisons, quick=config.quick
+    )
     _save(found)
     return found
 
