@@ -147,6 +147,12 @@ def test_the_headline_names_what_it_read_where_that_is_not_the_usual(frame):
     assert len(ess.rows) == len(read(frame).rows), "no estimator but GRIDE had a table"
 
 
+def test_dimensions_that_are_no_numbers_leave_the_headline_empty(frame):
+    value = pl.when(pl.col("measure") == "dimension").then(float("nan")).otherwise(pl.col("value"))
+    table = CHAPTER.headline(layer_summary.summarize(frame.with_columns(value=value)), [])
+    assert (table.rows, CHAPTER.opening(table)) == ((), [])
+
+
 def test_a_limit_of_prompts_is_no_limit_of_rows():
     assert banners({"study": "layers", "config": {"limit": 10}}, "success") == []
     assert "limit of 10 rows" in banners({"study": "dimension", "config": {"limit": 10}}, "success")[0]

@@ -1,6 +1,7 @@
 """The headline of a layer study: one line for each model and way of disturbing the prompts."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite, nan
 from typing import Any
 
 from theodolite.core.number_format import counted, format_count, format_decimals, format_range, format_value
@@ -111,7 +112,7 @@ def _row(name: str, model: str, condition: str, rows: Sequence[Mapping[str, Any]
     profile = {
         row["layer"]: row
         for row in _of(here, "dimension")
-        if (row["layer"] or 0) > 0 and (row["method"], row["scale"]) == estimator
+        if (row["layer"] or 0) > 0 and (row["method"], row["scale"]) == estimator and isfinite(row["value"] or nan)
     }
     if not profile:
         return None
