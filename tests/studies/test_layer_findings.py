@@ -165,7 +165,7 @@ def test_constant_density_and_straight_lines_are_read_off_the_checks():
     assert verdict([*clouds([5, 8, 7]), *checks(4, (0.05, 0.05))], "straight-line") == "undecided"
     said = {one.id: one.evidence for one in find(frame(rows))}
     assert "the search ends at 63, which 25 % of the tokens reach" in said["constant-density"]
-    assert "in 100% to 100% of the prompts" in said["straight-line"]
+    assert "in 100 to 100 % of the prompts" in said["straight-line"]
     assert verdict(clouds([5, 8, 7]), "constant-density") is None
 
 
