@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.neighborhoods.cloud_memory import Few, Workspace
+from theodolite.neighborhoods.cloud_memory import Few, Keys, Workspace
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int32]
-Keys = npt.NDArray[np.uint32]
 
 NARROW_POINTS = 2048  # more leave too few bits for the number
 NARROW_DIMS = 16  # in fewer, neighbors are so much nearer than the cloud is wide that a grid would be coarse

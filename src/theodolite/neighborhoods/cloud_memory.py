@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+Keys = npt.NDArray[np.uint32]
+
 STRIP = 128  # rows multiplied at a time, at most
 _CACHED = 1 << 19  # bytes of those put in order at a time: they stay in the second-level cache
 COLUMNS = 256  # multiplied at a time in float32: fewer bound the error more tightly and take longer
 PAD = 16  # columns, so that no power of two divides the stride
 _HUGE = 1 << 22  # from this size on numpy asks for pages of two mebibytes, of which a table needs fewer
-
-
-Keys = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
