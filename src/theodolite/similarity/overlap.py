@@ -112,12 +112,7 @@ def neighborhood_overlap(
     """
     for graph in (first, second):
         require_graph(graph, method="neighborhood_overlap")
-    if first.n_given != second.n_given:
-        raise ParameterError(
-            f"Overlap compares the same points twice, but the graphs come from {first.n_given} and {second.n_given} "
-            "rows. Align the tables first."
-        )
-    chosen = _chosen(k_values, min(first.k, second.k))
+    chosen = compared(first, second, k_values)
     largest = int(chosen[-1])
     if first.queries is None and second.queries is None and np.array_equal(first.rows, second.rows):
         counts = common_counts(first.indices[:, :largest], second.indices[:, :largest], n_ids=first.n_points)
@@ -312,6 +307,16 @@ def summarize_counts(
 def _rows(graph: NeighborGraph) -> Indices:
     """Return the input rows that the rows of `indices` belong to."""
     return graph.rows if graph.queries is None else graph.rows[graph.queries]
+
+
+def compared(first: NeighborGraph, second: NeighborGraph, k_values: Sequence[int] | None) -> Indices:
+    """Return the k at which two graphs are compared, ascending; refuse graphs of different tables."""
+    if first.n_given != second.n_given:
+        raise ParameterError(
+            f"Overlap compares the same points twice, but the graphs come from {first.n_given} and {second.n_given} "
+            "rows. Align the tables first."
+        )
+    return _chosen(k_values, min(first.k, second.k))
 
 
 def _chosen(k_values: Sequence[int] | None, available: int) -> Indices:

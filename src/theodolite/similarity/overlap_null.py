@@ -10,6 +10,7 @@ import numpy.typing as npt
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.neighborhoods.graph import NeighborGraph, require_graph
+from theodolite.similarity.overlap import compared
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -92,17 +93,7 @@ def overlap_null(first: NeighborGraph, second: NeighborGraph, *, k_values: Seque
                 "The null of an overlap needs the neighbors of every point, but a graph holds those of some. "
                 "Search again without queries."
             )
-    if first.n_given != second.n_given:
-        raise ParameterError(
-            f"Overlap compares the same points twice, but the graphs come from {first.n_given} and {second.n_given} "
-            "rows. Align the tables first."
-        )
-    most = min(first.k, second.k)
-    chosen = np.arange(1, most + 1) if k_values is None else np.unique(np.asarray(k_values, dtype=np.int64))
-    if len(chosen) == 0 or chosen[0] < 1 or chosen[-1] > most:
-        raise ParameterError(
-            f"k must lie in 1 to {most}, which the graphs hold, but k_values={list(k_values or [])} was given."
-        )
+    chosen = compared(first, second, k_values)
     rows = np.intersect1d(first.rows, second.rows, assume_unique=True)
     if len(rows) < _FEWEST:
         raise PointsError(f"The two graphs have {len(rows)} rows in common, but a null needs {_FEWEST} or more.")
