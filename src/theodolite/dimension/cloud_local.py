@@ -1,16 +1,18 @@
 """ESS, TLE, local PCA and localised TwoNN for many clouds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.clouds import CloudDimensions, measure_each, require_cloud_neighbors
+from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation
 from theodolite.dimension.local_twonn import local_twonn
 from theodolite.dimension.principal import local_pca
 from theodolite.dimension.skewness import ess
 from theodolite.dimension.tight import tle
 from theodolite.neighborhoods.clouds import CloudNeighbors
+from theodolite.neighborhoods.graph import NeighborGraph
 
 
 def cloud_ess(
@@ -53,11 +55,7 @@ def cloud_ess(
     [[3.1], [3.0]]
     """
     require_cloud_neighbors(clouds, k, method="ess")
-    each = _clouds_of(points, clouds)
-    return measure_each(
-        clouds,
-        lambda number: ess(clouds.graph(number, k), each[number], k=k, version=version, aggregation=aggregation),
-    )
+    return _each(clouds, points, k, lambda graph, one: ess(graph, one, k=k, version=version, aggregation=aggregation))
 
 
 def cloud_tle(
@@ -100,11 +98,7 @@ def cloud_tle(
     [[2.1], [2.1]]
     """
     require_cloud_neighbors(clouds, k, method="tle")
-    each = _clouds_of(points, clouds)
-    return measure_each(
-        clouds,
-        lambda number: tle(clouds.graph(number, k), each[number], k=k, epsilon=epsilon, aggregation=aggregation),
-    )
+    return _each(clouds, points, k, lambda graph, one: tle(graph, one, k=k, epsilon=epsilon, aggregation=aggregation))
 
 
 def cloud_local_pca(
@@ -148,12 +142,11 @@ def cloud_local_pca(
     [[3.0], [3.0]]
     """
     require_cloud_neighbors(clouds, k, method="local_pca")
-    each = _clouds_of(points, clouds)
-    return measure_each(
+    return _each(
         clouds,
-        lambda number: local_pca(
-            clouds.graph(number, k), each[number], k=k, rule=rule, threshold=threshold, aggregation=aggregation
-        ),
+        points,
+        k,
+        lambda graph, one: local_pca(graph, one, k=k, rule=rule, threshold=threshold, aggregation=aggregation),
     )
 
 
@@ -204,6 +197,17 @@ def cloud_local_twonn(
             clouds.graph(number), each[number], n_neighbors=n_neighbors, discard=discard, aggregation=aggregation
         ),
     )
+
+
+def _each(
+    clouds: CloudNeighbors,
+    points: Points | Sequence[Points],
+    k: int,
+    measure: Callable[[NeighborGraph, Points], DimensionEstimate],
+) -> CloudDimensions:
+    """Measure cloud after cloud from its graph of k neighbors and its points."""
+    each = _clouds_of(points, clouds)
+    return measure_each(clouds, lambda number: measure(clouds.graph(number, k), each[number]))
 
 
 def _clouds_of(points: Points | Sequence[Points], clouds: CloudNeighbors) -> list[Points]:

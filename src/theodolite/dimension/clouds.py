@@ -10,6 +10,7 @@ from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, NoDimensionError, combine
+from theodolite.dimension.ratios import logs_of_ratios
 from theodolite.neighborhoods.clouds import CloudNeighbors
 
 Floats = npt.NDArray[np.float64]
@@ -122,8 +123,7 @@ class CloudRatios:
 def cloud_ratios(clouds: CloudNeighbors, n1: int, n2: int) -> CloudRatios:
     """Return the log ratios of all points whose neighbor `n1` is at a positive distance."""
     near, far = clouds.distances_to(n1), clouds.distances_to(n2)
-    kept = near > 0  # false for NaN, which fills what is absent
-    values = np.log(np.divide(far, near, out=np.ones_like(near), where=kept))
+    values, kept = logs_of_ratios(near, far)  # NaN fills what is absent
     return CloudRatios(values=values, kept=kept, n_used=kept.sum(axis=1), radius=mean_where(far, kept))
 
 

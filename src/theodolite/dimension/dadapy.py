@@ -123,8 +123,10 @@ def _bisect(rises: Callable[[Floats, slice], Flags], roots: Floats) -> list[floa
         low, top = _LOWEST, _HIGHEST
         while top - low > _PRECISION:
             center = (low + top) / 2
-            between = left < center < right
-            if (rises(np.array([center]), slice(cloud, cloud + 1))[0] == at_top[cloud]) if between else center >= right:
+            above_root = center >= right
+            if left < center < right:
+                above_root = bool(rises(np.array([center]), slice(cloud, cloud + 1))[0] == at_top[cloud])
+            if above_root:
                 top = center
             else:
                 low = center

@@ -9,7 +9,7 @@ from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import VALUES_PER_BATCH, Aggregation, aggregate, in_range, neighborhoods_of
-from theodolite.dimension.ratios import require_neighbors, require_whole
+from theodolite.dimension.ratios import logs_of_ratios, require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variance_of_local_sum, variance_of_sum
 from theodolite.dimension.twonn import line, settings
 from theodolite.neighborhoods.graph import NeighborGraph
@@ -103,9 +103,7 @@ def local_twonn(
 def _pooled(graph: NeighborGraph, n_neighbors: int, aggregation: Aggregation) -> DimensionEstimate:
     """Pool the ratios that the neighbors have in the whole cloud."""
     n_points = len(graph.rows)
-    near, far = graph.distances[:, 0], graph.distances[:, 1]
-    kept = near > 0
-    logs = np.log(np.divide(far, near, out=np.ones(n_points), where=kept))
+    logs, kept = logs_of_ratios(graph.distances[:, 0], graph.distances[:, 1])
     counts = kept.astype(np.float64)
     nearest = graph.indices[:, :n_neighbors]
     total = logs + logs[nearest].sum(axis=1)
@@ -140,8 +138,7 @@ def _inside(
     pointwise = np.full(n_points, np.nan)
     influences = np.zeros((n_points, n_neighbors))
     for batch, near, far in _two_inside(graph, points, n_neighbors):
-        kept = near > 0
-        logs = np.log(np.divide(far, near, out=np.ones(near.shape), where=kept))
+        logs, kept = logs_of_ratios(near, far)
         order = np.argsort(np.where(kept, logs, np.inf), axis=1, kind="stable")
         n_used = kept.sum(axis=1)
         n_keep = (n_used * (1 - discard)).astype(np.int64)

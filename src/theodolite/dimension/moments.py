@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, aggregate
-from theodolite.dimension.ratios import require_neighbors, require_whole
+from theodolite.dimension.ratios import logs_of_ratios, require_neighbors, require_whole
 from theodolite.dimension.spread import pair_weights, variances_of_sums
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -137,7 +137,7 @@ def check_mada(k: int) -> int:
 
 def mada_of_each(near: Floats, far: Floats) -> Floats:
     """Return the dimension of each point from the distances to its neighbors k // 2 and k; NaN where it has none."""
-    logs = np.log(np.divide(far, near, out=np.ones(far.shape), where=near > 0))
+    logs, _ = logs_of_ratios(near, far)
     pointwise: Floats = np.divide(math.log(2), logs, out=np.full(far.shape, np.nan), where=logs > 0)
     return pointwise
 

@@ -56,6 +56,17 @@ def log_ratios(graph: NeighborGraph, n1: int, n2: int, *, method: str) -> LogRat
     return LogRatios(values=values, kept=kept, radius=float(far[kept].mean()))
 
 
+def logs_of_ratios(near: Floats, far: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return ln(far / near), and where it is defined: where near is above 0. Elsewhere, NaN included, it reads 0.
+
+    >>> [found.tolist() for found in logs_of_ratios(np.array([1.0, 0.0, np.nan]), np.array([1.0, 2.0, np.nan]))]
+    [[0.0, 0.0, 0.0], [True, False, False]]
+    """
+    kept = near > 0
+    logs: Floats = np.log(np.divide(far, near, out=np.ones(near.shape), where=kept))
+    return logs, kept
+
+
 def require_whole(given: int, name: str, *, method: str, least: int | None = None, why: str = "") -> int:
     """Return a setting as a plain whole number; refuse what is none or is below `least`.
 

@@ -4,7 +4,8 @@ from theodolite.core.errors import ParameterError
 from theodolite.models import LanguageModel
 from theodolite.prompts import TokenizedPrompts
 from theodolite.studies.layers.config import Config
-from theodolite.studies.layers.sources import encoder_of, lens_of, room_of
+from theodolite.studies.layers.sources import encoder_of, room_of
+from theodolite.studies.lenses import lens_of
 
 
 def refuse_early(config: Config, model: LanguageModel, prompts: TokenizedPrompts) -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 
 from theodolite.core.errors import FormatError
-from theodolite.models import LanguageModel, TunedLens, load_lens, load_model, load_tokenizer, logit_root
+from theodolite.models import LanguageModel, load_model, load_tokenizer, logit_root
 from theodolite.prompts import Dropped, Prompts, TokenizedPrompts, read_prompts, tokenize
 from theodolite.studies.layers.config import Config, DType
 
@@ -48,12 +48,6 @@ def encoder_of(reference: str, device: str, trust_remote_code: bool) -> Language
     if encoder.tokenizer is None:
         raise FormatError(f"The encoder {reference} has no tokenizer, which texts need. Name another one.")
     return encoder
-
-
-@lru_cache(maxsize=1)
-def lens_of(folder: str) -> TunedLens:
-    """Return a tuned lens."""
-    return load_lens(folder)
 
 
 def room_of(config: Config, model: LanguageModel) -> int | None:

@@ -38,8 +38,9 @@ from theodolite.studies.layers.findings import find
 from theodolite.studies.layers.geometry import measure_layers, measure_logits
 from theodolite.studies.layers.kept_states import check_room, keep_states, states_bytes
 from theodolite.studies.layers.left_out import left_out_notes
-from theodolite.studies.layers.sources import USUAL_TOKENS, encoder_of, lens_of, model_of, prompts_of, root_of
+from theodolite.studies.layers.sources import USUAL_TOKENS, encoder_of, model_of, prompts_of, root_of
 from theodolite.studies.layers.summary import read, summarize, summary_frame
+from theodolite.studies.lenses import lens_of
 from theodolite.studies.revisions import model_and_revision
 from theodolite.studies.rows import Row, RowMaker
 from theodolite.tables import display_token, expand

@@ -1,7 +1,6 @@
 """What a probe reads of one prompt: geometry and entropy of every layer, and the numbers of its baselines."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +10,14 @@ from theodolite.models import (
     Guard,
     LanguageModel,
     PromptStates,
-    TunedLens,
     guard_scores,
-    load_lens,
     logit_lens_entropy,
     token_losses,
     tuned_lens_entropy,
 )
 from theodolite.prompts import Prompt
 from theodolite.studies.finite_states import finite_states
+from theodolite.studies.lenses import lens_of
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import Config
 from theodolite.studies.probe.geometry import measure_clouds
@@ -138,9 +136,3 @@ def _mean_state(states: torch.Tensor) -> list[Row]:
     layer = len(states) // 2
     means = states[layer].double().mean(dim=0).cpu().tolist()
     return [_MAKE.row("mean_state", value, layer=layer, position=place) for place, value in enumerate(means)]
-
-
-@lru_cache(maxsize=1)
-def lens_of(folder: str) -> TunedLens:
-    """Return a tuned lens; the last one is kept."""
-    return load_lens(folder)

@@ -16,10 +16,11 @@ from theodolite.core.number_format import counted
 from theodolite.models import Guard, LanguageModel, load_guard, load_model
 from theodolite.prompts import Prompt, tokenize
 from theodolite.runs import Unit, UnitResult, config_from_mapping, config_to_mapping
+from theodolite.studies.lenses import lens_of
 from theodolite.studies.probe.columns import COLUMNS
 from theodolite.studies.probe.config import TRUSTED_TOKENS, Config
 from theodolite.studies.probe.findings import find
-from theodolite.studies.probe.measure import judged, lens_of, measure_prompts
+from theodolite.studies.probe.measure import judged, measure_prompts
 from theodolite.studies.probe.prompts import balanced, distinct, dropped_note, limited, read_labeled
 from theodolite.studies.probe.summary import summarize, summary_frame
 from theodolite.studies.revisions import model_and_revision
