@@ -16,7 +16,7 @@ from theodolite.cli.examples import epilogue
 from theodolite.cli.help_text import FLAGS, PLACES, HelpText
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
-from theodolite.core.interrupts import heeding_interrupts
+from theodolite.core.interrupts import heeding_interrupts, importing_whole
 from theodolite.core.redaction import redacted
 from theodolite.core.visible import visible
 from theodolite.runs.runners import REPRODUCIBLE
@@ -111,7 +111,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        with heeding_interrupts():
+        with heeding_interrupts(), importing_whole("torch"):
             return app(arguments, exit_on_error=False, print_error=False) or 0
     except CycloptsError as error:
         named = " ".join(app.parse_commands(arguments)[0])
