@@ -451,6 +451,18 @@ def test_balance_is_within_sources_that_have_both_kinds():
     assert found == {("a", "x"): 2, ("a", "y"): 2, ("b", "x"): 3, ("c", "y"): 3}
 
 
+def test_what_stays_of_a_source_does_not_depend_on_the_others():
+    own, other = (
+        [
+            (Prompt(text="", name=f"{source}{number}", row=0, label=label, source=source), np.arange(3))
+            for number, label in enumerate("x" * 20 + "y" * 9)
+        ]
+        for source in "ab"
+    )
+    beside = [pair for pair in balanced([*other, *own], seed=0) if pair[0].source == "a"]
+    assert [one.name for one, _ in balanced(own, seed=0)] == [one.name for one, _ in beside]
+
+
 def test_sources_and_fields_are_read_from_the_name(tmp_path):
     file = tmp_path / "some=odd#name.json"
     file.write_text(json.dumps([{"instruction": "Bake bread.", "text": "other"}]))

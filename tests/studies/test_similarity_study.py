@@ -155,6 +155,20 @@ def test_a_sample_is_said_to_be_one_and_the_same_seed_draws_it_again(planted):
     assert value(frames[0][0], "count", method="unsampled") == N_WORDS - 300
 
 
+def test_numbers_do_not_depend_on_what_else_was_asked_for(planted):
+    everything = ("first", "turned", "unrelated")
+    alone, _ = measured(planted["unrelated"], planted["first"])
+    more, _ = measured(*(planted[name] for name in reversed(everything)), pca_k=(20, 40), shown=7, mle_k=25)
+    place = ["model_a", "model_b", "condition", "measure", "method", "scale"]
+    drawn = pl.col("measure").is_in(["rsa_spearman", "information_imbalance", "lle", "lle_weights", "coherence"])
+    drawn &= ~pl.col("method").fill_null("").str.starts_with("stability")
+    found = alone.filter(drawn)
+    both = found.join(more.filter(drawn), on=place, nulls_equal=True, suffix="_more", how="left", validate="1:1")
+    assert set(found["condition"]) == {"measured", "permuted", "gaussian"}
+    for number in ("value", "stderr", "null"):
+        assert both[number].equals(both[f"{number}_more"].alias(number), null_equal=True), number
+
+
 def test_rows_that_are_not_finite_are_left_out_and_counted(planted):
     frame, warnings = measured(planted["first"], planted["broken"], nulls=False)
     assert any("3 shared tokens left out because a row is not finite" in said for said in warnings)

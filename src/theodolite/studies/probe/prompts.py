@@ -151,7 +151,8 @@ def balanced(pairs: Sequence[tuple[Prompt, Ids]], *, seed: int) -> list[tuple[Pr
     Returns
     -------
     list of tuple
-        In the order given. Sources that hold one kind only are balanced together.
+        In the order given. Sources that hold one kind only are balanced together. What stays of a source that holds
+        both does not depend on the others.
     """
     both: dict[str | None, set[str | None]] = {}
     for prompt, _ in pairs:
@@ -160,11 +161,11 @@ def balanced(pairs: Sequence[tuple[Prompt, Ids]], *, seed: int) -> list[tuple[Pr
     for place, (prompt, _) in enumerate(pairs):
         group = prompt.source if len(both[prompt.source]) > 1 else None
         groups.setdefault(group, {}).setdefault(prompt.label, []).append(place)
-    generator = generator_from("balance", seed)
     kept: set[int] = set()
-    for labels in groups.values():
+    for source, labels in groups.items():
         fewest = min(len(places) for places in labels.values()) if len(labels) > 1 else 0
-        for places in labels.values():
+        for label, places in labels.items():
+            generator = generator_from("balance", seed, str(source), str(label))
             kept.update(generator.permutation(places)[:fewest].tolist())
     return [pair for place, pair in enumerate(pairs) if place in kept]
 

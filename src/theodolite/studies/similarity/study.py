@@ -29,7 +29,7 @@ from theodolite.tables import Table, expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "similarity"
-VERSION = 3
+VERSION = 4
 
 _TABLE, _PAIR, _STATES = "table", "pair", "states"
 _NOT_OF_A_UNIT = ("references", "which", "prompts", "states")
@@ -171,7 +171,7 @@ def run(unit: Unit) -> UnitResult:
         similarity_tables.view(reference, name, rows, params)
         for (reference, name), rows in zip(sides, (found.rows_a, found.rows_b), strict=False)
     ]
-    seed = seed_from(unit.key)
+    seed = seed_from("similarity", *params["content"], params["seed"])
     if params["kind"] == _TABLE:
         rows = measure_table(_maker(params, tables), views[0], params, seed=seed)
         return UnitResult(rows=rows, inputs=[tables[0].provenance])
