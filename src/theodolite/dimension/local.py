@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
@@ -141,6 +142,17 @@ def combine(
     raise ParameterError(f'aggregation must be "mean", "median" or "harmonic", not {aggregation!r}.')
 
 
+def points_of(graph: NeighborGraph, points: Points) -> torch.Tensor:
+    """Return the points the graph was made from, where they lie; refuse others."""
+    table = as_points(points)
+    if table.shape != (graph.n_given, graph.n_dims):
+        raise ParameterError(
+            f"The graph was made from {graph.n_given} rows of {graph.n_dims} columns, but these points have shape "
+            f"{tuple(table.shape)}. Pass the same points that neighbors() was given."
+        )
+    return table
+
+
 def neighborhoods_of(
     graph: NeighborGraph, points: Points, k: int, *, wanted: npt.NDArray[np.int64] | None = None
 ) -> Iterator[tuple[slice | npt.NDArray[np.int64], Floats]]:
@@ -149,13 +161,7 @@ def neighborhoods_of(
     `points` is the table the graph was made from; its rows are found through `graph.rows`. Rows come in slices that
     cover the graph, or, if only some are `wanted`, as their numbers.
     """
-    table = as_points(points)
-    if table.shape != (graph.n_given, graph.n_dims):
-        raise ParameterError(
-            f"The graph was made from {graph.n_given} rows of {graph.n_dims} columns, but these points have shape "
-            f"{tuple(table.shape)}. Pass the same points that neighbors() was given."
-        )
-    values = table.cpu().numpy()
+    values = points_of(graph, points).cpu().numpy()
     size = max(1, VALUES_PER_BATCH // (k * graph.n_dims))
     for start in range(0, len(graph.indices) if wanted is None else len(wanted), size):
         batch = slice(start, start + size) if wanted is None else wanted[start : start + size]
@@ -189,10 +195,3 @@ def coinciding(neighborhood: Floats, distances: Floats) -> npt.NDArray[np.bool_]
     found: npt.NDArray[np.bool_] = distances[:, 0] == distances[:, -1]
     found[found] = (neighborhood[found] == neighborhood[found, :1]).all(axis=(1, 2))
     return found
-
-
-def centered_gram(neighborhood: Floats) -> Floats:
-    """Return the Gram matrices of neighborhoods centered at their means, `(n_batch, k, k)`."""
-    centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)
-    gram: Floats = centered @ centered.transpose(0, 2, 1)
-    return gram

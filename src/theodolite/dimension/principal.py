@@ -1,12 +1,15 @@
 """Local PCA: how many principal components a neighborhood needs."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, coinciding, in_range, neighborhoods_of
+from theodolite.dimension.grams import grams_of
+from theodolite.dimension.local import Aggregation, aggregate, coinciding, in_range, neighborhoods_of
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -85,23 +88,32 @@ def local_pca(
         raise ParameterError(f"threshold is a share of the variance in (0, 1), not {threshold}.")
     require_neighbors(graph, k, method="local_pca")
     pointwise = np.full(len(graph.indices), np.nan)
-    for batch, given in neighborhoods_of(graph, points, k):
-        neighborhood = in_range(given, radius=graph.distances[batch, k - 1])
-        if k <= graph.n_dims:
-            matrices = centered_gram(neighborhood)
-        else:
-            centered = neighborhood - neighborhood.mean(axis=1, keepdims=True)
-            matrices = centered.transpose(0, 2, 1) @ centered
+    for batch, matrices, some in _matrices(graph, points, k):
         trace = np.einsum("bii->b", matrices)
-        solid = (trace > 0) & ~coinciding(neighborhood, graph.distances[batch, :k])
+        solid = some & (trace > 0)
         spectra = np.linalg.eigvalsh(matrices[solid] / trace[solid, None, None])[:, ::-1]
         spectra = np.maximum(spectra[:, : min(k, graph.n_dims)], 0.0)
-        values = pointwise[batch]
-        values[solid] = _count(spectra, rule, threshold)
+        counts = np.full(len(trace), np.nan)
+        counts[solid] = _count(spectra, rule, threshold)
+        pointwise[batch] = counts
     params: dict[str, str | int | float | bool] = {"rule": rule}
     if rule == "threshold":
         params["threshold"] = threshold
     return aggregate(pointwise, graph, k=k, method="local_pca", aggregation=aggregation, params=params, n_pairs=k)
+
+
+def _matrices(
+    graph: NeighborGraph, points: Points, k: int
+) -> Iterator[tuple[slice | npt.NDArray[np.int64], Floats, npt.NDArray[np.bool_]]]:
+    """Yield rows of the graph, the smaller matrix that has the spectrum of each, and which neighborhoods are solid."""
+    if k <= graph.n_dims:
+        for found in grams_of(graph, points, k):
+            yield found.batch, found.products, found.solid
+        return
+    for batch, given in neighborhoods_of(graph, points, k):
+        near = in_range(given, radius=graph.distances[batch, k - 1])
+        centered = near - near.mean(axis=1, keepdims=True)
+        yield batch, centered.transpose(0, 2, 1) @ centered, ~coinciding(near, graph.distances[batch, :k])
 
 
 def _count(spectra: Floats, rule: str, threshold: float) -> Floats:
@@ -120,4 +132,4 @@ def _count(spectra: Floats, rule: str, threshold: float) -> Floats:
         wide = reduced[:, :-1] / reduced[:, 1:] > 10
         explained = reduced.cumsum(axis=1) / reduced.sum(axis=1, keepdims=True) > 0.8
     explained[:, :-1] |= wide
-    return np.asarray(1.0 + explained.argmax(axis=1))
+    return np.where(first == 0, 1.0, 1.0 + explained.argmax(axis=1))

@@ -9,7 +9,8 @@ from scipy.special import gammaln
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, centered_gram, coinciding, in_range, neighborhoods_of
+from theodolite.dimension.grams import grams_of
+from theodolite.dimension.local import Aggregation, aggregate
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
@@ -82,8 +83,8 @@ def ess(
         raise ParameterError(f'version must be "a" or "b", not {version!r}.')
     require_neighbors(graph, k, method="ess")
     skewness, without = np.empty(len(graph.indices)), np.empty((len(graph.indices), k))
-    for batch, neighborhood in neighborhoods_of(graph, points, k):
-        gram = centered_gram(in_range(neighborhood, radius=graph.distances[batch, k - 1]))
+    for found in grams_of(graph, points, k):
+        batch, gram = found.batch, found.products
         squares = np.ascontiguousarray(np.einsum("bii->bi", gram))
         lengths = np.sqrt(squares)
         np.square(gram, out=gram)
@@ -96,11 +97,11 @@ def ess(
             of_each = np.sqrt(gram, out=gram).sum(axis=2) - squares
         above = of_each.sum(axis=1)
         below = lengths.sum(axis=1) ** 2 - squares.sum(axis=1)
-        fixes = (below > 0) & ~coinciding(neighborhood, graph.distances[batch, :k])
+        fixes = (below > 0) & found.solid
         skewness[batch] = np.divide(above, below, out=np.full(len(above), np.nan), where=fixes)
         below_without = below[:, None] - 2 * lengths * (lengths.sum(axis=1, keepdims=True) - lengths)
-        np.divide(above[:, None] - 2 * of_each, below_without, out=without[batch], where=below_without > 0)
-        np.copyto(without[batch], skewness[batch, None], where=below_without <= 0)
+        fallback = np.repeat(skewness[batch, None], k, axis=1)
+        without[batch] = np.divide(above[:, None] - 2 * of_each, below_without, out=fallback, where=below_without > 0)
     pointwise = _invert(skewness, version)
     params = {"version": version}
     if graph.queries is not None:

@@ -6,11 +6,14 @@ import numpy.typing as npt
 from theodolite.core.errors import ParameterError
 from theodolite.core.points import Points
 from theodolite.dimension.estimate import DimensionEstimate
-from theodolite.dimension.local import Aggregation, aggregate, neighborhoods_of
+from theodolite.dimension.grams import grams_of
+from theodolite.dimension.local import Aggregation, aggregate
 from theodolite.dimension.ratios import require_neighbors, require_whole
 from theodolite.neighborhoods.graph import NeighborGraph
 
 Floats = npt.NDArray[np.float64]
+
+_TWINS = 0.01  # closer points at the rim of a neighborhood make a small error of their distance a large one
 
 
 def tle(
@@ -73,52 +76,54 @@ def tle(
         raise ParameterError(f"epsilon is a fraction of the radius in [0, 1), not {epsilon}.")
     require_neighbors(graph, k, method="tle")
     pointwise = np.full(len(graph.indices), np.nan)
-    for batch, neighborhood in neighborhoods_of(graph, points, k):
-        radius = graph.distances[batch, k - 1]
-        solid = radius > 0
-        scaled = neighborhood[solid] / radius[solid, None, None]
-        scaled -= scaled.mean(axis=1, keepdims=True)
-        squares = np.einsum("bkd,bkd->bk", scaled, scaled)
-        between = squares[:, :, None] + squares[:, None, :] - 2 * (scaled @ scaled.transpose(0, 2, 1))
+    for found in grams_of(graph, points, k, apart=_TWINS):
+        some = found.solid & (found.radius > 0)
+        products = found.products[some] / found.radius[some, None, None] ** 2
+        squares = np.einsum("bii->bi", products)
+        between = squares[:, :, None] + squares[:, None, :] - 2 * products
         np.maximum(between, 0.0, out=between)
-        values = pointwise[batch]
-        values[solid] = _local(graph.distances[batch, :k][solid] / radius[solid, None], between, epsilon)
+        radii = graph.distances[found.batch, :k][some]
+        of_some = np.full(len(some), np.nan)
+        of_some[some] = _local(radii / radii[:, -1:], between, epsilon)
+        pointwise[found.batch] = of_some
     return aggregate(pointwise, graph, k=k, method="tle", aggregation=aggregation, params={"epsilon": epsilon})
 
 
 def _local(radii: Floats, between: Floats, epsilon: float) -> Floats:
     """Return the dimension of each neighborhood of radius 1, from `(n, k)` radii and `(n, k, k)` squared distances."""
-    k = radii.shape[1]
     squares = radii * radii
     near, far = squares[:, :, None], squares[:, None, :]
     reflected = np.maximum(2 * near + 2 * far - between, 0.0)
-    s, t = _to_boundary(near, far, between), _to_boundary(near, far, reflected)
-    center_i = np.broadcast_to(radii[:, :, None] == 0, s.shape)
-    center_j = np.broadcast_to(radii[:, None, :] == 0, s.shape)
-    for measured in (s, t):
-        np.copyto(measured, np.broadcast_to(radii[:, None, :], s.shape), where=center_i)
+    s, t = _to_boundary(squares, between), _to_boundary(squares, reflected)
+    if not radii.all():
+        center_i, center_j = (np.broadcast_to(zero, s.shape) for zero in (near == 0, far == 0))
         gap = np.sqrt(between)
-        np.copyto(measured, gap / (1 + gap), where=center_j & ~center_i)
-    diagonal = np.eye(k, dtype=bool)
-    left_out = (s < epsilon) | (t < epsilon) | np.isnan(s) | np.isnan(t) | (between == 0)
-    left_out &= ~diagonal
-    skipped = left_out | diagonal
-    s[skipped] = 1.0
-    t[skipped] = 1.0
-    near_center = radii < epsilon
-    inner = np.log(np.where(near_center | (radii == 0), 1.0, radii)).sum(axis=1)
-    total = np.log(s * t).sum(axis=(1, 2)) + 2 * inner
-    counted = k * k - left_out.sum(axis=(1, 2)) - (near_center | (radii == 0)).sum(axis=1)
+        for measured in (s, t):
+            np.copyto(measured, np.broadcast_to(radii[:, None, :], s.shape), where=center_i)
+            np.copyto(measured, gap / (1 + gap), where=center_j & ~center_i)
+    counted = (s >= epsilon) & (t >= epsilon) & (between != 0)  # false for NaN
+    np.einsum("bii->bi", counted)[:] = False
+    s *= t
+    s[~counted] = 1.0
+    of_center = (radii >= epsilon) & (radii > 0)
+    total = np.log(s).sum(axis=(1, 2)) + 2 * np.log(np.where(of_center, radii, 1.0)).sum(axis=1)
+    counts = np.count_nonzero(counted, axis=(1, 2)) + np.count_nonzero(of_center, axis=1)
     dimensions = np.full(len(radii), np.nan)
-    np.divide(-2.0 * counted, total, out=dimensions, where=total < 0)
+    np.divide(-2.0 * counts, total, out=dimensions, where=total < 0)
     return dimensions
 
 
-def _to_boundary(near: Floats, far: Floats, between: Floats) -> Floats:
+def _to_boundary(squares: Floats, between: Floats) -> Floats:
     """Return the distance from i to j rescaled to the unit ball around the point; all arguments are squares."""
-    inside = 1.0 - near
-    side = near + between - far
+    inside = 1.0 - squares
+    side = between + (squares[:, :, None] - squares[:, None, :])
+    root: Floats = 4 * between
+    root *= inside[:, :, None]
+    root += side * side
+    np.sqrt(root, out=root)
+    root -= side
+    root *= np.divide(0.5, inside, out=np.zeros(inside.shape), where=inside > 0)[:, :, None]
+    edge = np.nonzero(inside == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled: Floats = (np.sqrt(side * side + 4 * between * inside) - side) / (2 * inside)
-        on_boundary = between / (1.0 + between - far)
-    return np.where(np.broadcast_to(near == 1.0, scaled.shape), on_boundary, scaled)
+        root[edge] = between[edge] / (1.0 + between[edge] - squares[edge[0]])
+    return root
