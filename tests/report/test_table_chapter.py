@@ -7,7 +7,7 @@ import pytest
 from theodolite.report import figures
 from theodolite.report.chapters.tables.headline import MARK, headline_table
 from theodolite.report.chapters.tables.opening import opening_sentences
-from theodolite.report.chapters.tables.row_sections import table_sections
+from theodolite.report.chapters.tables.row_sections import describe_tables
 from theodolite.studies.dimension import findings as table_findings
 from theodolite.studies.dimension.size_trends import size_trends
 from theodolite.studies.finding import Finding
@@ -115,6 +115,6 @@ def test_frequency_shows_quarters_and_the_random_rows(frame):
 
 
 def test_rows_that_repeat_and_undertrained_rows_are_listed(frame):
-    section = table_sections(frame)[0]
+    section = describe_tables(frame)[0]
     assert len(section.undertrained) == len(section.duplicates) == 20
     assert section.duplicates[0].number == "40 rows"

@@ -38,7 +38,7 @@ class Section:
     data: pl.DataFrame | None = None
 
 
-def table_section(
+def table_sections(
     *,
     id: str,
     nav: str,
@@ -47,8 +47,8 @@ def table_section(
     lines: Sequence[Sequence[Cell]],
     lead: str = "",
     fold: str = "",
-) -> Section:
-    """Return a section that is one table to sort, with its data to download.
+) -> list[Section]:
+    """Return a table to sort as a section, with its data to download; nothing where the table has no lines.
 
     Parameters
     ----------
@@ -65,20 +65,17 @@ def table_section(
 
     Returns
     -------
-    Section
-        For the template of tables.
+    list of Section
+        One for the template of tables, or none.
     """
+    if not lines:
+        return []
     columns = [
         [cell.text if cell.value is None else cell.value for cell in column] for column in zip(*lines, strict=True)
     ]
     data = pl.DataFrame({name: pl.Series(column, strict=False) for name, column in zip(headings, columns, strict=True)})
-    return Section(
-        id=id,
-        nav=nav,
-        template="table.html.j2",
-        content={"title": title, "headings": headings, "lines": lines, "lead": lead, "fold": fold},
-        data=data,
-    )
+    content = {"title": title, "headings": headings, "lines": lines, "lead": lead, "fold": fold}
+    return [Section(id=id, nav=nav, template="table.html.j2", content=content, data=data)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,10 @@
-"""The headline table of a chapter: one line for each subject."""
+"""The headline table of a chapter, one line for each subject, and the cells that all tables are made of."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
+
+from theodolite.core.number_format import format_count, format_percent, format_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,28 @@ class Cell:
     value: float | None = None
     doubtful: bool = False
 
+    @classmethod
+    def number(cls, value: float | None, stderr: float | None = None) -> Self:
+        """Return a number with its standard error; a dash where there is none."""
+        return cls(format_value(value, stderr), value)
 
-@dataclass(frozen=True, slots=True)
+    @classmethod
+    def count(cls, value: float | None) -> Self:
+        """Return a whole number; a dash where there is none."""
+        return cls(format_count(value), value)
+
+    @classmethod
+    def percent(cls, fraction: float | None, stderr: float | None = None) -> Self:
+        """Return a fraction in per cent; a dash where there is none."""
+        return cls(format_percent(fraction, stderr), fraction)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any] | None) -> Self:
+        """Return `value` of a row with its `stderr`; a dash where there is no row."""
+        return cls.number(None) if row is None else cls.number(row["value"], row["stderr"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeadlineRow:
     """What the report says about one subject, such as a table, in one line.
 
@@ -43,13 +67,13 @@ class HeadlineRow:
     """
 
     name: str
-    revision: str
+    revision: str = ""
     which: str
     reference: str
     cells: dict[str, Cell]
-    share: float | None
-    doubtful: bool
-    notes: tuple[str, ...]
+    share: float | None = None
+    doubtful: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +90,11 @@ class HeadlineTable:
 
     columns: dict[str, str]
     rows: tuple[HeadlineRow, ...]
+
+    @classmethod
+    def of(cls, headings: Mapping[str, str], rows: Iterable[HeadlineRow | None]) -> Self:
+        """Return the table of the rows that there are, without the columns that no row has."""
+        kept = tuple(row for row in rows if row is not None)
+        return cls(
+            {key: text for key, text in headings.items() if any(row.cells[key].value is not None for row in kept)}, kept
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 from typing import Any
 
-from theodolite.core.number_format import counted, format_count, format_decimals, format_range, format_value
+from theodolite.core.number_format import counted, format_decimals, format_range
 from theodolite.report.chapter import Summary
 from theodolite.report.chapters.layers.rows import control_label
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
@@ -49,19 +49,17 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
         model = model_name(row["model"], row["revision"])
         groups.setdefault((model, control_label(row["control"], row["level"])), []).append(row)
     names = short_names({model for model, _ in groups})
-    rows = [_row(names[model], model, condition, group) for (model, condition), group in groups.items()]
-    kept = [row for row in rows if row is not None]
-    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in kept)}
-    return HeadlineTable(_named(columns, summary), tuple(kept))
+    rows = (_row(names[model], model, condition, group) for (model, condition), group in groups.items())
+    return HeadlineTable.of(_headings(summary), rows)
 
 
-def _named(columns: Mapping[str, str], summary: Summary) -> dict[str, str]:
+def _headings(summary: Summary) -> dict[str, str]:
     """Say in the headings which estimator was read, where it is not the usual one, and of how many neighbors."""
     method, scale = _estimator(summary)
     usual = (method, scale) == ("gride", HEADLINE_SCALE)
     added = {} if usual or scale is None else dict.fromkeys(_ESTIMATED, f", {estimator_name(method)} to {scale}")
     added["overlap"] = f" (k = {min(_OVERLAP_K, _largest(summary))})"
-    return {key: text + added.get(key, "") for key, text in columns.items()}
+    return {key: text + added.get(key, "") for key, text in _HEADINGS.items()}
 
 
 def _estimator(rows: Sequence[Mapping[str, Any]]) -> tuple[str, int | None]:
@@ -129,19 +127,17 @@ def _row(name: str, model: str, condition: str, rows: Sequence[Mapping[str, Any]
         and (row["layer"] or 0) > 0
     ]
     cells = {
-        "n_prompts": Cell(format_count(profile[last]["n_prompts"]), profile[last]["n_prompts"]),
-        "first": _number(profile[min(profile)]),
-        "peak": _number(profile[peak]),
-        "peak_layer": Cell(format_count(peak), peak),
-        "last": _number(profile[last]),
+        "n_prompts": Cell.count(profile[last]["n_prompts"]),
+        "first": Cell.of(profile[min(profile)]),
+        "peak": Cell.of(profile[peak]),
+        "peak_layer": Cell.count(peak),
+        "last": Cell.of(profile[last]),
         "correlation": _range(with_loss),
-        "cosine": _number(cosines.get(max(cosines, default=-1))),
+        "cosine": Cell.of(cosines.get(max(cosines, default=-1))),
         "overlap": _range(overlaps),
-        "loss": _number(next(iter(_of(here, "loss")), None)),
+        "loss": Cell.of(next(iter(_of(here, "loss")), None)),
     }
-    return HeadlineRow(
-        name=name, revision="", which=condition, reference=model, cells=cells, share=None, doubtful=False, notes=()
-    )
+    return HeadlineRow(name=name, which=condition, reference=model, cells=cells)
 
 
 def _of(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Mapping[str, Any]]:
@@ -152,14 +148,8 @@ def _largest(rows: Sequence[Mapping[str, Any]]) -> int:
     return max((row["scale"] for row in _of(rows, "overlap")), default=0)
 
 
-def _number(row: Mapping[str, Any] | None) -> Cell:
-    if row is None:
-        return Cell(format_value(None))
-    return Cell(format_value(row["value"], row["stderr"]), row["value"])
-
-
 def _range(values: Sequence[float]) -> Cell:
     finite = [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
     if not finite:
-        return Cell(format_value(None))
+        return Cell.number(None)
     return Cell(f"{format_decimals(min(finite), 2)} to {format_decimals(max(finite), 2)}", max(finite))

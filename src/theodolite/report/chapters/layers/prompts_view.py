@@ -7,8 +7,8 @@ from math import isnan
 
 import polars as pl
 
-from theodolite.core.number_format import counted, format_count, format_value
-from theodolite.report.chapter import Section, table_section
+from theodolite.core.number_format import counted, format_value
+from theodolite.report.chapter import Section, table_sections
 from theodolite.report.chapters.layers.rows import control_label, finite, main_positions, named, structured
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import Piece, token_pieces
@@ -90,31 +90,20 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
     models = frame.select("model", "revision").unique(maintain_order=True)
     facts = named(structured(finite(frame, "loss", "entropy", "n_tokens", "n_types")).collect(), among=models)
     dimensions = named(_dimensions(frame), among=models).sort("name", "prompt_row", "layer")
-    found = []
     prompts = facts.select("name", "prompt_row").unique(maintain_order=True)
     first = prompts.head(_MOST_PROMPTS)
-    lines = _lines(
-        *(
-            rows.join(first, on=["name", "prompt_row"], how="semi", maintain_order="left")
-            for rows in (facts, dimensions)
-        )
+    lines = _lines(_of(first, facts), _of(first, dimensions))
+    all_of_them = counted(prompts.height, "prompt")
+    of = f"The first {len(lines)} of {all_of_them}" if prompts.height > len(lines) else all_of_them
+    found = table_sections(
+        id="prompts",
+        nav="Prompts",
+        title="Prompts",
+        headings=_HEADINGS,
+        lines=lines,
+        fold=f"{of} as written, each with its loss and its highest dimension",
     )
-    if lines:
-        all_of_them = counted(prompts.height, "prompt")
-        of = f"The first {len(lines)} of {all_of_them}" if prompts.height > len(lines) else all_of_them
-        found.append(
-            table_section(
-                id="prompts",
-                nav="Prompts",
-                title="Prompts",
-                headings=_HEADINGS,
-                lines=lines,
-                fold=f"{of} as written, each with its loss and its highest dimension",
-            )
-        )
-    out = named(finite(frame, "left_out").collect(), among=models)
-    if out.height:
-        found.append(_left_out(out))
+    found += _left_out(named(finite(frame, "left_out").collect(), among=models))
     shown = _shown(named(structured(finite(frame, "surprisal")).collect(), among=models), dimensions, facts)
     if shown:
         content = {"prompts": shown, "classes": _classes()}
@@ -122,7 +111,7 @@ def prompt_sections(frame: pl.DataFrame) -> list[Section]:
     return found
 
 
-def _left_out(rows: pl.DataFrame) -> Section:
+def _left_out(rows: pl.DataFrame) -> list[Section]:
     """Return the table of the prompts that were not measured."""
     first = rows.head(_MOST_PROMPTS)
     lines = [
@@ -130,7 +119,7 @@ def _left_out(rows: pl.DataFrame) -> Section:
             Cell(str(name)),
             Cell(str(prompt)),
             Cell(control_label(control, level) if control else ""),
-            Cell(format_count(n_tokens), n_tokens),
+            Cell.count(n_tokens),
             Cell(_REASONS.get(reason, str(reason))),
         ]
         for name, prompt, control, level, n_tokens, reason in first.select(
@@ -138,7 +127,7 @@ def _left_out(rows: pl.DataFrame) -> Section:
         ).iter_rows()
     ]
     of = f"The first {len(lines)} of {rows.height}" if rows.height > len(lines) else f"{len(lines)}"
-    return table_section(
+    return table_sections(
         id="left-out",
         nav="Left out",
         title="Prompts left out",
@@ -171,10 +160,10 @@ def _lines(facts: pl.DataFrame, dimensions: pl.DataFrame) -> list[list[Cell]]:
                 Cell(str(label)),
                 Cell(str(own["prompt"][0])),
                 Cell(str(own["label"][0] or "")),
-                *(Cell(format_count(values.get(name)), values.get(name)) for name in ("n_tokens", "n_types")),
-                *(Cell(format_value(values.get(name)), values.get(name)) for name in ("loss", "entropy")),
-                Cell("–") if peak is None else Cell(format_value(peak["value"], peak["stderr"]), peak["value"]),
-                Cell("–") if peak is None else Cell(format_count(peak["layer"]), peak["layer"]),
+                *(Cell.count(values.get(name)) for name in ("n_tokens", "n_types")),
+                *(Cell.number(values.get(name)) for name in ("loss", "entropy")),
+                Cell.of(peak),
+                Cell.count(None if peak is None else peak["layer"]),
             ]
         )
     return lines

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_decimals, format_percent, format_value
-from theodolite.report.chapter import Section, Summary, table_section
+from theodolite.core.number_format import format_count, format_decimals
+from theodolite.report.chapter import Section, Summary, table_sections
 from theodolite.report.chapters.layers.rows import POSITIONS, control_label
 from theodolite.report.headline import Cell
 from theodolite.report.selection import method_label, short_names
@@ -31,11 +31,10 @@ def tables(summary: Summary) -> list[Section]:
         Those that have a line.
     """
     names = short_names(list(dict.fromkeys(_reference(row) for row in summary)))
-    found = [_correlations(summary, names), _logits(summary, names), _severity(summary, names)]
-    return [section for section in found if section is not None]
+    return [*_correlations(summary, names), *_logits(summary, names), *_severity(summary, names)]
 
 
-def _correlations(summary: Summary, names: Mapping[str, str]) -> Section | None:
+def _correlations(summary: Summary, names: Mapping[str, str]) -> list[Section]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in summary:
         of_layers = row["measure"] in ("pearson", "spearman") and row["params"]["of"] == "dimension"
@@ -59,14 +58,10 @@ def _correlations(summary: Summary, names: Mapping[str, str]) -> Section | None:
                 Cell(quantity),
                 _range(finite["pearson"]),
                 _range(finite["spearman"]),
-                Cell(format_count(sure), sure),
-                Cell(format_count(held), held),
-                Cell(format_count(len(finite["pearson"])), len(finite["pearson"])),
+                *(Cell.count(number) for number in (sure, held, len(finite["pearson"]))),
             ]
         )
-    if not lines:
-        return None
-    return table_section(
+    return table_sections(
         id="correlations",
         nav="Correlations",
         title="Dimension against loss and entropy, by estimator and scale",
@@ -80,7 +75,7 @@ def _correlations(summary: Summary, names: Mapping[str, str]) -> Section | None:
     )
 
 
-def _logits(summary: Summary, names: Mapping[str, str]) -> Section | None:
+def _logits(summary: Summary, names: Mapping[str, str]) -> list[Section]:
     masses: dict[tuple[str, int | None], dict[str, Row]] = {}
     for row in summary:
         if row["measure"] == "logit_mass" and row["control"] == STRUCTURED:
@@ -95,13 +90,11 @@ def _logits(summary: Summary, names: Mapping[str, str]) -> Section | None:
             Cell("D, the logit dimension" if k is None else format_count(k), k),
             _share(found.get("probability")),
             _share(found.get("entropy")),
-            _number(lengths.get(reference) if k is None else None),
+            Cell.of(lengths.get(reference) if k is None else None),
         ]
         for (reference, k), found in sorted(masses.items(), key=lambda one: (order.index(one[0][0]), one[0][1] or inf))
     ]
-    if not lines:
-        return None
-    return table_section(
+    return table_sections(
         id="logit-box",
         nav="Logits",
         title="What the largest logits hold",
@@ -113,7 +106,7 @@ def _logits(summary: Summary, names: Mapping[str, str]) -> Section | None:
     )
 
 
-def _severity(summary: Summary, names: Mapping[str, str]) -> Section | None:
+def _severity(summary: Summary, names: Mapping[str, str]) -> list[Section]:
     measures = [name for name in ("bleu", "match", "loss") if any(row["measure"] == name for row in summary)]
     groups: dict[tuple[str, str], dict[str, Row]] = {}
     for row in summary:
@@ -121,15 +114,15 @@ def _severity(summary: Summary, names: Mapping[str, str]) -> Section | None:
             key = (_reference(row), control_label(row["control"], row["level"]))
             groups.setdefault(key, {})[row["measure"]] = row
     if "bleu" not in measures:
-        return None
+        return []
     headings = {"bleu": "BLEU", "match": "tokens matched (F1)", "loss": "loss (nats)"}
-    return table_section(
+    return table_sections(
         id="severity",
         nav="Severity",
         title="How much of a prompt is left",
         headings=["model", "prompts", *(headings[name] for name in measures)],
         lines=[
-            [Cell(names[reference]), Cell(condition), *(_number(found.get(name)) for name in measures)]
+            [Cell(names[reference]), Cell(condition), *(Cell.of(found.get(name)) for name in measures)]
             for (reference, condition), found in groups.items()
         ],
         lead="Of the disturbed prompts beside themselves as written, mean over prompts ± standard error: BLEU, 1 for "
@@ -149,10 +142,4 @@ def _range(rows: Sequence[Row]) -> Cell:
 
 
 def _share(row: Row | None) -> Cell:
-    return (
-        Cell(format_percent(None)) if row is None else Cell(format_percent(row["value"], row["stderr"]), row["value"])
-    )
-
-
-def _number(row: Row | None) -> Cell:
-    return Cell(format_value(None)) if row is None else Cell(format_value(row["value"], row["stderr"]), row["value"])
+    return Cell.percent(None) if row is None else Cell.percent(row["value"], row["stderr"])

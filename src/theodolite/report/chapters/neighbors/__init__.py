@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from theodolite.core.number_format import counted, format_count, format_value
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.core.number_format import counted
+from theodolite.report.chapter import Chapter, Section, Summary, table_sections
 from theodolite.report.chapters.neighbors import distances, occurrences, scales
 from theodolite.report.chapters.neighbors.headline import headline, opening
-from theodolite.report.chapters.tables.readings import readings
+from theodolite.report.chapters.tables.readings import all_readings
 from theodolite.report.headline import Cell
 from theodolite.report.visible_text import token_pieces
 from theodolite.studies.neighbors.readings import readings_of
@@ -23,55 +23,41 @@ _KINDS = {
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    found = []
+    counts = {row["method"]: row["value"] for row in summary if row["measure"] == "count"}
+    return [
+        *_popular(frame),
+        *table_sections(
+            id="rows",
+            nav="Rows",
+            title="Rows",
+            headings=("rows", "count"),
+            lines=[[Cell(words), Cell.count(counts[kind])] for kind, words in _KINDS.items() if kind in counts],
+        ),
+        *all_readings(summary, at="at every scale"),
+    ]
+
+
+def _popular(frame: pl.DataFrame) -> Sequence[Section]:
     read = readings_of(frame)
-    if read is not None:
-        mean = read.hubs.k
-        found.append(
-            table_section(
-                id="popular",
-                nav="Popular points",
-                title="The points that most others have as a neighbor",
-                headings=("token", "id", "neighbor of", "over the mean"),
-                lines=[
-                    [
-                        Cell("–" if token is None else "".join(piece.text for piece in token_pieces(token))),
-                        Cell(format_count(token_id), token_id),
-                        Cell(format_count(count), count),
-                        Cell(format_value(count / mean), count / mean),
-                    ]
-                    for _, token_id, token, count in read.popular.iter_rows()
-                ],
-                lead=f"Every point has {counted(mean, 'neighbor')}, so it is the neighbor of {mean} others on average.",
-            )
-        )
-    counts = [row for row in summary if row["measure"] == "count"]
-    if counts:
-        found.append(
-            table_section(
-                id="rows",
-                nav="Rows",
-                title="Rows",
-                headings=("rows", "count"),
-                lines=[
-                    [Cell(_KINDS[row["method"]]), Cell(format_count(row["value"]), row["value"])]
-                    for row in sorted(counts, key=lambda row: list(_KINDS).index(row["method"]))
-                ],
-            )
-        )
-    headings, lines = readings(summary)
-    if lines:
-        found.append(
-            table_section(
-                id="readings",
-                nav="All readings",
-                title="All readings",
-                headings=headings,
-                lines=lines,
-                fold=f"{counted(len(lines), 'estimate')}, at every scale",
-            )
-        )
-    return found
+    if read is None:
+        return []
+    mean = read.hubs.k
+    return table_sections(
+        id="popular",
+        nav="Popular points",
+        title="The points that most others have as a neighbor",
+        headings=("token", "id", "neighbor of", "over the mean"),
+        lines=[
+            [
+                Cell("–" if token is None else "".join(piece.text for piece in token_pieces(token))),
+                Cell.count(token_id),
+                Cell.count(count),
+                Cell.number(count / mean),
+            ]
+            for _, token_id, token, count in read.popular.iter_rows()
+        ],
+        lead=f"Every point has {counted(mean, 'neighbor')}, so it is the neighbor of {mean} others on average.",
+    )
 
 
 CHAPTER = Chapter(

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.chapters.tables.headline import headline_table
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
@@ -63,10 +62,9 @@ def _sentences(row: HeadlineRow) -> list[str]:
 
 def _with_hubs(row: HeadlineRow, summary: Summary) -> HeadlineRow:
     hubs: Mapping[str, Any] = {one["method"]: one for one in summary if one["measure"] == "hubness"}
-    largest, share = hubs["max"]["value"], hubs["top_share"]["value"]
     more = {
-        "k": Cell(format_count(hubs["max"]["scale"]), hubs["max"]["scale"]),
-        "popular": Cell(format_value(largest), largest),
-        "top_share": Cell(format_percent(share), share),
+        "k": Cell.count(hubs["max"]["scale"]),
+        "popular": Cell.number(hubs["max"]["value"]),
+        "top_share": Cell.percent(hubs["top_share"]["value"]),
     }
     return replace(row, cells=row.cells | more)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
-from theodolite.core.number_format import format_percent, format_value
+from theodolite.core.number_format import format_percent
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -42,9 +42,8 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     for row in summary:
         groups.setdefault((_reference(row), str(row["features"])), []).append(row)
     names = short_names({reference for reference, _ in groups})
-    rows = tuple(_row(names[reference], reference, features, found) for (reference, features), found in groups.items())
-    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
-    return HeadlineTable(columns, rows)
+    rows = (_row(names[reference], reference, features, found) for (reference, features), found in groups.items())
+    return HeadlineTable.of(_HEADINGS, rows)
 
 
 def opening(table: HeadlineTable) -> list[str]:
@@ -78,7 +77,7 @@ def opening(table: HeadlineTable) -> list[str]:
 def interval(row: Row | None) -> Cell:
     """Return a share with its interval as a cell."""
     if row is None or row["value"] is None or isnan(row["value"]):
-        return Cell(format_value(None))
+        return Cell.number(None)
     low, high = (f"{100 * row[name]:.0f}" for name in ("low", "high"))
     return Cell(f"{100 * row['value']:.1f} % ({low} to {high})", row["value"])
 
@@ -86,7 +85,7 @@ def interval(row: Row | None) -> Cell:
 def area(row: Row | None) -> Cell:
     """Return an area under the curve with its interval as a cell."""
     if row is None or row["value"] is None or isnan(row["value"]):
-        return Cell(format_value(None))
+        return Cell.number(None)
     return Cell(f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})", row["value"])
 
 
@@ -107,13 +106,10 @@ def _row(name: str, reference: str, features: str, rows: Sequence[Row]) -> Headl
     }
     return HeadlineRow(
         name=name,
-        revision="",
         which=name_of(features),
         reference=reference,
         cells=cells,
         share=crossed["value"] if crossed is not None else None,
-        doubtful=False,
-        notes=(),
     )
 
 

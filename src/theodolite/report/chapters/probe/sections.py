@@ -5,8 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count
-from theodolite.report.chapter import Section, Summary, table_section
+from theodolite.report.chapter import Section, Summary, table_sections
 from theodolite.report.chapters.probe.headline import area, interval
 from theodolite.report.headline import Cell
 from theodolite.studies.probe.evaluation import CROSS_SOURCE, CROSS_VALIDATION, LENGTH, WITHOUT_SOURCE
@@ -30,71 +29,62 @@ def sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
     sequence of Section
         Those that have a row.
     """
-    found = []
-    accuracies = [row for row in summary if row["statistic"] == "accuracy"]
     areas = {_place(row): row for row in summary if row["statistic"] == "auc"}
-    left_out = [row for row in accuracies if row["evaluation"] == WITHOUT_SOURCE]
-    if left_out:
-        found.append(
-            table_section(
-                id="left-out",
-                nav="Left-out sources",
-                title="Sources that were left out",
-                headings=("model", "classifier", "left out", "prompts", "accuracy", "AUC"),
-                lines=[[*_names(row), Cell(str(row["test"])), *_numbers(row, areas)] for row in left_out],
-                lead="Fitted on the prompts of all other sources. A classifier that knows its sources rather than "
-                "hostility falls to one half here.",
-            )
-        )
-    across = [row for row in accuracies if row["evaluation"] == CROSS_SOURCE]
-    if across:
-        found.append(
-            table_section(
-                id="across-sources",
-                nav="Across sources",
-                title="Fitted on one source, tested on another",
-                headings=("model", "classifier", "fitted on", "tested on", "prompts", "accuracy", "AUC"),
-                lines=[
-                    [*_names(row), Cell(str(row["train"])), Cell(str(row["test"])), *_numbers(row, areas)]
-                    for row in across
-                ],
-                lead="Within a source, cross-validated.",
-                fold="Accuracy across sources",
-            )
-        )
-    lengths = [row for row in accuracies if row["evaluation"] == LENGTH]
-    if lengths:
-        found.append(
-            table_section(
-                id="lengths",
-                nav="Lengths",
-                title="By number of tokens",
-                headings=("model", "classifier", "tokens", "prompts", "accuracy", "AUC"),
-                lines=[[*_names(row), Cell(str(row["test"])), *_numbers(row, areas)] for row in lengths],
-                fold="Accuracy by length",
-            )
-        )
-    crossed = [row for row in accuracies if row["evaluation"] == CROSS_VALIDATION]
-    if crossed:
-        found.append(
-            table_section(
-                id="errors",
-                nav="Errors",
-                title="What was taken for what",
-                headings=(
-                    "model",
-                    "classifier",
-                    "hostile, called hostile",
-                    "hostile, called benign",
-                    "benign, called hostile",
-                    "benign, called benign",
-                    "numbers filled",
-                ),
-                lines=[[*_names(row), *_errors(row)] for row in crossed],
-                fold="Confusion of the cross-validation",
-            )
-        )
-    return found
+
+    def accuracies(evaluation: str, *sides: str) -> list[list[Cell]]:
+        return [
+            [*_names(row), *(Cell(str(row[side])) for side in sides), *_numbers(row, areas)]
+            for row in _of(summary, evaluation)
+        ]
+
+    return [
+        *table_sections(
+            id="left-out",
+            nav="Left-out sources",
+            title="Sources that were left out",
+            headings=("model", "classifier", "left out", "prompts", "accuracy", "AUC"),
+            lines=accuracies(WITHOUT_SOURCE, "test"),
+            lead="Fitted on the prompts of all other sources. A classifier that knows its sources rather than "
+            "hostility falls to one half here.",
+        ),
+        *table_sections(
+            id="across-sources",
+            nav="Across sources",
+            title="Fitted on one source, tested on another",
+            headings=("model", "classifier", "fitted on", "tested on", "prompts", "accuracy", "AUC"),
+            lines=accuracies(CROSS_SOURCE, "train", "test"),
+            lead="Within a source, cross-validated.",
+            fold="Accuracy across sources",
+        ),
+        *table_sections(
+            id="lengths",
+            nav="Lengths",
+            title="By number of tokens",
+            headings=("model", "classifier", "tokens", "prompts", "accuracy", "AUC"),
+            lines=accuracies(LENGTH, "test"),
+            fold="Accuracy by length",
+        ),
+        *table_sections(
+            id="errors",
+            nav="Errors",
+            title="What was taken for what",
+            headings=(
+                "model",
+                "classifier",
+                "hostile, called hostile",
+                "hostile, called benign",
+                "benign, called hostile",
+                "benign, called benign",
+                "numbers filled",
+            ),
+            lines=[[*_names(row), *_errors(row)] for row in _of(summary, CROSS_VALIDATION)],
+            fold="Confusion of the cross-validation",
+        ),
+    ]
+
+
+def _of(summary: Summary, evaluation: str) -> list[Row]:
+    return [row for row in summary if row["statistic"] == "accuracy" and row["evaluation"] == evaluation]
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -106,11 +96,11 @@ def _names(row: Row) -> list[Cell]:
 
 
 def _numbers(row: Row, areas: Mapping[tuple[Any, ...], Row]) -> list[Cell]:
-    return [Cell(format_count(row["n"]), row["n"]), interval(row), area(areas.get(_place(row)))]
+    return [Cell.count(row["n"]), interval(row), area(areas.get(_place(row)))]
 
 
 def _errors(row: Row) -> list[Cell]:
     hostile, benign = row["n_positive"], row["n"] - row["n_positive"]
     right, wrong = row["true_positive"], row["false_positive"]
     counts = (right, hostile - right, wrong, benign - wrong, row["n_filled"] or 0)
-    return [Cell(format_count(count), count) for count in counts]
+    return [Cell.count(count) for count in counts]

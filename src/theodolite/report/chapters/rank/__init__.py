@@ -5,41 +5,33 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_percent, format_value
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.report.chapter import Chapter, Section, Summary, table_sections
 from theodolite.report.chapters.rank.figures import INCREASE, PERPLEXITY
 from theodolite.report.chapters.rank.headline import CURVES, headline, opening
 from theodolite.report.headline import Cell
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    found = []
-    ranks = [_recommended(row) for row in summary if row["measure"] == "recommended_rank"]
-    if ranks:
-        found.append(
-            table_section(
-                id="recommended",
-                nav="Recommended ranks",
-                title="The rank to take",
-                headings=("model", "curve", "tolerated loss (nats)", "rank", "parameters", "saved"),
-                lines=ranks,
-                lead="The smallest measured rank from which on the upper end of the 95 % interval of the loss increase "
-                "stays within what is tolerated. A dash: none that saves parameters does.",
-            )
-        )
     losses = [_reading(row) for row in summary if row["measure"] == "loss_increase"]
-    if losses:
-        found.append(
-            table_section(
-                id="readings",
-                nav="All readings",
-                title="All readings",
-                headings=("model", "curve", "rank", "loss above its ceiling (nats)", "low", "high"),
-                lines=losses,
-                fold=f"{len(losses)} loss increases, at every rank",
-            )
-        )
-    return found
+    return [
+        *table_sections(
+            id="recommended",
+            nav="Recommended ranks",
+            title="The rank to take",
+            headings=("model", "curve", "tolerated loss (nats)", "rank", "parameters", "saved"),
+            lines=[_recommended(row) for row in summary if row["measure"] == "recommended_rank"],
+            lead="The smallest measured rank from which on the upper end of the 95 % interval of the loss increase "
+            "stays within what is tolerated. A dash: none that saves parameters does.",
+        ),
+        *table_sections(
+            id="readings",
+            nav="All readings",
+            title="All readings",
+            headings=("model", "curve", "rank", "loss above its ceiling (nats)", "low", "high"),
+            lines=losses,
+            fold=f"{len(losses)} loss increases, at every rank",
+        ),
+    ]
 
 
 def _place(row: Mapping[str, Any]) -> list[Cell]:
@@ -52,19 +44,14 @@ def _recommended(row: Mapping[str, Any]) -> list[Cell]:
     return [
         *_place(row),
         Cell(f"{params['tolerance']:g}", params["tolerance"]),
-        Cell(format_count(row["value"]), row["value"]),
-        Cell(format_count(params["parameters"]), params["parameters"]),
-        Cell(format_percent(params["saved"]), params["saved"]),
+        Cell.count(row["value"]),
+        Cell.count(params["parameters"]),
+        Cell.percent(params["saved"]),
     ]
 
 
 def _reading(row: Mapping[str, Any]) -> list[Cell]:
-    numbers = [row[name] for name in ("value", "low", "high")]
-    return [
-        *_place(row),
-        Cell(format_count(row["rank"]), row["rank"]),
-        *(Cell(format_value(number), number) for number in numbers),
-    ]
+    return [*_place(row), Cell.count(row["rank"]), *(Cell.number(row[name]) for name in ("value", "low", "high"))]
 
 
 CHAPTER = Chapter(

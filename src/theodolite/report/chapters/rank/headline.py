@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_percent, format_range, format_value
+from theodolite.core.number_format import format_range
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -54,9 +54,8 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
         place = (str(row["condition"]), str(row["method"]), str(row["side"]))
         if place in CURVES:
             curves.setdefault((_reference(row), place), []).append(row)
-    rows = [_row(names[model], model, place, found, dimensions.get(model)) for (model, place), found in curves.items()]
-    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
-    return HeadlineTable(columns, tuple(rows))
+    rows = (_row(names[model], model, place, found, dimensions.get(model)) for (model, place), found in curves.items())
+    return HeadlineTable.of(_HEADINGS, rows)
 
 
 def opening(table: HeadlineTable) -> list[str]:
@@ -120,24 +119,20 @@ def _row(
     size = None if dimension is None else dimension["value"]
     above = _at_dimension(rows, size)
     cells = {
-        "dimension": Cell(format_value(size, _error(dimension)), size),
-        "knee": _cell(knee["value"] if knee is not None and sharp else None),
+        "dimension": Cell.number(size, _error(dimension)),
+        "knee": Cell.number(knee["value"] if knee is not None and sharp else None),
         "interval": _range(knee if sharp else None),
         "slope": _slope(knee),
-        "at_dimension": Cell("–")
-        if above is None
-        else Cell(format_value(above["value"], _error(above)), above["value"]),
-        "rank": Cell(format_count(chosen["value"]), chosen["value"]),
-        "saved": Cell(format_percent(chosen["params"]["saved"]), chosen["params"]["saved"]),
+        "at_dimension": Cell.number(None if above is None else above["value"], _error(above)),
+        "rank": Cell.count(chosen["value"]),
+        "saved": Cell.percent(chosen["params"]["saved"]),
     }
     return HeadlineRow(
         name=name,
-        revision="",
         which=CURVES[place],
         reference=reference,
         cells=cells,
         share=chosen["params"]["saved"],
-        doubtful=False,
         notes=() if sharp else ("no knee",),
     )
 
@@ -150,10 +145,6 @@ def _at_dimension(rows: Sequence[Mapping[str, Any]], dimension: float | None) ->
     return min(found, key=lambda row: int(row["rank"]), default=None)
 
 
-def _cell(value: float | None) -> Cell:
-    return Cell(format_value(value), value)
-
-
 def _range(row: Mapping[str, Any] | None) -> Cell:
     return Cell("–") if row is None else Cell(format_range(row["low"], row["high"]), row["high"] - row["low"])
 
@@ -161,7 +152,7 @@ def _range(row: Mapping[str, Any] | None) -> Cell:
 def _slope(row: Mapping[str, Any] | None) -> Cell:
     if row is None or not row["params"]["slope_before"]:
         return Cell("–")
-    return _cell(row["params"]["slope_after"] / row["params"]["slope_before"])
+    return Cell.number(row["params"]["slope_after"] / row["params"]["slope_before"])
 
 
 def _error(row: Mapping[str, Any] | None) -> float | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import counted, format_count, format_value
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.core.number_format import counted
+from theodolite.report.chapter import Chapter, Section, Summary, table_sections
 from theodolite.report.chapters.similarity.curves import COHERENCE, LAYERS
 from theodolite.report.chapters.similarity.headline import headline, opening
 from theodolite.report.chapters.similarity.local_figures import DIMENSIONS, WEIGHTS
@@ -19,18 +19,14 @@ _BLANK = "\u2423"
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    found = [_tokens(frame)]
-    found.append(_readings(frame, summary))
-    return [one for one in found if one is not None]
+    return [*_tokens(frame), *_readings(frame, summary)]
 
 
-def _tokens(frame: pl.DataFrame) -> Section | None:
+def _tokens(frame: pl.DataFrame) -> list[Section]:
     """Return the tokens of lowest and highest dimension with their neighbors."""
     listed = frame.filter(pl.col("measure") == "listed")
-    if listed.is_empty():
-        return None
     names = names_in(frame)
-    return table_section(
+    return table_sections(
         id="token-lists",
         nav="Tokens",
         title="Tokens of lowest and highest dimension",
@@ -41,7 +37,7 @@ def _tokens(frame: pl.DataFrame) -> Section | None:
                 Cell(str(row["which"])),
                 Cell(str(row["method"])),
                 Cell(_shown(row["token"])),
-                Cell(format_value(row["value"]), row["value"]),
+                Cell.number(row["value"]),
                 Cell("  ".join(_shown(token) for token in json.loads(row["neighbors"]))),
             ]
             for row in listed.iter_rows(named=True)
@@ -51,13 +47,11 @@ def _tokens(frame: pl.DataFrame) -> Section | None:
     )
 
 
-def _readings(frame: pl.DataFrame, summary: Summary) -> Section | None:
+def _readings(frame: pl.DataFrame, summary: Summary) -> list[Section]:
     """Return every number of the study that is no point of a curve."""
-    if not summary:
-        return None
     names = names_in(frame)
     headings = ("model", "other model", "table", "condition", "measure", "method", "k", "layers")
-    return table_section(
+    return table_sections(
         id="readings",
         nav="All readings",
         title="All readings",
@@ -67,11 +61,11 @@ def _readings(frame: pl.DataFrame, summary: Summary) -> Section | None:
                 Cell(names[row["model_a"]]),
                 Cell(names.get(row["model_b"], "")),
                 *(Cell(str(row[name] or "")) for name in ("which", "condition", "measure", "method")),
-                Cell(format_count(row["scale"]), row["scale"]),
+                Cell.count(row["scale"]),
                 Cell("" if row["layer_a"] is None else f"{row['layer_a']}, {row['layer_b']}"),
-                *(Cell(format_value(row[name]), row[name]) for name in ("value", "stderr")),
-                Cell(format_value(row["null"], row["null_stderr"]), row["null"]),
-                Cell(format_count(row["n_used"]), row["n_used"]),
+                *(Cell.number(row[name]) for name in ("value", "stderr")),
+                Cell.number(row["null"], row["null_stderr"]),
+                Cell.count(row["n_used"]),
             ]
             for row in summary
         ],

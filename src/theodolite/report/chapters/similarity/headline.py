@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_range, format_value
+from theodolite.core.number_format import format_range
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -44,9 +44,8 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
         if row["model_b"] is not None and row["condition"] == MEASURED:
             groups.setdefault((row["model_a"], row["model_b"], row["which"]), []).append(row)
     names = short_names({model for a, b, _ in groups for model in (a, b)})
-    rows = [_row(f"{names[a]}, {names[b]}", a, which, found) for (a, b, which), found in groups.items()]
-    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
-    return HeadlineTable(columns, tuple(rows))
+    rows = (_row(f"{names[a]}, {names[b]}", a, which, found) for (a, b, which), found in groups.items())
+    return HeadlineTable.of(_HEADINGS, rows)
 
 
 def opening(table: HeadlineTable) -> list[str]:
@@ -106,24 +105,21 @@ def _row(name: str, reference: str, which: str, rows: Sequence[_Row]) -> Headlin
         None,
     )
     cells = {
-        "n_tokens": Cell(format_count(used), used),
-        "raw": _cell(raw),
-        "centered": _cell(centered),
+        "n_tokens": Cell.count(used),
+        "raw": Cell.of(raw),
+        "centered": Cell.of(centered),
         "null": _null(raw),
-        "knn": _cell(_first(rows, "mutual_knn")),
-        "lle": _cell(lle),
+        "knn": Cell.of(_first(rows, "mutual_knn")),
+        "lle": Cell.of(lle),
         "lle_null": _null(lle),
-        "dimension": _cell(dimension),
+        "dimension": Cell.of(dimension),
     }
     return HeadlineRow(
         name=name,
-        revision="",
         which="last layer" if states else which,
         reference=reference,
         cells=cells,
         share=None if raw is None or raw["value"] is None else min(max(raw["value"], 0.0), 1.0),
-        doubtful=False,
-        notes=(),
     )
 
 
@@ -131,9 +127,5 @@ def _first(rows: Sequence[_Row], measure: str, method: str | None = None) -> _Ro
     return next((row for row in rows if row["measure"] == measure and method in (None, row["method"])), None)
 
 
-def _cell(row: _Row | None) -> Cell:
-    return Cell("–") if row is None else Cell(format_value(row["value"], row["stderr"]), row["value"])
-
-
 def _null(row: _Row | None) -> Cell:
-    return Cell("–") if row is None else Cell(format_value(row["null"], row["null_stderr"]), row["null"])
+    return Cell.number(None) if row is None else Cell.number(row["null"], row["null_stderr"])

@@ -51,11 +51,6 @@ def names_in(frame: pl.DataFrame) -> dict[str, str]:
     return short_names(dict.fromkeys(_models(frame)))
 
 
-def pair_label(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Return the name of a pair."""
-    return f"{names[row['model_a']]}, {names[row['model_b']]}"
-
-
 def with_pairs(rows: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     """Return the rows with the name of their pair in the column `pair`."""
     one = pl.col("model_a").replace_strict(names, return_dtype=pl.String)

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from theodolite.core.number_format import counted
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.report.chapter import Chapter, Section, Summary
 from theodolite.report.chapters.tables import token_map
 from theodolite.report.chapters.tables.explorer import explorer_sections
 from theodolite.report.chapters.tables.headline import headline_table
 from theodolite.report.chapters.tables.opening import opening_sentences
-from theodolite.report.chapters.tables.readings import readings
-from theodolite.report.chapters.tables.row_sections import count_kinds, table_sections
+from theodolite.report.chapters.tables.readings import all_readings
+from theodolite.report.chapters.tables.row_sections import count_kinds, describe_tables
 from theodolite.report.figures import FAMILIES
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    tables = table_sections(frame)
+    tables = describe_tables(frame)
     kinds = count_kinds(tables)
-    headings, lines = readings(summary)
     found = []
     if kinds:
         found.append(
@@ -27,18 +25,7 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
     found += explorer_sections(frame)
     if tables:
         found.append(Section(id="tokens", nav="Tokens", template="tokens.html.j2", content={"tables": tables}))
-    if lines:
-        found.append(
-            table_section(
-                id="readings",
-                nav="All readings",
-                title="All readings",
-                headings=headings,
-                lines=lines,
-                fold=f"{counted(len(lines), 'estimate')}, at every revision and scale",
-            )
-        )
-    return found
+    return found + all_readings(summary, at="at every revision and scale")
 
 
 CHAPTER = Chapter(

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_percent, format_value
+from theodolite.core.number_format import format_count
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import METHOD_LABELS, WHICH_FIRST, short_names
+from theodolite.studies.dimension.config import NULLS
 from theodolite.studies.dimension.hub_findings import ID
 from theodolite.studies.finding import Finding
 from theodolite.studies.revisions import MAIN, model_name
@@ -56,8 +57,7 @@ def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Find
         "covariance": "TwoNN, covariance null",
         "unit_norm": "TwoNN, unit rows",
     }
-    columns = {key: text for key, text in headings.items() if any(row.cells[key].value is not None for row in rows)}
-    return HeadlineTable(columns, tuple(rows))
+    return HeadlineTable.of(headings, rows)
 
 
 def main_reading(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -82,23 +82,18 @@ def _row(
     value, stderr = head["value"], head.get("stderr")
     fraction = value / extrinsic if extrinsic else None
     null, error = head.get("null") or {}, head.get("null_stderr") or {}
-    cells = {
-        "n_used": Cell(format_count(head.get("n_used")), head.get("n_used")),
-        "extrinsic": Cell(format_count(extrinsic), extrinsic),
+    cells: dict[str, Cell] = {
+        "n_used": Cell.count(head.get("n_used")),
+        "extrinsic": Cell.count(extrinsic),
         "twonn": _number(head),
         "mle": _number(mle),
         "gride": _number(gride),
         "participation_ratio": _number(linear),
-        "redundancy": Cell(
-            format_percent(
-                None if fraction is None else 1 - fraction, stderr / extrinsic if stderr and extrinsic else None
-            ),
-            None if fraction is None else 1 - fraction,
+        "redundancy": Cell.percent(
+            None if fraction is None else 1 - fraction, stderr / extrinsic if stderr and extrinsic else None
         ),
-        "gaussian": _plain(null.get("gaussian"), error.get("gaussian")),
-        "permuted": _plain(null.get("permuted"), error.get("permuted")),
-        "covariance": _plain(null.get("covariance"), error.get("covariance")),
-        "unit_norm": _plain(head.get("unit_norm"), head.get("unit_norm_stderr")),
+        **{kind: Cell.number(null.get(kind), error.get(kind)) for kind in NULLS},
+        "unit_norm": Cell.number(head.get("unit_norm"), head.get("unit_norm_stderr")),
     }
     subject = {f"{model} {which}", f"{model_name(model, revision)} {which}"}
     made = {f.id for f in findings if f.verdict == "supported" and f.subject in subject}
@@ -161,13 +156,7 @@ def _scale_of(rows: Sequence[HeadlineRow], summary: Sequence[Mapping[str, Any]],
 
 
 def _number(row: Mapping[str, Any] | None) -> Cell:
-    if row is None or row.get("value") is None:
-        return Cell(format_value(None))
-    return Cell(format_value(row["value"], row.get("stderr")), row["value"])
-
-
-def _plain(value: float | None, stderr: float | None) -> Cell:
-    return Cell(format_value(value, stderr), value)
+    return Cell.number(None) if row is None else Cell.number(row.get("value"), row.get("stderr"))
 
 
 def _is_twonn(row: Mapping[str, Any]) -> bool:

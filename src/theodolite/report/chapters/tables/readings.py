@@ -4,25 +4,28 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_value
+from theodolite.core.number_format import counted, format_value
+from theodolite.report.chapter import Section, Summary, table_sections
 from theodolite.report.headline import Cell
 from theodolite.report.selection import method_label, short_names
 
 _MEASURES = ("dimension", "participation_ratio")
 
 
-def readings(summary: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Cell]]]:
-    """Return headings and lines of the table of all readings.
+def all_readings(summary: Summary, *, at: str) -> list[Section]:
+    """Return the table of all readings, without the columns in which every cell is empty.
 
     Parameters
     ----------
     summary : sequence of mapping
         Rows of the JSON output.
+    at : str
+        Ends the words under which the table is folded away, such as `at every scale`.
 
     Returns
     -------
-    tuple of (list of str, list of list of Cell)
-        Text cells have no value; columns in which every cell is empty are left out.
+    list of Section
+        One; none without a reading.
     """
     rows = [row for row in summary if row.get("measure") in _MEASURES and row.get("value") is not None]
     names = short_names({str(row.get("model")) for row in rows})
@@ -43,7 +46,14 @@ def readings(summary: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list
     ]
     lines = [_line(row, names, nulls) for row in rows]
     full = [i for i in range(len(headings)) if any(line[i].text not in ("", "–") for line in lines)]
-    return [headings[i] for i in full], [[line[i] for i in full] for line in lines]
+    return table_sections(
+        id="readings",
+        nav="All readings",
+        title="All readings",
+        headings=[headings[i] for i in full],
+        lines=[[line[i] for i in full] for line in lines],
+        fold=f"{counted(len(lines), 'estimate')}, {at}",
+    )
 
 
 def _line(row: Mapping[str, Any], names: Mapping[str, str], nulls: Sequence[str]) -> list[Cell]:
@@ -51,21 +61,18 @@ def _line(row: Mapping[str, Any], names: Mapping[str, str], nulls: Sequence[str]
     method = row.get("method") if row["measure"] == "dimension" else row["measure"]
     params = {name: value for name, value in (row.get("params") or {}).items() if value is not None}
     stderr = row.get("stderr")
+    written, _, error_written = format_value(row["value"], stderr).partition(" ± ")
     return [
         Cell(names[str(row.get("model"))]),
         Cell(str(row.get("revision") or "")),
         Cell(str(row.get("which") or "")),
         Cell(method_label(str(method))),
         Cell(", ".join(f"{name}={json.dumps(value)}" for name, value in params.items())),
-        _count(row.get("scale")),
-        Cell(format_value(row["value"], stderr).split(" ± ")[0], row["value"]),
-        Cell(format_value(row["value"], stderr).partition(" ± ")[2], stderr),
-        *(Cell(format_value(null.get(kind), error.get(kind)), null.get(kind)) for kind in nulls),
-        Cell(format_value(row.get("unit_norm"), row.get("unit_norm_stderr")), row.get("unit_norm")),
-        _count(row.get("n_used")),
-        _count(row.get("extrinsic")),
+        Cell.count(row.get("scale")),
+        Cell(written, row["value"]),
+        Cell(error_written, stderr),
+        *(Cell.number(null.get(kind), error.get(kind)) for kind in nulls),
+        Cell.number(row.get("unit_norm"), row.get("unit_norm_stderr")),
+        Cell.count(row.get("n_used")),
+        Cell.count(row.get("extrinsic")),
     ]
-
-
-def _count(value: float | None) -> Cell:
-    return Cell(format_count(value), value)

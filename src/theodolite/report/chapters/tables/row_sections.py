@@ -76,7 +76,7 @@ class TableSection:
     duplicates: tuple[TokenLine, ...]
 
 
-def table_sections(frame: pl.DataFrame) -> list[TableSection]:
+def describe_tables(frame: pl.DataFrame) -> list[TableSection]:
     """Describe the tables of a run, at the last revision of each model.
 
     Parameters

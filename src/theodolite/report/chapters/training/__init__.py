@@ -4,28 +4,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from theodolite.core.number_format import counted
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
-from theodolite.report.chapters.tables.readings import readings
+from theodolite.report.chapter import Chapter, Section, Summary
+from theodolite.report.chapters.tables.readings import all_readings
 from theodolite.report.chapters.training import companions, estimators
 from theodolite.report.chapters.training.headline import headline, opening
 from theodolite.report.figures import training
 
 
 def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
-    headings, lines = readings(summary)
-    if not lines:
-        return []
-    return [
-        table_section(
-            id="readings",
-            nav="All readings",
-            title="All readings",
-            headings=headings,
-            lines=lines,
-            fold=f"{counted(len(lines), 'estimate')}, at every checkpoint and scale",
-        )
-    ]
+    return all_readings(summary, at="at every checkpoint and scale")
 
 
 CHAPTER = Chapter(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_percent, format_range, format_value
+from theodolite.core.number_format import format_count, format_range, format_value
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -43,9 +43,9 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     losses = {row["model"]: row["params"] for row in falls if row["method"] == "loss"}
     tables = [row for row in falls if row["method"] == "twonn"]
     names = short_names({str(row["model"]) for row in tables})
-    rows = [_row(names[str(row["model"])], row, losses.get(row["model"])) for row in tables]
-    columns = {key: text for key, text in _HEADINGS.items() if any(row.cells[key].value is not None for row in rows)}
-    return HeadlineTable(columns, tuple(rows))
+    return HeadlineTable.of(
+        _HEADINGS, (_row(names[str(row["model"])], row, losses.get(row["model"])) for row in tables)
+    )
 
 
 def opening(table: HeadlineTable) -> list[str]:
@@ -87,34 +87,24 @@ def _row(name: str, row: Mapping[str, Any], loss: Mapping[str, Any] | None) -> H
         "first": _number(found["first"], found["first_stderr"]),
         "null": _number(found["null"], found["null_stderr"]),
         "plateau": _number(found["plateau"], found["plateau_stderr"]),
-        "plateau_null": Cell(
-            format_percent(_known(found["plateau_over_null"]), _known(found["plateau_over_null_stderr"])),
-            _known(found["plateau_over_null"]),
-        ),
-        "start": _step(found["start"]),
-        "half": _step(found["half_by"]) if found["significant"] else Cell("–"),
-        "done": _step(found["nine_tenths_by"]) if found["significant"] else Cell("–"),
+        "plateau_null": Cell.percent(_known(found["plateau_over_null"]), _known(found["plateau_over_null_stderr"])),
+        "start": Cell.count(_known(found["start"])),
+        "half": Cell.count(_known(found["half_by"]) if found["significant"] else None),
+        "done": Cell.count(_known(found["nine_tenths_by"]) if found["significant"] else None),
         "steepest": Cell(steepest, found["steepest_from"]) if found["significant"] else Cell("–"),
         "loss": Cell(fell, None if loss is None else loss["plateau"]),
     }
     return HeadlineRow(
         name=name,
-        revision="",
         which=row["which"] or "",
         reference=str(row["model"]),
         cells=cells,
-        share=None,
-        doubtful=False,
         notes=() if found["significant"] else ("no significant fall",),
     )
 
 
 def _number(value: float, stderr: float | None = None) -> Cell:
-    return Cell(format_value(_known(value), _known(stderr)), _known(value))
-
-
-def _step(value: float) -> Cell:
-    return Cell(format_count(_known(value)), _known(value))
+    return Cell.number(_known(value), _known(stderr))
 
 
 def _known(value: float | None) -> float | None:

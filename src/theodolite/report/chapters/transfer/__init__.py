@@ -5,8 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from theodolite.core.number_format import format_count, format_percent, format_value
-from theodolite.report.chapter import Chapter, Section, Summary, table_section
+from theodolite.report.chapter import Chapter, Section, Summary, table_sections
 from theodolite.report.chapters.transfer.figures import CURVES, RETAINED
 from theodolite.report.chapters.transfer.headline import NAMES, headline, opening
 from theodolite.report.headline import Cell
@@ -20,24 +19,20 @@ def _sections(frame: pl.DataFrame, summary: Summary) -> Sequence[Section]:
     layers = frame.filter(
         (pl.col("measure") == "effect") & (pl.col("role") != "control") & ~pl.col("chosen").fill_null(False)
     ).to_dicts()
-    found = [
-        _table("effects", "All vectors", "Every vector and every control", effects, fold="effects"),
-        _table("side-effects", "Side effects", "What steering does to other text", side, fold="readings"),
-        _table("layers", "Other layers", "Effects at the layers that were not chosen", layers, fold="effects"),
-    ]
     maps = {
         (row["source"], row["target"], row["condition"]): row["space"]
         for row in frame.filter(pl.col("measure").is_in(_OF_A_MAP)).iter_rows(named=True)
     }
-    if maps:
-        found.append(_maps(summary, maps))
-    return [one for one in found if one is not None]
+    return [
+        *_table("effects", "All vectors", "Every vector and every control", effects, fold="effects"),
+        *_table("side-effects", "Side effects", "What steering does to other text", side, fold="readings"),
+        *_table("layers", "Other layers", "Effects at the layers that were not chosen", layers, fold="effects"),
+        *_maps(summary, maps),
+    ]
 
 
-def _table(id: str, nav: str, title: str, rows: Sequence[Mapping[str, Any]], *, fold: str) -> Section | None:
-    if not rows:
-        return None
-    return table_section(
+def _table(id: str, nav: str, title: str, rows: Sequence[Mapping[str, Any]], *, fold: str) -> list[Section]:
+    return table_sections(
         id=id,
         nav=nav,
         title=title,
@@ -58,11 +53,11 @@ def _table(id: str, nav: str, title: str, rows: Sequence[Mapping[str, Any]], *, 
             [
                 *(Cell(str(row[name])) for name in ("source", "target", "contrast")),
                 Cell(NAMES.get(row["condition"], row["condition"])),
-                Cell(format_count(row["draw"]), row["draw"]),
-                Cell(format_count(row["layer"]), row["layer"]),
-                Cell(format_value(row["strength"]), row["strength"]),
+                Cell.count(row["draw"]),
+                Cell.count(row["layer"]),
+                Cell.number(row["strength"]),
                 Cell(str(row["measure"])),
-                *(Cell(format_value(row[name]), row[name]) for name in ("value", "low", "high")),
+                *(Cell.number(row[name]) for name in ("value", "low", "high")),
             ]
             for row in rows
         ],
@@ -70,7 +65,7 @@ def _table(id: str, nav: str, title: str, rows: Sequence[Mapping[str, Any]], *, 
     )
 
 
-def _maps(summary: Summary, maps: Mapping[tuple[str, str, str], str]) -> Section:
+def _maps(summary: Summary, maps: Mapping[tuple[str, str, str], str]) -> list[Section]:
     """Return what is known of each map, once for each pair of models."""
     values = {(row["source"], row["target"], row["condition"], row["measure"]): row["value"] for row in summary}
     lines = []
@@ -82,11 +77,11 @@ def _maps(summary: Summary, maps: Mapping[tuple[str, str, str], str]) -> Section
                 Cell(target),
                 Cell(NAMES.get(kind, kind)),
                 Cell(space),
-                Cell(format_value(r2), r2),
-                Cell(format_percent(first), first),
-                Cell(format_percent(ten), ten),
-                Cell(format_value(condition), condition),
-                Cell(format_value(change), change),
+                Cell.number(r2),
+                Cell.percent(first),
+                Cell.percent(ten),
+                Cell.number(condition),
+                Cell.number(change),
             ]
         )
     headings = (
@@ -104,7 +99,7 @@ def _maps(summary: Summary, maps: Mapping[tuple[str, str, str], str]) -> Section
         "Tokens held out of the fit. The logit-matching map is judged backwards, from target rows to source rows, "
         "since that is what it is fitted to do."
     )
-    return table_section(id="maps", nav="Maps", title="The maps", headings=headings, lines=lines, lead=lead)
+    return table_sections(id="maps", nav="Maps", title="The maps", headings=headings, lines=lines, lead=lead)
 
 
 CHAPTER = Chapter(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theodolite.core.number_format import format_count, format_percent, format_range, format_value
+from theodolite.core.number_format import format_percent, format_range
 from theodolite.report.chapter import Summary
 from theodolite.report.headline import Cell, HeadlineRow, HeadlineTable
 from theodolite.report.selection import short_names
@@ -108,17 +108,16 @@ def _row(found: _Rows, which: str, name: str, reference: str, verdict: str) -> H
     low, high = carried["low"], carried["high"]
     interval = Cell("–") if low is None else Cell(f"{format_percent(low)} to {format_percent(high)}", low)
     cells = {
-        "layer": Cell(format_count(carried["layer"]), carried["layer"]),
-        "native": Cell(format_value(native["value"], native["stderr"]), native["value"]),
-        "kept": Cell(format_percent(kept), kept),
+        "layer": Cell.count(carried["layer"]),
+        "native": Cell.of(native),
+        "kept": Cell.percent(kept),
         "interval": interval,
-        "control": Cell(format_percent(best), best),
-        "cosine": Cell(format_value(cosine), cosine),
-        "perplexity": Cell(format_value(ratio), ratio),
+        "control": Cell.percent(best),
+        "cosine": Cell.number(cosine),
+        "perplexity": Cell.number(ratio),
     }
     return HeadlineRow(
         name=name,
-        revision="",
         which=which,
         reference=reference,
         cells=cells,
