@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from theodolite.cli.main import main
+from theodolite.core.interrupts import ENDINGS
 from theodolite.report import page
 from theodolite.report.drawings import drawings
 from theodolite.runs.runners import REPRODUCIBLE
@@ -46,7 +48,17 @@ class Result:
 
 
 @pytest.fixture
-def theodolite(monkeypatch, capsys, tmp_path):
+def usual_handlers():
+    """Let signals end what they end in a terminal, and take back what a command that was ended left behind."""
+    usual = [signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL]
+    before = [signal.signal(number, handler) for number, handler in zip(ENDINGS, usual, strict=True)]
+    yield
+    for number, handler in zip(ENDINGS, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def theodolite(monkeypatch, capsys, tmp_path, usual_handlers):
     """Return a function that runs `theodolite ARGUMENTS` in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name, value in REPRODUCIBLE.items():

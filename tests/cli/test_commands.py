@@ -1,15 +1,20 @@
 """What a person or a program sees: data on stdout, the rest on stderr, exit codes, errors of one paragraph."""
 
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+
+from theodolite.cli.output import Output
+from theodolite.core.progress import Silent
 
 SMALL = ("--k", "8", "--nulls", "gaussian", "--mle-k", "5")
 
@@ -239,11 +244,62 @@ def test_a_ctrl_c_that_a_library_turns_into_its_own_error_is_no_fault_of_ours(th
             raise ImportError("an extension module failed to import") from None
 
     monkeypatch.setattr("theodolite.runs.list_runs", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = theodolite("ls")
-    signal.signal(signal.SIGINT, before)
     assert (done.code, done.out) == (130, "")
     assert done.err.startswith("Interrupted.")
+
+
+TERMINATED = """
+import signal, sys
+from contextlib import suppress
+import theodolite.runs
+from theodolite.cli.main import main
+
+def end(_):
+    with suppress(OSError):  # where Python keeps nothing back, this is refused already
+        print("half a line", end="")
+    signal.raise_signal(signal.SIGHUP)
+
+theodolite.runs.list_runs = end
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.argv = ["theodolite", "ls"]
+main()
+"""
+
+
+def test_what_schedulers_and_terminals_send_ends_a_command_in_order(theodolite, monkeypatch):
+    monkeypatch.setattr("theodolite.runs.list_runs", lambda _: signal.raise_signal(signal.SIGTERM))
+    done = theodolite("ls")
+    assert (done.code, done.out) == (143, "")
+    assert done.err.startswith("Ended by SIGTERM. Finished units are kept")
+    with Path("/dev/full").open("w") as gone:  # what is written there is refused, as by a terminal that was closed
+        closed = subprocess.run([sys.executable, "-c", TERMINATED], stdout=gone, stderr=gone, check=False)
+    assert closed.returncode == 129
+
+
+def test_progress_that_nobody_can_see_ends_no_run(monkeypatch):
+    class Closed:
+        def isatty(self):
+            return False
+
+        def write(self, _):
+            raise OSError(code, "the terminal is gone")
+
+        def flush(self):
+            pass
+
+    code = errno.EIO
+    monkeypatch.setattr(sys, "stderr", Closed())
+    progress = Output().progress()
+    progress.start(3, "units")
+    progress.advance(1)
+    assert isinstance(progress._told, Silent)
+    progress.advance(1)
+    progress.stop()
+    code, progress = errno.EPIPE, Output().progress()
+    progress.start(3, "units")
+    with pytest.raises(OSError, match="gone"):
+        progress.advance(1)
 
 
 @pytest.mark.slow

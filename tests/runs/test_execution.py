@@ -2,6 +2,7 @@ import json
 import pickle
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -146,6 +147,23 @@ def test_a_ctrl_c_that_a_library_turns_into_its_own_error_is_no_failure_of_a_uni
     stopped = open_run(tmp_path)
     assert (stopped.status, stopped.failures()) == ("interrupted", [])
     assert execute(toy, toy.Config(n_units=3), out=tmp_path).status == "success"
+
+
+def test_a_ctrl_c_that_a_library_loses_ends_the_run_after_that_unit(toy, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def run(unit):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return toy.run(unit)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            execute(other(toy, run=run), toy.Config(n_units=3), out=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert open_run(tmp_path).status == "interrupted"
+    assert open_run(tmp_path).manifest["units"]["done"] == 1
 
 
 def test_stop_at_the_first_failure(toy, tmp_path, log):

@@ -1,19 +1,21 @@
 import builtins
 import json
 import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from theodolite.core.errors import ParameterError, RunError
+from theodolite.core.interrupts import keeping_handlers
 from theodolite.runs import execute
 from theodolite.runs.folder.store import Store
 from theodolite.runs.runners import make_runner
 from theodolite.runs.study import load_study
 from theodolite.runs.work import Work
 from theodolite.runs.workers.dispatch import Board
-from theodolite.runs.workers.ray_actors import Actor, _Troupe
+from theodolite.runs.workers.ray_actors import Actor, _connected, _Troupe
 from theodolite.runs.workers.recipe import parcel_of, recipe_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -26,7 +28,8 @@ def ray():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        with keeping_handlers():
+            ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         yield ray
         ray.shutdown()
 
@@ -124,6 +127,19 @@ def test_an_actor_that_ran_out_of_memory_begins_nothing_more(killer, tmp_path):
     assert json.loads(answer)["failure"]["exception"] == "MemoryError"
     assert actor.do(json.dumps(parcel_of(work, plain, 0))) is None
     assert work.kept(plain) is None
+
+
+def test_ray_does_not_keep_the_signal_that_ends_a_program(monkeypatch):
+    """It would let a SIGTERM end as a `SystemExit`, which the folder calls a failure of the run."""
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
+    monkeypatch.setattr("theodolite.runs.workers.ray_actors._ray", lambda: fake)
+    before = signal.getsignal(signal.SIGTERM)
+    with _connected(None):
+        assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_study_that_cannot_be_imported_there_is_one_error(ray, toy, tmp_path):

@@ -5,9 +5,12 @@ polars.
 """
 
 import os
+import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib.metadata import version
+from typing import TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -16,19 +19,19 @@ from theodolite.cli.examples import epilogue
 from theodolite.cli.help_text import FLAGS, PLACES, HelpText
 from theodolite.cli.lists import spread
 from theodolite.core.errors import TheodoliteError
-from theodolite.core.interrupts import heeding_interrupts, importing_whole
+from theodolite.core.interrupts import TerminationError, ending_in_order, heeding_interrupts, importing_whole
 from theodolite.core.redaction import redacted
 from theodolite.core.visible import visible
 from theodolite.runs.runners import REPRODUCIBLE
 
-_ERROR, _USAGE, _INTERRUPTED = 1, 2, 130
+_ERROR, _USAGE, _SIGNAL = 1, 2, 128
 _EPILOGUE = (
     "Examples:\n"
     "  theodolite survey                        a first look: the bundled models\n"
     "  theodolite survey ./my-model             a local model folder\n"
     "  theodolite dimension w.safetensors#name  one tensor of a file\n"
     "  theodolite dimension REF --json          one JSON object for other programs\n"
-    "Exit codes: 0 done, 1 error, 2 usage, 3 some units failed, 130 interrupted."
+    "Exit codes: 0 done, 1 error, 2 usage, 3 some units failed, 130 interrupted, 143 terminated."
 )
 
 app = App(
@@ -100,10 +103,13 @@ def main() -> None:
     """Run the command line and exit with its code."""
     os.environ.update({name: value for name, value in REPRODUCIBLE.items() if name not in os.environ})
     try:
-        code = _run(spread(sys.argv[1:]))
-        sys.stdout.flush()
+        with ending_in_order():
+            code = _run(spread(sys.argv[1:]))
+            sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
+        code = _ended(interrupt)
     except BrokenPipeError:  # the reader of our output left, as `theodolite ls | head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
         code = _ERROR
     sys.exit(code)
 
@@ -120,13 +126,29 @@ def _run(arguments: list[str]) -> int:
         return _USAGE
     except TheodoliteError as error:
         return _fail(arguments, error, error.exit_code)
-    except KeyboardInterrupt:
-        _say("Interrupted. Finished units are kept: the same command goes on where this one stopped.")
-        return _INTERRUPTED
     except BrokenPipeError:
         raise
     except Exception as error:  # the last resort of a program: nothing is swallowed, the exit code says so
         return _fail(arguments, error, _ERROR)
+
+
+def _ended(interrupt: KeyboardInterrupt) -> int:
+    """Say that a signal ended the command, and return the exit code that shells show for it."""
+    number = interrupt.number if isinstance(interrupt, TerminationError) else signal.SIGINT
+    what = "Interrupted" if number == signal.SIGINT else f"Ended by {interrupt}"
+    with suppress(OSError):
+        _say(f"{what}. Finished units are kept: the same command goes on where this one stopped.")
+    _let_go(sys.stdout)
+    _let_go(sys.stderr)
+    return _SIGNAL + number
+
+
+def _let_go(stream: TextIO) -> None:
+    """Write what a stream still holds; nowhere, if its terminal or reader is gone, or Python complains at the end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(arguments: list[str], error: Exception, code: int) -> int:

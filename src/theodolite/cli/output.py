@@ -1,9 +1,10 @@
 """One place for what the commands print: human, JSON or nothing."""
 
+import errno
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -87,11 +88,44 @@ class Output:
         """Return a progress bar on a terminal, a line for each step in a log, silence when quiet."""
         if self.quiet:
             return Silent()
-        return Bar() if sys.stderr.isatty() else Lines()
+        return WhileHeard(Bar() if sys.stderr.isatty() else Lines())
 
     def downloads(self) -> ProgressProtocol:
         """Return a bar of bytes for what is fetched, on a terminal; silence elsewhere."""
-        return Silent() if self.quiet or not sys.stderr.isatty() else DownloadBar()
+        return Silent() if self.quiet or not sys.stderr.isatty() else WhileHeard(DownloadBar())
+
+
+class WhileHeard:
+    """Progress that falls silent when its terminal is gone: what was to be shown there is no reason to end a run.
+
+    Parameters
+    ----------
+    progress : Progress
+        What is told until then.
+    """
+
+    def __init__(self, progress: ProgressProtocol) -> None:
+        self._told = progress
+
+    def start(self, total: int, label: str) -> None:
+        """Begin."""
+        self._tell(lambda: self._told.start(total, label))
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Go on."""
+        self._tell(lambda: self._told.advance(steps, note))
+
+    def stop(self) -> None:
+        """End."""
+        self._tell(self._told.stop)
+
+    def _tell(self, say: Callable[[], None]) -> None:
+        try:
+            say()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self._told = Silent()
 
 
 class Bar:

@@ -1,13 +1,92 @@
-"""Ctrl-C that stays one: libraries may turn a `KeyboardInterrupt` into an error of their own, or lose it."""
+"""Signals that ask a program to end: libraries may turn what they raise into an error of their own, or lose it."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
+from typing import TypeAlias
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C; what schedulers and `kill` send; a terminal that was closed."""
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], object]
+
+
+class TerminationError(KeyboardInterrupt):
+    """Another signal than that of Ctrl-C asks the program to end; what hears a Ctrl-C hears it too.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+
+    Examples
+    --------
+    >>> print(TerminationError(signal.SIGTERM))
+    SIGTERM
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a program as a Ctrl-C does, which else end it on the spot.
+
+    The first of these signals raises; from then on the program is taken to end. A second Ctrl-C ends it on the spot.
+    SIGTERM and SIGHUP are ignored then, because they often come twice: from a shell and the system, or from a
+    scheduler that tells the process and its group.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After a Ctrl-C.
+    TerminationError
+        After another signal.
+
+    Notes
+    -----
+    For programs, not for libraries: the handlers stay after a signal came. Signals that are ignored or handled
+    otherwise when the block begins, as under `nohup`, are left alone, and so is everything in other threads.
+
+    Examples
+    --------
+    >>> before = [signal.getsignal(number) for number in ENDINGS]
+    >>> with ending_in_order():
+    ...     pass
+    >>> before == [signal.getsignal(number) for number in ENDINGS]
+    True
+    """
+    asked: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        if not asked:
+            asked.append(number)
+            raise KeyboardInterrupt if number == signal.SIGINT else TerminationError(number)
+        if number == signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    usual = {number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in ENDINGS}
+    mine = {number: usual[number] for number in ENDINGS if _is_main() and signal.getsignal(number) == usual[number]}
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        if not asked:
+            for number, before in mine.items():
+                signal.signal(number, before)
 
 
 @contextmanager
@@ -15,7 +94,8 @@ def heeding_interrupts() -> Iterator[Callable[[], bool]]:
     """Let whatever ends the block after a Ctrl-C be a `KeyboardInterrupt`.
 
     An extension module that is interrupted while it is imported raises `ImportError`, and a query that is interrupted
-    in compiled code an error of its library's. What follows a Ctrl-C is no fault of the program.
+    in compiled code an error of its library's. What follows a Ctrl-C is no fault of the program. The same holds for
+    any signal whose handler raises a `KeyboardInterrupt`.
 
     Yields
     ------
@@ -25,7 +105,7 @@ def heeding_interrupts() -> Iterator[Callable[[], bool]]:
     Raises
     ------
     KeyboardInterrupt
-        In place of any other error, once a Ctrl-C came.
+        In place of any other error, once one was raised by a handler: the same again.
 
     Notes
     -----
@@ -37,35 +117,59 @@ def heeding_interrupts() -> Iterator[Callable[[], bool]]:
     ...     interrupted()
     False
     """
-    came: list[int] = []
+    came: list[KeyboardInterrupt] = []
+
+    def noting(before: _Handler) -> _Handler:
+        def note(number: int, frame: FrameType | None) -> None:
+            try:
+                before(number, frame)
+            except KeyboardInterrupt as interrupt:
+                came.append(interrupt)
+                raise
+
+        return note
+
     try:
-        with _noted(came):
+        with _handled(noting):
             yield lambda: bool(came)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
-        if came:
-            raise KeyboardInterrupt from error
+        if came and not isinstance(error, type(came[0])):
+            raise type(came[0])(*came[0].args) from error
         raise
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
-def _noted(came: list[int]) -> Iterator[None]:
-    """Take down each Ctrl-C before it is handled as it was."""
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
+def _handled(anew: Callable[[_Handler], _Handler]) -> Iterator[None]:
+    """Handle signals that have a handler anew; `anew` makes the handler from the one before."""
+    with ExitStack() as undo:
+        for number in ENDINGS if _is_main() else ():
+            before = signal.getsignal(number)
+            if before is not None:  # else it was not set from Python, and cannot be set again
+                undo.callback(signal.signal, number, before)
+            if callable(before):
+                signal.signal(number, anew(before))
         yield
-        return
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        before(number, frame)
 
-    signal.signal(signal.SIGINT, note)
-    try:
+@contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """Undo what a library makes of the handlers of signals, at the end of the block.
+
+    Ray takes SIGTERM for itself when it is started, and never gives it back.
+
+    Examples
+    --------
+    >>> with keeping_handlers():
+    ...     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    >>> signal.getsignal(signal.SIGTERM) == before
+    True
+    """
+    with _handled(lambda before: before):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -125,16 +229,15 @@ class _WholeLoader(SourceFileLoader):
 
 @contextmanager
 def _held() -> Iterator[None]:
-    """Let a Ctrl-C wait for the end of the block."""
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
+    """Let the first signal wait for the end of the block; others that come meanwhile say the same."""
+    waiting: list[Callable[[], object]] = []
+
+    def holding(before: _Handler) -> _Handler:
+        return lambda number, frame: waiting.append(lambda: before(number, frame))
+
     try:
-        yield
+        with _handled(holding):
+            yield
     finally:
-        signal.signal(signal.SIGINT, before)
         if waiting:
-            before(*waiting[0])
+            waiting[0]()

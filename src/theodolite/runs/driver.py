@@ -172,6 +172,8 @@ class Driver:
                 if outcome.failure and self.interrupted():  # whatever the unit says of it, a Ctrl-C is no failure
                     raise KeyboardInterrupt
                 self._take(outcome, unit, attempts)
+                if self.interrupted():  # and the exception was lost, as those of callbacks and of finalizers are
+                    raise KeyboardInterrupt
                 progress.advance(1, unit.name)
                 if outcome.failure and on_error == "stop":
                     break

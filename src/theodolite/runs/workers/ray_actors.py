@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from theodolite.core.errors import ParameterError, RunError
+from theodolite.core.interrupts import keeping_handlers
 from theodolite.runs.folder.location import locate
 from theodolite.runs.runner import Outcome
 from theodolite.runs.runners import REPRODUCIBLE
@@ -231,7 +232,8 @@ def _connected(address: str | None) -> Generator[ModuleType, None, None]:
         if address is None:
             settings |= {"include_dashboard": False}
         try:
-            ray.init(address=address or "local", **settings)
+            with keeping_handlers():
+                ray.init(address=address or "local", **settings)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise RunError(
                 f"Ray cannot be reached at {address or 'this machine'}: {' '.join(str(error).split())[:300]}. "
