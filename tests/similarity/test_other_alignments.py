@@ -1,5 +1,7 @@
 """Spearman, CKA and information imbalance equal plain references on the full matrices."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -46,17 +48,41 @@ def test_spearman_of_sampled_pairs_is_right_on_average(tables):
     assert abs(values.mean() - whole) < 4 * values.std() / np.sqrt(40) + 0.005
 
 
-def test_spearman_stderr_is_the_spread_over_draws_of_tokens():
-    rng = np.random.default_rng(2)
+def samples(n_samples, *, n_points, noise, seed=2):
+    """Independent pairs of tables of the same five factors, seen through noise."""
+    rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(5, 12)), rng.normal(size=(5, 8))
-    draws = []
-    for _ in range(120):
-        shared = rng.normal(size=(300, 5))
-        draws.append(
-            rsa_spearman(*(shared @ mix + 0.7 * rng.normal(size=(300, mix.shape[1])) for mix in mixing), group=10)
-        )
-    spread = np.std([draw.value for draw in draws])
-    assert np.mean([draw.stderr for draw in draws]) == pytest.approx(spread, rel=0.25)
+    for _ in range(n_samples):
+        shared = rng.normal(size=(n_points, 5))
+        yield [shared @ mix + noise * rng.normal(size=(n_points, mix.shape[1])) for mix in mixing]
+
+
+def error_over_spread(values, errors):
+    """What an error says over what it should; the spread of 120 samples is itself known to 6.5 %."""
+    return np.mean(errors) / np.std(values)
+
+
+@pytest.mark.parametrize("noise", [0.1, 3.0])
+def test_spearman_stderr_is_the_spread_over_draws_of_tokens(noise):
+    draws = [rsa_spearman(*pair, group=10) for pair in samples(120, n_points=200, noise=noise)]
+    ratio = error_over_spread([draw.value for draw in draws], [draw.stderr for draw in draws])
+    assert ratio == pytest.approx(1, abs=0.2)  # three times 6.5 %; ranks held fixed would give 1.4 to 2
+
+
+def test_spearman_null_is_that_of_all_permutations(tables):
+    first, second = (table[:5] for table in tables)
+    values = [rsa_spearman(first, second[list(order)], group=5).value for order in permutations(range(5))]
+    found = rsa_spearman(first, second, group=5)
+    assert (found.null_mean, np.mean(values)) == pytest.approx((0, 0), abs=1e-12)
+    assert found.null_std == pytest.approx(np.std(values), rel=1e-10)
+
+
+def test_spearman_null_of_sampled_pairs_is_the_spread_over_permutations(tables):
+    rng = np.random.default_rng(4)
+    values = [rsa_spearman(tables[0], tables[1][rng.permutation(150)], group=10).value for _ in range(120)]
+    found = rsa_spearman(*tables, group=10)
+    assert abs(np.mean(values)) < 4 * found.null_std / np.sqrt(120)
+    assert found.null_std == pytest.approx(np.std(values), rel=0.2)  # the spread of 120 is known to 6.5 %
 
 
 def test_spearman_ignores_what_keeps_the_order():
@@ -64,7 +90,7 @@ def test_spearman_ignores_what_keeps_the_order():
     angles = np.random.default_rng(0).uniform(0, np.pi / 2, 60)
     first = np.column_stack([np.cos(angles), np.sin(angles)])
     second = np.column_stack([np.cos(angles / 2), np.sin(angles / 2)])
-    assert rsa_spearman(first, second, group=60).value == pytest.approx(1.0, abs=1e-9)
+    assert rsa_spearman(first, second, group=50).value == pytest.approx(1.0, abs=1e-9)
 
 
 def plain_cka(first, second, *, debiased):
@@ -93,6 +119,21 @@ def test_cka_equals_the_kernels(tables, debiased):
     assert found.n_points == 150
     few = [table[:12] for table in tables]
     assert cka(*few, debiased=debiased).value == pytest.approx(plain_cka(*few, debiased=debiased), rel=1e-9)
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+def test_cka_stderr_leaves_out_one_row_at_a_time(tables, debiased):
+    few = [table[:15] for table in tables]
+    without = [plain_cka(*(np.delete(table, row, 0) for table in few), debiased=debiased) for row in range(15)]
+    assert cka(*few, debiased=debiased).stderr == pytest.approx(np.sqrt(14 * np.var(without)), rel=1e-9)
+    assert np.isnan(cka(*(table[:4] for table in tables)).stderr) or not debiased
+
+
+@pytest.mark.parametrize(("noise", "most"), [(0.7, 1.2), (30.0, 1.6)])
+def test_cka_stderr_is_the_spread_over_draws_of_rows(noise, most):
+    """Three times the 6.5 % that the spread is known to; tables of noise alone read up to sqrt(2) too much."""
+    found = [cka(*pair) for pair in samples(120, n_points=100, noise=noise)]
+    assert 0.8 < error_over_spread([one.value for one in found], [one.stderr for one in found]) < most
 
 
 @settings(max_examples=30, deadline=None)
@@ -150,7 +191,42 @@ def test_imbalance_of_identical_and_unrelated_tables():
     assert (same.forward, same.backward) == pytest.approx((4 / 400, 4 / 400))
     unrelated = information_imbalance(table, rng.normal(size=(400, 5)))
     assert abs(unrelated.forward - 1.0) < 4 * unrelated.forward_stderr
-    assert unrelated.forward_stderr == pytest.approx(2 / np.sqrt(12 * 400), rel=0.1)
+    assert unrelated.null_mean == 1
+    assert 1.0 < unrelated.forward_null_std / (2 / np.sqrt(12 * 400)) < 1.5  # hubs widen it
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_imbalance_null_is_that_of_all_permutations(tables, k):
+    first, second = (table[:5] for table in tables)
+    draws = [information_imbalance(first, second[list(order)], k=k) for order in permutations(range(5))]
+    found = information_imbalance(first, second, k=k)
+    for way in ("forward", "backward"):
+        values = [getattr(draw, way) for draw in draws]
+        assert found.null_mean == pytest.approx(np.mean(values), rel=1e-12)
+        assert getattr(found, f"{way}_null_std") == pytest.approx(np.std(values), rel=1e-10)
+
+
+def test_imbalance_null_of_some_queries_is_the_spread_over_permutations(tables):
+    rng = np.random.default_rng(4)
+    some = {"n_queries": 60, "k": 2, "seed": 1}
+    values = [information_imbalance(tables[0], tables[1][rng.permutation(150)], **some).forward for _ in range(120)]
+    found = information_imbalance(*tables, **some)
+    assert found.forward_null_std == pytest.approx(np.std(values), rel=0.2)  # the spread of 120 is known to 6.5 %
+
+
+@pytest.mark.parametrize(("noise", "settings"), [(0.7, {"k": 3, "n_queries": 100}), (30.0, {})])
+def test_imbalance_stderr_is_the_spread_over_draws_of_points(noise, settings):
+    found = [information_imbalance(*pair, **settings) for pair in samples(120, n_points=200, noise=noise)]
+    ratio = error_over_spread([one.forward for one in found], [one.forward_stderr for one in found])
+    assert ratio == pytest.approx(1, abs=0.2)
+
+
+def test_imbalance_errors_where_there_is_nothing_left_to_take(tables):
+    few = [table[:4] for table in tables]
+    assert information_imbalance(*few, k=3).forward == pytest.approx(1)  # all ranks there are
+    assert information_imbalance(*few, k=3).forward_stderr == 0
+    assert np.isnan(information_imbalance(*tables, n_queries=1).forward_stderr)
+    assert information_imbalance(*tables, n_queries=1).forward_null_std == pytest.approx(2 / np.sqrt(12), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -19,6 +20,9 @@ class KernelAlignment(Displayed):
     ----------
     value : float
         In [0, 1]; the debiased form has expectation 0 for unrelated tables and may be a little negative.
+    stderr : float
+        Standard error over draws of rows, by leaving out one row at a time; NaN where the value is undefined without
+        one of them.
     null_mean, null_std : float
         Mean and standard deviation over all ways to assign the rows of one table to those of the other.
     debiased : bool
@@ -28,6 +32,7 @@ class KernelAlignment(Displayed):
     """
 
     value: float
+    stderr: float
     null_mean: float
     null_std: float
     debiased: bool
@@ -47,7 +52,7 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
     Returns
     -------
     KernelAlignment
-        The alignment and its permutation null.
+        The alignment, its standard error and its permutation null.
 
     Raises
     ------
@@ -68,6 +73,12 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
     whose parts are ||X'Y||_F^2 - sum |x_i|^2 |y_i|^2, |X'1|^2 - sum |x_i|^2, and products of row sums: cost
     n (d_1 + d_2)^2 in float64 and no n x n matrix. Lengths of rows count, unlike in `rsa`: a few long rows can
     decide it.
+
+    Standard error: every part has a share for each row, x_i'(X'Y)y_i of ||X'Y||_F^2 and so on, so the value without row
+    i is known exactly for every i at the same cost (in the first form with the mean taken anew), and stderr^2 =
+    (n-1)/n sum_i (value_(-i) - mean)^2, the delete-one jackknife. In simulation it is 0.96 to 1.05 times the spread
+    over samples; for unrelated tables it is up to sqrt(2) too large, because what belongs to pairs of rows is then all
+    there is and is counted for both. `null_std` is exact there.
 
     Permutation null: moments over all n! assignments of rows to rows. The debiased form is a sum over pairs of two
     matrices whose rows add up to 0, so its mean is 0 and its variance 2 / (n (n-3)), whatever the tables are; the
@@ -97,24 +108,105 @@ def cka(first: Points, second: Points, *, debiased: bool = True) -> KernelAlignm
         raise PointsError(f"Alignment needs at least {FEWEST} rows, but {n_points} were given.")
     pairs = ((one, other), (one, one), (other, other))
     moments = {id(table): _row_moments(table) for table in (one, other)}
-    if debiased:
-        mixed, own, others = (
-            _unbiased(float(cross(a, b).square().sum()), moments[id(a)], moments[id(b)]) for a, b in pairs
-        )
-    else:
-        mixed, own, others = (float(cross(a, b).square().sum()) for a, b in pairs)
-    if own <= 0 or others <= 0:
+    criterion = _unbiased if debiased else _biased
+    mixed, own, others = (criterion(_products(a, b, moments[id(a)], moments[id(b)])) for a, b in pairs)
+    if own.value <= 0 or others.value <= 0:
         raise PointsError(
             "The debiased alignment is undefined: a table shows no structure beyond noise at this number of rows. "
             "Pass more rows, or debiased=False."
         )
-    scale = math.sqrt(own * others)
+    scale = math.sqrt(own.value * others.value)
     if debiased:
         mean, std = 0.0, math.sqrt(2.0 / (n_points * (n_points - 3)))
     else:
-        mean, std = _permutation_null(moments[id(one)][0], moments[id(other)][0], own, others)
+        mean, std = _permutation_null(moments[id(one)][0], moments[id(other)][0], own.value, others.value)
         mean, std = mean / scale, std / scale
-    return KernelAlignment(value=mixed / scale, null_mean=mean, null_std=std, debiased=debiased, n_points=n_points)
+    without = mixed.without / (own.without * others.without).sqrt()
+    return KernelAlignment(
+        value=mixed.value / scale,
+        stderr=math.sqrt((n_points - 1) * float(without.var(correction=0))),
+        null_mean=mean,
+        null_std=std,
+        debiased=debiased,
+        n_points=n_points,
+    )
+
+
+class _Criterion(NamedTuple):
+    """A sum over pairs of rows, and the same without each row, `(n_points,)`."""
+
+    value: float
+    without: torch.Tensor
+
+
+class _Products(NamedTuple):
+    """What the criteria of two tables X, Y are made of: K = XX' and L = YY' with and without their diagonals.
+
+    Attributes
+    ----------
+    squares : (torch.Tensor, torch.Tensor)
+        Squared lengths |x_i|^2 and |y_i|^2.
+    sums : (torch.Tensor, torch.Tensor)
+        Sums of the rows of K and L, diagonals left out.
+    by_row : torch.Tensor
+        x_i'(X'Y)y_i, which add up to ||X'Y||_F^2.
+    crossed : (torch.Tensor, torch.Tensor)
+        K s and L r for the sums r of K and s of L, diagonals left out.
+    """
+
+    squares: tuple[torch.Tensor, torch.Tensor]
+    sums: tuple[torch.Tensor, torch.Tensor]
+    by_row: torch.Tensor
+    crossed: tuple[torch.Tensor, torch.Tensor]
+
+
+def _products(
+    one: UnitRows,
+    other: UnitRows,
+    first: tuple[torch.Tensor, torch.Tensor],
+    second: tuple[torch.Tensor, torch.Tensor],
+) -> _Products:
+    product = cross(one, other)
+    device = product.device
+    against = [torch.zeros(table.values.shape[1], dtype=torch.float64, device=device) for table in (one, other)]
+    for block in blocks(one, other):
+        against[0] += second[1][block] @ one.take(block)
+        against[1] += first[1][block] @ other.take(block)
+    by_row, ks, lr = (torch.empty(one.n_points, dtype=torch.float64, device=device) for _ in range(3))
+    for block in blocks(one, other):
+        rows, others = one.take(block), other.take(block)
+        by_row[block] = torch.linalg.vecdot(rows @ product, others)
+        ks[block] = rows @ against[0]
+        lr[block] = others @ against[1]
+    return _Products(
+        squares=(first[0], second[0]),
+        sums=(first[1], second[1]),
+        by_row=by_row,
+        crossed=(ks - first[0] * second[1], lr - second[0] * first[1]),
+    )
+
+
+def _biased(of: _Products) -> _Criterion:
+    """Return ||X'Y||_F^2 of centered tables, and the same where a row is left out and the means are taken anew."""
+    n_points = len(of.by_row)
+    total = float(of.by_row.sum())
+    grown = n_points / (n_points - 1)
+    return _Criterion(total, total - 2.0 * grown * of.by_row + grown**2 * of.squares[0] * of.squares[1])
+
+
+def _unbiased(of: _Products) -> _Criterion:
+    """Return n (n - 3) times the unbiased criterion, and (n - 1)(n - 4) times that of all rows but one."""
+    n_points = len(of.by_row)
+    shared = of.by_row - of.squares[0] * of.squares[1]
+    trace, met = float(shared.sum()), float(of.sums[0] @ of.sums[1])
+    totals = [float(side.sum()) for side in of.sums]
+    value = trace + totals[0] * totals[1] / ((n_points - 1) * (n_points - 2)) - 2.0 / (n_points - 2) * met
+    if n_points == FEWEST:
+        return _Criterion(value, torch.full_like(shared, math.nan))
+    left = [total - 2.0 * side for total, side in zip(totals, of.sums, strict=True)]
+    met_left = met - of.sums[0] * of.sums[1] - of.crossed[0] - of.crossed[1] + shared
+    without = trace - 2.0 * shared + left[0] * left[1] / ((n_points - 2) * (n_points - 3))
+    return _Criterion(value, without - 2.0 / (n_points - 3) * met_left)
 
 
 def _permutation_null(first: torch.Tensor, second: torch.Tensor, own: float, others: float) -> tuple[float, float]:
@@ -147,13 +239,3 @@ def _row_moments(table: UnitRows) -> tuple[torch.Tensor, torch.Tensor]:
         squares[block] = torch.linalg.vecdot(rows, rows)
         sums[block] = rows @ total
     return squares, sums - squares
-
-
-def _unbiased(
-    product: float, first: tuple[torch.Tensor, torch.Tensor], second: tuple[torch.Tensor, torch.Tensor]
-) -> float:
-    """Return n (n - 3) times the unbiased criterion from ||X'Y||_F^2 and the moments of the rows."""
-    n_points = len(first[0])
-    trace = product - float(first[0] @ second[0])
-    totals = float(first[1].sum()) * float(second[1].sum()) / ((n_points - 1) * (n_points - 2))
-    return trace + totals - 2.0 / (n_points - 2) * float(first[1] @ second[1])
