@@ -202,7 +202,9 @@ def test_trends_are_summary_rows_and_the_sweep_is_read_at_a_tenth():
 def test_growth_that_short_rows_make_is_told_from_growth_that_stays(settings, verdict):
     (found,) = without_hub(planted_sizes(**settings))
     assert (found.verdict, found.subject) == (verdict, "input")
-    assert "for each doubling of the parameters (95 % interval" in found.evidence
+    assert "for each doubling of the parameters (95 % interval of a straight line" in found.evidence
+    ordered = "5 models; by their order alone p = 0.017, the least that so few can have" in found.evidence
+    assert ordered == (verdict != "undecided")  # where nothing grows, nothing is in order
 
 
 def test_two_sizes_are_no_trend():

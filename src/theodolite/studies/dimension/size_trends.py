@@ -161,10 +161,12 @@ def trend_sentence(one: SizeTrend | None) -> str:
     """Say a trend in a sentence that can follow another; empty where there is none."""
     if one is None:
         return ""
-    interval = format_interval(one.found.low, one.found.high, one.found.stderr)
+    found = one.found
+    least = ", the least that so few can have" if found.order_p_value <= found.least_p_value else ""
     return (
-        f" Trend: {format_value(one.found.slope, one.found.stderr)} for each doubling of the {one.size} (95 % interval "
-        f"{interval}, {one.found.n} models)."
+        f" Trend: {format_value(found.slope, found.stderr)} for each doubling of the {one.size} (95 % interval of a "
+        f"straight line {format_interval(found.low, found.high, found.stderr)}, {found.n} models; by their order alone "
+        f"p = {found.order_p_value:.2g}{least})."
     )
 
 
