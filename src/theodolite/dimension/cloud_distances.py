@@ -126,4 +126,4 @@ def cloud_correlation_dimension(clouds: CloudNeighbors, *, k1: int = 10, k2: int
         except ParameterError as error:
             raise ParameterError(f"Cloud {number}: {error}") from error
 
-    return measure_each(clouds, measure)
+    return measure_each(len(clouds.lengths), measure)

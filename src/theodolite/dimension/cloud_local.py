@@ -192,7 +192,7 @@ def cloud_local_twonn(
     require_cloud_neighbors(clouds, n_neighbors, method="local_twonn")
     each = [None] * len(clouds.lengths) if points is None else _clouds_of(points, clouds)
     return measure_each(
-        clouds,
+        len(each),
         lambda number: local_twonn(
             clouds.graph(number), each[number], n_neighbors=n_neighbors, discard=discard, aggregation=aggregation
         ),
@@ -207,7 +207,7 @@ def _each(
 ) -> CloudDimensions:
     """Measure cloud after cloud from its graph of k neighbors and its points."""
     each = _clouds_of(points, clouds)
-    return measure_each(clouds, lambda number: measure(clouds.graph(number, k), each[number]))
+    return measure_each(len(each), lambda number: measure(clouds.graph(number, k), each[number]))
 
 
 def _clouds_of(points: Points | Sequence[Points], clouds: CloudNeighbors) -> list[Points]:

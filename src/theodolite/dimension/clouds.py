@@ -1,13 +1,15 @@
 """The value every estimator returns for many clouds, and what those estimators share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.display import Displayed
-from theodolite.core.errors import ParameterError
+from theodolite.core.errors import ParameterError, PointsError
+from theodolite.core.points import Points, as_points
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation, NoDimensionError, combine
 from theodolite.dimension.ratios import logs_of_ratios
@@ -34,11 +36,15 @@ class CloudDimensions(Displayed):
     n_used, n_dropped : numpy.ndarray
         `(n_clouds, n_scales)` int64: points the value rests on, and points left out.
     n1, n2 : numpy.ndarray
-        `(n_scales,)` int64: the nearer and the farther neighbor that were compared.
+        `(n_scales,)` int64: the nearer and the farther neighbor that were compared, `(n_clouds, n_scales)` where each
+        cloud has its own (`adaptive`); 0 for estimators that look at whole clouds.
     method : str
         Name of the estimator, such as `"gride"`.
     params : Mapping[str, str | int | float | bool]
         Every setting that decides the values, conventions included.
+    choices : Mapping[str, numpy.ndarray] or None
+        What estimators settled on that choose for themselves, by the name it has in the `params` of a single estimate;
+        each fits `value` (one for each cloud, or for each scale).
     n_dims : int
         Extrinsic dimension: the number of columns.
     pointwise : numpy.ndarray or None
@@ -67,6 +73,7 @@ class CloudDimensions(Displayed):
     params: Mapping[str, str | int | float | bool]
     n_dims: int
     pointwise: Floats | None = None
+    choices: Mapping[str, npt.NDArray[np.generic]] | None = None
 
     @property
     def n_clouds(self) -> int:
@@ -81,15 +88,20 @@ class CloudDimensions(Displayed):
         cloud, scale : int
             Row and column of the arrays.
         """
-        n1, n2 = int(self.n1[scale]), int(self.n2[scale])
+
+        def of(values: npt.NDArray[Any]) -> Any:
+            return np.broadcast_to(values, self.value.shape)[cloud, scale].item()
+
+        n1, n2 = int(of(self.n1)), int(of(self.n2))
+        params = dict(self.params) | {name: of(chosen) for name, chosen in (self.choices or {}).items()}
         n_points = int(self.n_used[cloud, scale] + self.n_dropped[cloud, scale])
         return DimensionEstimate(
             value=float(self.value[cloud, scale]),
             stderr=float(self.stderr[cloud, scale]),
             method=self.method,
-            params={"n1": n1, "n2": n2, **self.params} if self.method == "gride" else self.params,
-            n1=n1,
-            n2=n2,
+            params={"n1": n1, "n2": n2, **params} if self.method == "gride" else params,
+            n1=n1 or None,
+            n2=n2 or None,
             radius=float(self.radius[cloud, scale]),
             n_used=int(self.n_used[cloud, scale]),
             n_dropped=int(self.n_dropped[cloud, scale]),
@@ -173,35 +185,69 @@ def aggregate_clouds(
     )
 
 
-def measure_each(clouds: CloudNeighbors, measure: Callable[[int], DimensionEstimate]) -> CloudDimensions:
+def measure_each(
+    n_clouds: int, measure: Callable[[int], DimensionEstimate], *, choices: tuple[str, ...] = ()
+) -> CloudDimensions:
     """Measure cloud after cloud, each by its number; NaN where one fixes no dimension.
 
-    The neighborhoods of one cloud fill the cache, and all its points are done at once.
+    The neighborhoods of one cloud fill the cache, and all its points are done at once. `choices` are the `params` that
+    may differ from cloud to cloud, and `n2` if it may.
     """
     found = []
-    for number in range(len(clouds.lengths)):
+    for number in range(n_clouds):
         try:
             found.append(measure(number))
         except NoDimensionError as error:
             found.append(error.estimate)
+    first = found[0]
     pointwise = None
-    if found[0].pointwise is not None:
-        pointwise = np.full(clouds.distances.shape[:2], np.nan)
+    if first.pointwise is not None:
+        pointwise = np.full((n_clouds, max(one.n_used + one.n_dropped for one in found)), np.nan)
         for row, one in zip(pointwise, found, strict=True):
             row[: one.n_used + one.n_dropped] = one.pointwise
+    farther = np.array([[one.n2 or 0] for one in found])
     return CloudDimensions(
         value=np.array([[one.value] for one in found]),
         stderr=np.array([[one.stderr] for one in found]),
         radius=np.array([[one.radius] for one in found]),
         n_used=np.array([[one.n_used] for one in found]),
         n_dropped=np.array([[one.n_dropped] for one in found]),
-        n1=np.array([found[0].n1]),
-        n2=np.array([found[0].n2]),
-        method=found[0].method,
-        params=found[0].params,
-        n_dims=clouds.n_dims,
+        n1=np.array([first.n1 or 0]),
+        n2=farther if "n2" in choices else farther[0],
+        method=first.method,
+        params={name: one for name, one in first.params.items() if name not in choices},
+        n_dims=first.n_dims,
         pointwise=pointwise,
+        choices={name: np.array([[one.params[name]] for one in found]) for name in choices if name != "n2"} or None,
     )
+
+
+def measure_points(
+    clouds: Points | Sequence[Points], measure: Callable[[Points], DimensionEstimate], *, choices: tuple[str, ...] = ()
+) -> CloudDimensions:
+    """Measure cloud after cloud from its points; NaN where one fixes no dimension, `choices` as in `measure_each`."""
+    each = same_width(clouds)
+
+    def of(number: int) -> DimensionEstimate:
+        try:
+            return measure(each[number])
+        except NoDimensionError:
+            raise
+        except PointsError as error:
+            raise PointsError(f"Cloud {number}: {error}") from error
+
+    return measure_each(len(each), of, choices=choices)
+
+
+def same_width(clouds: Points | Sequence[Points]) -> list[Points]:
+    """Return the clouds one by one; refuse none, and clouds of different numbers of columns."""
+    each = list(clouds)
+    if not each:
+        raise PointsError("There is no cloud among the clouds given.")
+    widths = sorted({int(as_points(points).shape[1]) for points in each})
+    if len(widths) > 1:
+        raise ParameterError(f"Clouds must have equal numbers of columns, but they have {widths}.")
+    return each
 
 
 def doubling_reach(clouds: CloudNeighbors) -> int:

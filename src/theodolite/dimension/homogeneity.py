@@ -8,16 +8,14 @@ import numpy.typing as npt
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.ratios import log_ratios, require_neighbors, require_whole
-from theodolite.dimension.spread import variance_of_local_sum
-from theodolite.dimension.twonn import twonn
 from theodolite.neighborhoods.graph import NeighborGraph
 
+Floats = npt.NDArray[np.float64]
+
 _REJECT = 23.92812698  # chi-square of one degree of freedom at 1e-6, as in the papers
-_SMALLEST = 3
+SMALLEST = 3
 _FEWEST_RATIOS = 4
-_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -146,94 +144,33 @@ def constant_density_neighbors(graph: NeighborGraph, dimension: float) -> npt.ND
     >>> int(constant_density_neighbors(neighbors(cloud, k=30), 2.0).max())
     29
     """
-    require_neighbors(graph, _SMALLEST + 1, method="constant_density_neighbors")
+    require_neighbors(graph, SMALLEST + 1, method="constant_density_neighbors")
     if not 0 < dimension < math.inf:
         raise ParameterError(
             f"dimension={dimension} must be positive and finite. Pass twonn(graph).value, for example."
         )
     if graph.queries is not None:
         raise ParameterError("constant_density_neighbors compares points with their neighbors: no queries, please.")
-    held = graph.distances.shape[1]
-    reached = np.full(len(graph.rows), held - 1, dtype=np.int64)
-    going = np.arange(len(graph.rows))
-    for k in range(_SMALLEST, held):
-        own = graph.distances[going, k - 1]
-        other = graph.distances[graph.indices[going, k], k - 1]
-        wide = np.maximum(own, other)
-        share = np.divide(np.minimum(own, other), wide, out=np.ones(len(own)), where=wide > 0) ** dimension
-        differ = -2.0 * k * (np.log(np.maximum(4 * share, np.finfo(float).tiny)) - 2 * np.log1p(share)) > _REJECT
-        reached[going[differ]] = max(k - 1, _SMALLEST)
-        going = going[~differ]
-    return reached
+    return constant_within(density_limits(graph), dimension)
 
 
-def adaptive(graph: NeighborGraph) -> DimensionEstimate:
-    """Measure the dimension with a neighborhood of its own for each point, as large as its density is constant.
+def density_limits(graph: NeighborGraph) -> Floats:
+    """Return, `(k - 3, n)`, the largest dimension in which each point's density is constant to neighbor 4, 5 ... k.
 
-    Parameters
-    ----------
-    graph : NeighborGraph
-        Neighbors for each point, all points searched; 64 or more, so that neighborhoods end before the graph does.
-
-    Returns
-    -------
-    DimensionEstimate
-        `n2` is the median k*; `params` hold the share of points whose k* ends with the graph (`at_ceiling`): if it is
-        large, the graph is too small to decide. `radius` is the mean distance to neighbor k*.
-
-    Raises
-    ------
-    ParameterError
-        If the graph is too small or has queries.
-
-    Notes
-    -----
-    In the manner of ABIDE. Start from TwoNN and repeat: k* for the dimension d at hand, then count how many of the
-    k* - 1 neighbors inside the ball lie within the fraction tau = 0.2032^(1/d) of its radius; under constant density
-    each does with probability tau^d, so d = ln(sum of counts / sum of (k* - 1)) / ln(tau). It ends when d changes by
-    less than 1e-4 of itself, or after 20 rounds.
-
-    Standard error: binomial scores with the products of near pairs (`spread`), k* taken as given: 70 to 130 % of the
-    spread over repeated samples.
-
-    References
-    ----------
-    A. Di Noia, I. Macocco, A. Glielmo, A. Laio, C. Zeni, Beyond the noise: intrinsic dimension estimation with optimal
-    neighbourhood identification, arXiv:2405.15132 (2024).
-
-    Examples
-    --------
-    >>> from theodolite.neighborhoods import neighbors
-    >>> cloud = np.random.default_rng(0).random(size=(500, 2))
-    >>> round(adaptive(neighbors(cloud, k=64)).value, 1)  # neighborhoods of 63 of 500 points meet the boundary
-    1.8
+    D = 4 k ln cosh(x / 2) with x = d |ln(r_j / r_i)|: it exceeds its limit where x exceeds one that k alone decides.
     """
-    dimension = twonn(graph, method="ml").value
-    every = np.arange(len(graph.rows))
-    rounds = 0
-    while rounds < _ROUNDS:
-        rounds += 1
-        reached = constant_density_neighbors(graph, dimension)
-        fraction = 0.2032 ** (1 / dimension)
-        radius = graph.distances[every, reached - 1]
-        closer = graph.distances < (fraction * radius)[:, None]
-        counts = closer.sum(axis=1)
-        trials = reached - 1
-        probability = float(counts.sum() / trials.sum())
-        before, dimension = dimension, math.log(probability) / math.log(fraction)
-        if abs(dimension - before) < 1e-4 * dimension:
-            break
-    scores = counts - probability * trials
-    total = variance_of_local_sum(scores, graph, np.ones(len(scores), dtype=bool))
-    return DimensionEstimate(
-        value=dimension,
-        stderr=math.sqrt(total) / (float(trials.sum()) * probability * abs(math.log(fraction))),
-        method="adaptive",
-        params={"rounds": rounds, "at_ceiling": float(np.mean(reached == graph.distances.shape[1] - 1))},
-        n1=1,
-        n2=int(np.median(reached)),
-        radius=float(radius.mean()),
-        n_used=len(counts),
-        n_dropped=0,
-        n_dims=graph.n_dims,
-    )
+    held = graph.distances.shape[1]
+    limits = np.empty((held - SMALLEST, len(graph.rows)))
+    for limit, k in zip(limits, range(SMALLEST, held), strict=True):
+        own, other = graph.distances[:, k - 1], graph.distances[graph.indices[:, k], k - 1]
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            apart = np.abs(np.log(np.divide(own, other, out=np.ones(len(own)), where=own != other)))
+            np.divide(2 * math.acosh(math.exp(_REJECT / (4 * k))), apart, out=limit)
+    np.minimum.accumulate(limits, axis=0, out=limits)
+    return limits
+
+
+def constant_within(limits: Floats, dimension: float) -> npt.NDArray[np.int64]:
+    """Return k* in a dimension."""
+    reached: npt.NDArray[np.int64] = np.maximum(SMALLEST - 1 + np.count_nonzero(limits >= dimension, axis=0), SMALLEST)
+    return reached
