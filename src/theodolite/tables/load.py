@@ -49,8 +49,8 @@ class Choice:
 
     tensor: str
     which: str
-    tied: bool | None
-    scale: float
+    tied: bool | None = None
+    scale: float = 1.0
     found_by: str
     surroundings: Surroundings = UNKNOWN
 
@@ -199,31 +199,28 @@ def choose(source: Source, checkpoint: Checkpoint, config: ModelConfig | None) -
     own = checkpoint.only_file
     if isinstance(own, WordVectorFile):
         first_rows(source.reference)
-        return Choice(tensor=VECTORS, which=VECTORS, tied=None, scale=1.0, found_by="only matrix")
+        return Choice(tensor=VECTORS, which=VECTORS, found_by="only matrix")
     if selector is not None and (selector in checkpoint or selector not in ("input", "output")):
         name = checkpoint.entry(selector).name
-        tied, scale = None, 1.0
-        return Choice(tensor=name, which=name, tied=tied, scale=scale, found_by="name")
+        return Choice(tensor=name, which=name, found_by="name")
     whole = source.place.is_dir() or len(checkpoint.names) > 1 or isinstance(own, GgufFile)
     if config is not None and whole:
         which: Which = "output" if selector == "output" else "input"
         refuse_packed(which, checkpoint.names, checkpoint.place)
         found = find_embeddings(checkpoint, config)
-        name = found.name(which, checkpoint)
-        scale = found.scale if which == "input" else 1.0
         return Choice(
-            tensor=name,
+            tensor=found.name(which, checkpoint),
             which=which,
             tied=found.tied,
-            scale=scale,
+            scale=found.scale if which == "input" else 1.0,
             found_by=found.found_by,
             surroundings=found.surroundings,
         )
     if checkpoint.names == (ARRAY,) and selector is None:
-        return Choice(tensor=ARRAY, which=ARRAY, tied=None, scale=1.0, found_by="only matrix")
+        return Choice(tensor=ARRAY, which=ARRAY, found_by="only matrix")
     tables = [entry for entry in checkpoint.entries().values() if entry.is_table]
     if len(tables) == 1 and selector is None:
-        return Choice(tensor=tables[0].name, which=tables[0].name, tied=None, scale=1.0, found_by="only matrix")
+        return Choice(tensor=tables[0].name, which=tables[0].name, found_by="only matrix")
     asked = f"the {selector} embedding" if selector else "the table"
     if source.place.is_dir():
         raise NotFoundError(

@@ -54,11 +54,7 @@ def read_binary(path: Path, *, skip: int, n_rows: int, n_dims: int, limit: int |
                 collector.add(words, _gather(data, starts, n_bytes))
             rest = data[used:]
             if not block:
-                raise FormatError(
-                    f"{path} is truncated or its header is wrong: the header counts {n_rows} words, but there are "
-                    f"{collector.n_rows}. Copy or download it again, or read what is there with #first"
-                    f"{max(collector.n_rows, 1)} after the path."
-                )
+                raise collector.ended_early(path, n_rows)
             if collector.n_rows < wanted and len(rest) > n_bytes + _MOST_WORD_BYTES:
                 raise FormatError(
                     f"{path} is damaged: no word ends within {_MOST_WORD_BYTES} bytes after row {collector.n_rows}. "

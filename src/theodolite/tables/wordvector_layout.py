@@ -153,13 +153,14 @@ def _n_numbers(line: bytes) -> int:
     """Return how many fields at the end of a line are numbers; the first field is never one."""
     count = 0
     for field in reversed(line.split()[1:]):
-        if not _is_number(field):
+        if not is_number(field):
             break
         count += 1
     return count
 
 
-def _is_number(field: bytes) -> bool:
+def is_number(field: bytes) -> bool:
+    """Say whether a field is a number. Python's float allows 1_000; no word-vector file means it."""
     try:
         float(field)
     except ValueError:
@@ -171,7 +172,7 @@ def _dtype(lines: list[bytes], n_dims: int) -> Literal["float32", "float64"]:
     """Choose float64 where a number of the first lines has more digits than float32 keeps and is not one itself."""
     for line in lines:
         for field in line.split()[-n_dims:]:
-            if len(field) > _EXACT_DIGITS and _is_number(field) and not _fits_float32(field):
+            if len(field) > _EXACT_DIGITS and is_number(field) and not _fits_float32(field):
                 return "float64"
     return "float32"
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import FormatError
+from theodolite.tables.wordvector_layout import is_number
 from theodolite.tables.wordvector_stream import BLOCK, Stream
 from theodolite.tables.wordvector_words import Collector, WordVectors
 
@@ -78,11 +79,7 @@ def read_text(
             if lines:
                 collector.add(*_parse(path, lines, n_dims, dtype, collector.n_rows + first_line))
             if not block and collector.n_rows < wanted:
-                raise FormatError(
-                    f"{path} is truncated or its header is wrong: the header counts {n_rows} words, but there are "
-                    f"{collector.n_rows}. Copy or download it again, or read what is there with #first"
-                    f"{max(collector.n_rows, 1)} after the path."
-                )
+                raise collector.ended_early(path, n_rows)
         if limit is None and has_header and (surplus or rest.strip() or any(b.strip() for b in stream.blocks())):
             raise FormatError(
                 f"{path} goes on after the {n_rows} words that its header counts. Correct the header, or read only "
@@ -129,17 +126,13 @@ def _numbers(text: bytes, count: int) -> npt.NDArray[np.float64] | None:
 def _parse_line(path: Path, line: bytes, n_dims: int, number: int) -> tuple[bytes, list[float]]:
     """Return the word and the numbers of one line, whatever blanks and tabs are between them."""
     for fields in (line.rsplit(b" ", n_dims), line.rsplit(None, n_dims)):
-        if len(fields) == n_dims + 1:
-            try:
-                numbers = [_to_float(field) for field in fields[1:]]
-            except ValueError:
-                continue
+        if len(fields) == n_dims + 1 and all(map(is_number, fields[1:])):
             word = fields[0].rstrip(_BLANKS)
             if b" " in word and _FRACTION.match(word.rsplit(b" ", 1)[1]):
                 break
-            return word, numbers
+            return word, [float(field) for field in fields[1:]]
     fields = line.split()
-    odd = next((field for field in fields[1:][-n_dims:] if not _is_float(field)), None)
+    odd = next((field for field in fields[1:][-n_dims:] if not is_number(field)), None)
     if len(fields) <= n_dims or odd is None:
         problem = f"has {max(len(fields) - 1, 0)} numbers after its word, but {n_dims} are needed"
     else:
@@ -148,20 +141,6 @@ def _parse_line(path: Path, line: bytes, n_dims: int, number: int) -> tuple[byte
         f"Line {number} of {path} {problem}. The file is truncated or damaged there: copy or download it again, or "
         f"read only the lines before with #first{max(number - 2, 1)} after the path."
     )
-
-
-def _to_float(field: bytes) -> float:
-    if b"_" in field:
-        raise ValueError("Python's float allows 1_000; no word-vector file means it")
-    return float(field)
-
-
-def _is_float(field: bytes) -> bool:
-    try:
-        _to_float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def _refuse_too_large(path: Path, lines: list[bytes], values: npt.NDArray[np.floating], first_line: int) -> None:

@@ -1,9 +1,12 @@
 """What a word-vector reader hands on: numbers, and the words that they belong to."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from theodolite.core.errors import FormatError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +68,14 @@ class Collector:
                 fresh.append(i)
         self.n_rows += len(words)
         self._points[before : before + len(fresh)] = values if len(fresh) == len(words) else values[fresh]
+
+    def ended_early(self, path: Path, n_rows: int) -> FormatError:
+        """Return the error of a file that ends before the last row that its header counts."""
+        return FormatError(
+            f"{path} is truncated or its header is wrong: the header counts {n_rows} words, but there are "
+            f"{self.n_rows}. Copy or download it again, or read what is there with #first{max(self.n_rows, 1)} after "
+            "the path."
+        )
 
     def finish(self) -> WordVectors:
         """Return what was added."""
