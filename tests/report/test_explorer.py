@@ -8,7 +8,7 @@ import pytest
 
 from theodolite.report.chapters.tables import explorer
 from theodolite.report.chapters.tables.explorer import explored, explorer_sections
-from theodolite.report.chapters.tables.token_map import map_data, token_map
+from theodolite.report.chapters.tables.token_map import FAMILY, map_data
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_runs_without_tokens_have_no_explorer_and_no_map(frame):
     without = frame.filter(~pl.col("measure").is_in(["token", "token_map"]))
     for one in (without, without.drop("view"), pl.DataFrame()):
         assert explorer_sections(one) == []
-        assert token_map(one) is None
+        assert FAMILY.draw(one) is None
     assert explored(without.drop("view")).is_empty()
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from theodolite import report
 from theodolite.report.chapters import chapter_of
-from theodolite.report.chapters.training.companions import companions_data, companions_over_training
-from theodolite.report.chapters.training.estimators import estimators_over_training
+from theodolite.report.chapters.training.companions import companions_data
 from theodolite.report.figure_files import figure_bytes
 from theodolite.studies.training import study as training
 
@@ -58,7 +57,7 @@ def test_where_there_is_no_curve_there_is_no_figure(trained, name):
 def test_companions_show_what_was_measured_beside_the_dimension(trained):
     data = companions_data(trained)
     assert set(data["quantity"]) == {"participation_ratio", "loss"}
-    figure = companions_over_training(trained.filter(pl.col("model") == "bundled:pocket-64"))
+    figure = FAMILIES["companions_over_training"].draw(trained.filter(pl.col("model") == "bundled:pocket-64"))
     assert [axes.get_title("left") for axes in figure.axes] == [
         "participation ratio",
         "validation loss (nats per token)",
@@ -69,7 +68,7 @@ def test_companions_show_what_was_measured_beside_the_dimension(trained):
 
 
 def test_every_estimator_is_a_curve_of_its_own(trained):
-    figure = estimators_over_training(trained.filter(pl.col("model") == "bundled:pocket-64"))
+    figure = FAMILIES["estimators_over_training"].draw(trained.filter(pl.col("model") == "bundled:pocket-64"))
     assert len(figure.axes) == 2
     names = {text.get_text() for text in figure.legends[0].get_texts()}
     assert names == {"TwoNN", "MLE (k = 5)", "MLE (k = 20)", "MLE (k = 50)", "GRIDE (n2 = 64)"}

@@ -26,6 +26,9 @@ METHOD_LABELS = {
     "mada": "MADA",
     "local_twonn": "local TwoNN",
     "local_pca": "local PCA",
+    "adaptive": "adaptive",
+    "fisher_separability": "Fisher separability",
+    "persistence_dimension": "PHdim",
     "participation_ratio": "participation ratio",
 }
 TOKEN = "token"

@@ -214,6 +214,14 @@ def series_handles(looks: dict[str, Look], *, line: bool = True, marker: bool = 
     ]
 
 
+def curve(axes: Axes, rows: pl.DataFrame, x: str, y: str, look: Look, *, label: str | None = None) -> None:
+    """Draw a series with its marks and a band of one standard error (column `stderr`)."""
+    at, middle = rows[x].to_list(), rows[y].to_numpy()
+    stderr = rows["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
+    axes.fill_between(at, middle - stderr, middle + stderr, color=look.color, alpha=BAND, linewidth=0)
+    axes.plot(at, middle, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
+
+
 def null_curve(axes: Axes, curve: pl.DataFrame, x: str, y: str, *, kind: str, color: str = QUIET) -> None:
     """Draw what a null reads, dashed, with a band of one standard error (column `stderr`)."""
     middle = curve[y].to_numpy()

@@ -33,16 +33,8 @@ _NULL_MARKERS = {"gaussian": "|", "permuted": "x", "covariance": "+"}
 def estimator_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return one reading by each estimator for the last revision of each table, and the headline's nulls.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Of an estimator with several scales, the one that people quote: MLE at the k nearest to 20, GRIDE at its largest
-        n2. The column `estimator` says which.
+    Of an estimator with several scales, the one that people quote: MLE at the k nearest to 20, GRIDE at its largest
+    n2. The column `estimator` says which.
     """
     rows = last_revisions(prepared(frame))
     method = headline_method(rows) or ""

@@ -17,15 +17,7 @@ _RANDOM_DASHES = (0, (3, 2))
 def frequency_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return TwoNN of each frequency band of the last revision of each model, and of random parts of the same size.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `band` counts from the rarest; null for the random parts. `lowest` and `highest` are the counts a band spans.
+    `band` counts from the rarest; null for the random parts. `lowest` and `highest` are the counts a band spans.
     """
     rows = last_revisions(prepared(frame))
     bands = rows.filter(
@@ -68,10 +60,7 @@ def dimension_by_frequency(frame: pl.DataFrame, *, layout: canvas.Layout = "wide
             for (label,), rows in data.filter(pl.col("which") == which).group_by("label", maintain_order=True):
                 look = looks[str(label)]
                 curve = rows.filter(pl.col("band").is_not_null())
-                x, y = curve["band"].to_list(), curve["value"].to_numpy()
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)
+                canvas.curve(axes, curve, "band", "value", look)
                 for value in rows.filter(pl.col("band").is_null())["value"]:
                     axes.axhline(value, color=look.color, alpha=0.75, linestyle=_RANDOM_DASHES, linewidth=1.1)
             bands = data["band"].drop_nulls().unique().sort().to_list()

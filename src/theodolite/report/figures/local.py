@@ -14,15 +14,7 @@ from theodolite.report.selection import labels_in, which_in, which_label
 def local_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the bins of the histograms of local dimension, for the last revision of each model.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each bin; `density` is the share of rows in the bin over its width.
+    One row for each bin; `density` is the share of rows in the bin over its width.
     """
     bins = histogram_data(frame, "lid_histogram")
     share = pl.col("value") / pl.col("value").sum().over("label", "which")

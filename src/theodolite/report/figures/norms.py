@@ -18,15 +18,7 @@ _FLOOR = 0.7
 def norm_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the bins of the norm histograms, for the last revision of each model.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each bin, from `left` to `right`.
+    One row for each bin, from `left` to `right`.
     """
     return histogram_data(frame, "norm_histogram")
 

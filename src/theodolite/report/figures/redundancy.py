@@ -27,15 +27,7 @@ from theodolite.studies.dimension.config import NULLS
 def redundancy_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the redundancy of the last revision of each model and of its nulls, from the headline estimate.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `redundancy` and `stderr` are fractions. Empty unless the models differ in width.
+    `redundancy` and `stderr` are fractions. Empty unless the models differ in width.
     """
     rows = headline(last_revisions(prepared(frame))).filter(
         (is_measured() | is_null_reading()) & (pl.col("extrinsic") > 0)

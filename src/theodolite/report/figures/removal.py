@@ -27,15 +27,7 @@ _UNIT_DASHES = (0, (3, 2))
 def removal_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the headline dimension by number of shortest rows removed, and on rows of unit length.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        Column `removed`: 0 for the table as it is, null for rows of unit length. Only tables with a sweep.
+    Column `removed`: 0 for the table as it is, null for rows of unit length. Only tables with a sweep.
     """
     rows = headline(last_revisions(prepared(frame))).filter(
         pl.col("condition").is_in([MEASURED, UNIT_NORM, WITHOUT_SHORTEST])
@@ -82,10 +74,7 @@ def removal_sweep(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
             for (label,), rows in data.filter(pl.col("which") == which).group_by("label", maintain_order=True):
                 look = looks[str(label)]
                 curve = rows.filter(pl.col("removed").is_not_null()).sort("removed")
-                x, y = curve["removed"].to_list(), curve["value"].to_numpy()
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
+                canvas.curve(axes, curve, "removed", "value", look, label=str(label))
                 for value in rows.filter(pl.col("condition") == UNIT_NORM)["value"]:
                     axes.axhline(value, color=look.color, alpha=0.75, linestyle=_UNIT_DASHES, linewidth=1.1)
             canvas.step_axis(axes, data["removed"].drop_nulls().to_list())

@@ -15,16 +15,8 @@ _SYMBOLS = {"twonn": "", "mle": "k", "gride": "n2"}
 def wide_removal_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return TwoNN, MLE and GRIDE at the headline's scales by the number of shortest rows removed.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `removed` is 0 for the table as it is; `of_all` is the reading over that of the whole table. Only tables whose
-        sweep was read by more than TwoNN.
+    `removed` is 0 for the table as it is; `of_all` is the reading over that of the whole table. Only tables whose
+    sweep was read by more than TwoNN.
     """
     rows = last_revisions(prepared(frame)).filter(
         (pl.col("measure") == "dimension")
@@ -78,11 +70,8 @@ def removal_by_estimator(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
         figure, panels = canvas.panels(layout, len(tables), height=2.1)
         for axes, (label, which, rows) in zip(panels, tables, strict=True):
             for (name,), curve in rows.group_by("estimator", maintain_order=True):
-                look = looks[str(name)]
-                x, y = curve["removed"].to_list(), curve["of_all"].to_numpy()
-                stderr = (curve["stderr"] / curve["whole"]).fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)
+                over_all = curve.with_columns(pl.col("stderr") / pl.col("whole"))
+                canvas.curve(axes, over_all, "removed", "of_all", looks[str(name)])
             canvas.step_axis(axes, rows["removed"].to_list())
             axes.set_title(f"{label}, {which_label(which)}")
             axes.set_xlabel("shortest rows removed")

@@ -26,15 +26,7 @@ _METHOD = "gride"
 def scale_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return GRIDE at every scale for the last revision of each model and for its nulls.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each point of a curve, scales ascending.
+    One row for each point of a curve, scales ascending.
     """
     chosen = last_revisions(prepared(frame)).filter(
         (pl.col("measure") == "dimension")
@@ -75,13 +67,10 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
                 "label", "condition", maintain_order=True
             ):
                 look = looks[str(label)]
-                x, y = curve["scale"].to_list(), curve["value"].to_numpy()
                 if condition in NULLS:
                     canvas.null_curve(axes, curve, "scale", "value", kind=str(condition), color=look.color)
                     continue
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
+                canvas.curve(axes, curve, "scale", "value", look, label=str(label))
             axes.set_xscale("log", base=2)
             canvas.plain_ticks(axes, sorted(data["scale"].unique().to_list()))
             axes.set_title(which_label(which))

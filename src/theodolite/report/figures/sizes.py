@@ -27,15 +27,7 @@ _QUANTITY = {MEASURED: "dimension", UNIT_NORM: UNIT_NORM, WITHOUT_SHORTEST: WITH
 def sizes_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return TwoNN of each model by its size, as it is, without short rows, and of random tables.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        As `studies.size_trends.size_data`, with the short name of each model. Empty below three sizes.
+    As `studies.size_trends.size_data`, with the short name of each model. Empty below three sizes.
     """
     rows = prepared(frame)
     names = rows.select("model", "label").unique("model", keep="first")

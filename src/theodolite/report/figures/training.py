@@ -88,17 +88,14 @@ def dimension_over_training(
                 "label", "condition", "method", "scale", maintain_order=True
             ):
                 look = looks[str(label)]
-                x, y = curve["step"].to_list(), curve["value"].to_numpy()
                 if condition in NULLS:
                     if method == main_method:
                         canvas.null_curve(axes, curve, "step", "value", kind=str(condition), color=look.color)
                     continue
                 if method != main_method:
-                    axes.plot(x, y, color=look.color, linestyle="-", linewidth=0.8, alpha=0.7)
+                    axes.plot(curve["step"], curve["value"], color=look.color, linestyle="-", linewidth=0.8, alpha=0.7)
                     continue
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes, label=label)
+                canvas.curve(axes, curve, "step", "value", look, label=str(label))
             canvas.step_axis(axes, data["step"].to_list())
             axes.set_title(which_label(which))
             axes.set_xlabel("training step")

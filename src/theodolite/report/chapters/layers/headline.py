@@ -32,17 +32,7 @@ _HEADINGS = {
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange the profiles as one line for each model and condition.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        Not used: the profiles say it in numbers.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where no dimension was measured.
+    Without rows where no dimension was measured.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in summary:
@@ -73,15 +63,7 @@ def _estimator(rows: Sequence[Mapping[str, Any]]) -> tuple[str, int | None]:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words where the dimension peaks and how it goes with the loss.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without rows.
+    Sentences; empty without rows.
     """
     own = [row for row in table.rows if row.which == control_label(STRUCTURED, None)]
     if not own:

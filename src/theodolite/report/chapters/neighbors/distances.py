@@ -20,15 +20,7 @@ _MOST_TICKS = 8
 def distances_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return quantiles of the distance to each neighbor over the points.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each rank; none while blocks are missing.
+    One row for each rank; none while blocks are missing.
     """
     read = readings_of(frame)
     if read is None:
@@ -38,20 +30,7 @@ def distances_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def distance_by_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the distance to a neighbor against its rank: median, middle half, nine tenths.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-    layout : {"wide", "narrow"}
-        Width of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None while blocks are missing, or where there is one neighbor only.
-    """
+    """Draw the distance to a neighbor against its rank: median, middle half, nine tenths."""
     data = distances_data(frame)
     if data.height < 2:
         return None

@@ -15,17 +15,7 @@ _MORE = {"k": "k", "popular": "most popular, over the mean", "top_share": "place
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange a neighbors study as one line.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        For the notes.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where no dimension was read.
+    Without rows where no dimension was read.
     """
     table = headline_table(summary, findings)
     rows = tuple(_with_hubs(row, summary) for row in table.rows)
@@ -35,15 +25,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words what the graph holds, and which dimension it reads.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without a table.
+    Sentences; empty without a table.
     """
     return [sentence for row in table.rows for sentence in _sentences(row)]
 

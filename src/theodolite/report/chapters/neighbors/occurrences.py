@@ -18,16 +18,8 @@ from theodolite.studies.neighbors.readings import readings_of
 def occurrences_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the share of points that are the neighbor of at least so many others.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each count that occurs, ascending, with the share and the share if neighbors were drawn at random;
-        none while blocks are missing.
+    One row for each count that occurs, ascending, with the share and the share if neighbors were drawn at random;
+    none while blocks are missing.
     """
     read = readings_of(frame)
     if read is None:
@@ -40,20 +32,7 @@ def occurrences_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def occurrences_of_points(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the share of points against how often they are a neighbor at least, both logarithmic.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-    layout : {"wide", "narrow"}
-        Width of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None while blocks are missing, or where all points occur equally often.
-    """
+    """Draw the share of points against how often they are a neighbor at least, both logarithmic."""
     data = occurrences_data(frame)
     if data.height < 2:
         return None

@@ -18,15 +18,7 @@ _CURVES = ("gride", "mle", "twonn")
 def scales_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return every estimate with the scale it was read at.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each estimator and scale; none while blocks are missing.
+    One row for each estimator and scale; none while blocks are missing.
     """
     read = readings_of(frame)
     rows = [
@@ -46,20 +38,7 @@ def scales_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the dimension against the outer neighbor, a curve for each estimator.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a neighbors study.
-    layout : {"wide", "narrow"}
-        Width of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None while blocks are missing, or where no estimator could read the graph.
-    """
+    """Draw the dimension against the outer neighbor, a curve for each estimator."""
     data = scales_data(frame)
     if data.is_empty():
         return None

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from theodolite.core.number_format import format_count
 from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.studies.probe.evaluation import CROSS_VALIDATION, HELD_OUT
 from theodolite.studies.probe.names import is_layered
 
@@ -23,37 +23,15 @@ _PROBE, _BASELINE = canvas.SERIES[0], canvas.QUIET
 def accuracy_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return accuracies of probe and baselines, cross-validated and held out.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each model, evaluation and classifier.
+    One row for each model, evaluation and classifier.
     """
     return results(frame, CROSS_VALIDATION, HELD_OUT).select(
         "label", "evaluation", "features", "classifier", "value", "low", "high", "n"
     )
 
 
-def probe_accuracy(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the accuracy of every classifier as a bar with its interval, a panel for each model.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None without an evaluation.
-    """
-    data = accuracy_data(frame)
+def _plot_accuracies(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw the accuracy of every classifier as a bar with its interval, a panel for each model."""
     if data.is_empty():
         return None
     labels = data["label"].unique(maintain_order=True).to_list()
@@ -101,8 +79,7 @@ def _whiskers(axes: Any, rows: pl.DataFrame, y: npt.NDArray[np.float64], marker:
     )
 
 
-def _caption(frame: pl.DataFrame) -> str:
-    data = accuracy_data(frame)
+def _describe(data: pl.DataFrame) -> str:
     crossed, held = (
         format_count(max(data.filter(pl.col("evaluation") == one)["n"].to_list()))
         for one in (CROSS_VALIDATION, HELD_OUT)
@@ -114,11 +91,11 @@ def _caption(frame: pl.DataFrame) -> str:
     )
 
 
-ACCURACIES = FigureFamily(
+ACCURACIES = of_data(
     name="probe_accuracy",
     data=accuracy_data,
-    draw=probe_accuracy,
+    plot=_plot_accuracies,
     title=always("Probe and baselines"),
-    caption=_caption,
+    describe=_describe,
     sources=("viswanathan2025",),
 )

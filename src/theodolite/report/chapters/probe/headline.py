@@ -26,17 +26,7 @@ Row = Mapping[str, Any]
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange a probe study as one line for each classifier of each model.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        Not used: the claims are shown on their own.
-
-    Returns
-    -------
-    HeadlineTable
-        Probes first, then the baselines.
+    Probes first, then the baselines.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in summary:
@@ -49,15 +39,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words what the probe reaches, and what the best baselines reach.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        One sentence for each model that has a probe of dimensions.
+    One sentence for each model that has a probe of dimensions.
     """
     sentences = []
     for own in table.rows:

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from theodolite.core.number_format import format_count
 from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.studies.probe.evaluation import FIRST_LAYERS, SINGLE_LAYER
 from theodolite.studies.probe.names import NAMES
 
@@ -19,37 +19,15 @@ _AXES = {FIRST_LAYERS: "first layers read", SINGLE_LAYER: "the only layer read"}
 def layer_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return cross-validated accuracies with the first layers, and with each layer alone.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each model, evaluation, feature set and layer.
+    One row for each model, evaluation, feature set and layer.
     """
     return results(frame, FIRST_LAYERS, SINGLE_LAYER).select(
         "label", "evaluation", "classifier", "layers", "value", "low", "high", "n"
     )
 
 
-def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw accuracy against the layers that the probe reads, which says how early it could tell.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None without an evaluation by layer.
-    """
-    data = layer_data(frame)
+def _plot_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw accuracy against the layers that the probe reads, which says how early it could tell."""
     if data.is_empty():
         return None
     names = _drawn(data)
@@ -75,8 +53,7 @@ def probe_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figu
     return figure
 
 
-def _caption(frame: pl.DataFrame) -> str:
-    data = layer_data(frame)
+def _describe(data: pl.DataFrame) -> str:
     n_prompts = format_count(max(data["n"].to_list()))
     n_left_out = data["classifier"].n_unique() - len(_drawn(data))
     more = f" {n_left_out} further measures are in the data of the figure." if n_left_out else ""
@@ -93,11 +70,11 @@ def _drawn(data: pl.DataFrame) -> list[str]:
     return [*first, *(name for name in names if name not in first)][:_MOST_DRAWN]
 
 
-LAYER_CURVES = FigureFamily(
+LAYER_CURVES = of_data(
     name="probe_layers",
     data=layer_data,
-    draw=probe_layers,
+    plot=_plot_layers,
     title=always("How many layers it takes"),
-    caption=_caption,
+    describe=_describe,
     sources=("viswanathan2025",),
 )

@@ -11,7 +11,8 @@ from theodolite.core.number_format import format_range
 from theodolite.core.visible import visible
 from theodolite.report.chapters.probe.readings import results
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
+from theodolite.report.selection import ends
 from theodolite.studies.probe.evaluation import CROSS_SOURCE, LENGTH
 
 _SHOWN = ("dimension", "entropy", "ngrams")
@@ -22,15 +23,7 @@ _DARK = 0.75
 def source_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return accuracies of fitting on one source and testing on another.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each model, classifier and pair of sources; empty with fewer than two sources of both kinds.
+    One row for each model, classifier and pair of sources; empty with fewer than two sources of both kinds.
     """
     return (
         results(frame, CROSS_SOURCE)
@@ -39,22 +32,8 @@ def source_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def probe_sources(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw a matrix of accuracies for each classifier: rows are what it was fitted on, columns what it was tested on.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None with fewer than two sources of both kinds.
-    """
-    data = source_data(frame)
+def _plot_sources(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw a matrix of accuracies for each classifier: rows are what it was fitted on, columns where it was tested."""
     if data.is_empty():
         return None
     names = data["train"].unique(maintain_order=True).to_list()
@@ -80,15 +59,7 @@ def probe_sources(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fig
 def length_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return accuracies by number of tokens.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each model, classifier and hundred of tokens; empty where all prompts are in one.
+    One row for each model, classifier and hundred of tokens; empty where all prompts are in one.
     """
     data = results(frame, LENGTH).filter(pl.col("features").is_in((*_SHOWN, "length")))
     if data["test"].n_unique() < 2:
@@ -96,22 +67,8 @@ def length_data(frame: pl.DataFrame) -> pl.DataFrame:
     return data.select("label", "classifier", "test", "value", "low", "high", "n")
 
 
-def probe_lengths(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw accuracy against the length of the prompts.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a probe study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where all prompts are about as long.
-    """
-    data = length_data(frame)
+def _plot_lengths(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw accuracy against the length of the prompts."""
     if data.is_empty():
         return None
     bins = sorted(data["test"].unique().to_list(), key=lambda one: int(one.split()[0]))
@@ -144,38 +101,38 @@ def _short(names: Sequence[str]) -> list[str]:
     return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in shown]
 
 
-def _source_caption(frame: pl.DataFrame) -> str:
-    n = source_data(frame)["n"].to_list()
-    span = format_range(min(n), max(n), whole=True)
+def _prompts(data: pl.DataFrame) -> str:
+    return f"{format_range(*ends(data['n']), whole=True)} prompts"
+
+
+def _describe_sources(data: pl.DataFrame) -> str:
     return (
         "Accuracy in per cent of classifiers fitted on one source and tested on another, "
-        f"{span} prompts each; within a source, cross-validated. One half is chance where both kinds "
+        f"{_prompts(data)} each; within a source, cross-validated. One half is chance where both kinds "
         "are equally many."
     )
 
 
-def _length_caption(frame: pl.DataFrame) -> str:
-    n = length_data(frame)["n"].to_list()
-    span = format_range(min(n), max(n), whole=True)
+def _describe_lengths(data: pl.DataFrame) -> str:
     return (
-        f"Cross-validated accuracy by number of tokens, {span} prompts in a group, with 95 % Wilson "
+        f"Cross-validated accuracy by number of tokens, {_prompts(data)} in a group, with 95 % Wilson "
         "intervals. A cloud of few tokens has a noisy dimension."
     )
 
 
-SOURCES = FigureFamily(
+SOURCES = of_data(
     name="probe_sources",
     data=source_data,
-    draw=probe_sources,
+    plot=_plot_sources,
     title=always("Fitted on one source, tested on another"),
-    caption=_source_caption,
+    describe=_describe_sources,
     sources=("viswanathan2025",),
 )
-LENGTHS = FigureFamily(
+LENGTHS = of_data(
     name="probe_lengths",
     data=length_data,
-    draw=probe_lengths,
+    plot=_plot_lengths,
     title=always("By length"),
-    caption=_length_caption,
+    describe=_describe_lengths,
     sources=("viswanathan2025",),
 )

@@ -27,15 +27,7 @@ _BAND_ALPHA = 0.16
 def rank_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return perplexity and loss increase at each rank of each curve, with 95 % intervals.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a rank study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each point of a curve; ceilings and dimension have no rank.
+    One row for each point of a curve; ceilings and dimension have no rank.
     """
     rows = []
     models = _models(frame)
@@ -60,20 +52,7 @@ def rank_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def perplexity_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the perplexity against the rank: tables cut to a rank on one side, trained updates on the other.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a rank study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no curve was measured.
-    """
+    """Draw the perplexity against the rank: tables cut to a rank on one side, trained updates on the other."""
     shown = [
         (label, model, part)
         for label, model in _models(frame).items()
@@ -105,20 +84,7 @@ def perplexity_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wid
 
 
 def loss_increase_against_rank(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw how far the loss lies above its ceiling at each rank, a panel for each model.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a rank study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no curve was measured.
-    """
+    """Draw how far the loss lies above its ceiling at each rank, a panel for each model."""
     models = {label: model for label, model in _models(frame).items() if model.curves}
     if not models:
         return None

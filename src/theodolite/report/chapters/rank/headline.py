@@ -35,17 +35,7 @@ _HEADINGS = {
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange a rank study as one line for each curve.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        Not used: the claims are shown on their own.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where no curve was measured.
+    Without rows where no curve was measured.
     """
     names = short_names({_reference(row) for row in summary})
     dimensions = {_reference(row): row for row in summary if row["measure"] == "dimension" and row["method"] == "twonn"}
@@ -61,15 +51,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words where the knees are and which rank is enough.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without rows.
+    Sentences; empty without rows.
     """
     sentences = []
     dimensions = [row.cells["dimension"].value for row in table.rows if row.cells["dimension"].value is not None]

@@ -14,7 +14,7 @@ from theodolite.report.chapters.similarity.rows import (
     with_pairs,
 )
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
 
 _COHERENCE = {
@@ -34,37 +34,15 @@ _LAYERS = {
 def coherence_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the coherence of neighborhoods of tokens of about the same local dimension, for each table.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `x` is the mean dimension of a tenth of the tokens, `value` their mean coherence.
+    `x` is the mean dimension of a tenth of the tokens, `value` their mean coherence.
     """
     rows = measured(frame, "coherence_curve").filter(pl.col("model_b").is_null())
     name = pl.col("model_a").replace_strict(names_in(frame), return_dtype=pl.String).alias("name")
     return rows.select(name, "which", "method", "scale", "x", "value", "stderr", "n_used")
 
 
-def coherence_against_dimension(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw how coherent neighborhoods are against the local dimension, a panel for each measure and kind of table.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where it was not measured.
-    """
-    data = coherence_data(frame)
+def _plot_coherence(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw how coherent neighborhoods are against the local dimension, a panel for each measure and kind of table."""
     if data.is_empty():
         return None
     shown = [
@@ -99,15 +77,7 @@ def coherence_against_dimension(frame: pl.DataFrame, *, layout: canvas.Layout = 
 def layer_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the likeness of hidden states at layers of the same relative depth.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each pair, layer and measure, with its null.
+    One row for each pair, layer and measure, with its null.
     """
     rows = with_pairs(
         frame.filter((pl.col("which") == "states") & pl.col("depth").is_not_null()).filter(pl.col("value").is_finite()),
@@ -117,22 +87,8 @@ def layer_data(frame: pl.DataFrame) -> pl.DataFrame:
     return rows.select("pair", *columns)
 
 
-def similarity_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the likeness of hidden states against depth, a panel for each measure.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no hidden states were compared.
-    """
-    data = layer_data(frame)
+def _plot_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw the likeness of hidden states against depth, a panel for each measure."""
     if data.is_empty():
         return None
     looks = canvas.Look.of(data["pair"].unique(maintain_order=True).to_list())
@@ -164,8 +120,7 @@ def similarity_over_layers(frame: pl.DataFrame, *, layout: canvas.Layout = "wide
     return figure
 
 
-def _coherence_caption(frame: pl.DataFrame) -> str:
-    data = coherence_data(frame)
+def _describe_coherence(data: pl.DataFrame) -> str:
     return joined(
         f"Tokens of one table in ten groups of rising local dimension (components for the variance of "
         f"{largest(data, 'scale')} neighbors), and the mean coherence of their nearest tokens. Bars: 95 % intervals.",
@@ -173,8 +128,7 @@ def _coherence_caption(frame: pl.DataFrame) -> str:
     )
 
 
-def _layer_caption(frame: pl.DataFrame) -> str:
-    data = layer_data(frame)
+def _describe_layers(data: pl.DataFrame) -> str:
     spread = largest(data, "null_stderr")
     return joined(
         f"Hidden states of the same tokens in the same text, {tokens_used(data)}, each type once, at layers of the "
@@ -184,19 +138,19 @@ def _layer_caption(frame: pl.DataFrame) -> str:
     )
 
 
-COHERENCE = FigureFamily(
+COHERENCE = of_data(
     name="coherence_against_dimension",
     data=coherence_data,
-    draw=coherence_against_dimension,
+    plot=_plot_coherence,
     title=always("Coherence of neighborhoods against the local dimension"),
-    caption=_coherence_caption,
+    describe=_describe_coherence,
     sources=("lee2025",),
 )
-LAYERS = FigureFamily(
+LAYERS = of_data(
     name="similarity_over_layers",
     data=layer_data,
-    draw=similarity_over_layers,
+    plot=_plot_layers,
     title=always("Similarity of hidden states, layer by layer"),
-    caption=_layer_caption,
+    describe=_describe_layers,
     sources=("lee2025",),
 )

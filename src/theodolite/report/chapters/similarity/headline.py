@@ -27,17 +27,7 @@ _Row = Mapping[str, Any]
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange a similarity study as one line for each pair of models and kind of table.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        Not used: the claims are shown on their own.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where no pair was compared.
+    Without rows where no pair was compared.
     """
     groups: dict[tuple[str, str, str], list[_Row]] = {}
     for row in summary:
@@ -51,15 +41,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words how alike the models are.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without rows.
+    Sentences; empty without rows.
     """
     words = {
         "output": "output embeddings",

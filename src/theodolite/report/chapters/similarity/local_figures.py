@@ -30,35 +30,14 @@ _SMALLEST = 1e-4
 def weights_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the share of tokens in each bin of the cosine between their weights, measured and in both nulls.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `x` is the left edge of a bin, `share` what it holds.
+    `x` is the left edge of a bin, `share` what it holds.
     """
     rows = with_pairs(frame.filter(pl.col("measure") == "lle_histogram"), names_in(frame))
     return rows.select("pair", "which", "condition", "x", (pl.col("value") / pl.col("n_used")).alias("share"), "n_used")
 
 
 def weights_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw how alike tokens are put together from their neighbors, a panel for each kind of table.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where it was not measured.
-    """
+    """Draw how alike tokens are put together from their neighbors, a panel for each kind of table."""
     data = weights_data(frame)
     if data.is_empty():
         return None
@@ -99,15 +78,7 @@ def weights_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") ->
 def dimension_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the local dimension of a sample of tokens in both models of each pair.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `x` in the first model, `value` in the second.
+    `x` in the first model, `value` in the second.
     """
     rows = with_pairs(measured(frame, "token_dimension"), names_in(frame))
     return rows.select("pair", "which", "scale", "token", "x", "value")
@@ -116,17 +87,7 @@ def dimension_data(frame: pl.DataFrame) -> pl.DataFrame:
 def dimension_scatter(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
     """Draw the local dimension of tokens in one model against that in another.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no token has one; at most six pairs, of output embeddings where there are some.
+    At most six pairs, of output embeddings where there are some.
     """
     data = dimension_data(frame)
     if data.is_empty():

@@ -15,15 +15,7 @@ _WORDS = {"raw": "", "centered": ", centered"}
 def matrix_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the correlation of all cosines of each pair of models, raw and centered.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-
-    Returns
-    -------
-    polars.DataFrame
-        With standard error and null; names end in an asterisk where a model is untied.
+    With standard error and null; names end in an asterisk where a model is untied.
     """
     rows = measured(frame, "rsa").filter(pl.col("which") != "states")
     names = _starred(frame)
@@ -41,20 +33,7 @@ def matrix_data(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def similarity_matrices(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw a heat map of all pairs of models for each kind of table, raw and centered.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a similarity study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no pair was compared.
-    """
+    """Draw a heat map of all pairs of models for each kind of table, raw and centered."""
     data = matrix_data(frame)
     if data.is_empty():
         return None

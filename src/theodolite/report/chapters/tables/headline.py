@@ -22,17 +22,7 @@ MARK = "\u00a0!"
 def headline_table(summary: Sequence[Mapping[str, Any]], findings: Iterable[Finding] = ()) -> HeadlineTable:
     """Arrange a study's summary as one line for each table, at the last revision of each model.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : iterable of Finding
-        For the notes.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where the summary holds no dimension.
+    Without rows where the summary holds no dimension.
     """
     findings = list(findings)
     tables: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}

@@ -8,15 +8,7 @@ from theodolite.report.headline import HeadlineTable
 def opening_sentences(table: HeadlineTable) -> list[str]:
     """Say in words what the headline table says: the range of dimensions, their nulls, and what not to trust.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline table.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without tables.
+    Sentences; empty without tables.
     """
     if not table.rows:
         return []

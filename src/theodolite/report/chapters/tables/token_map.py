@@ -28,16 +28,8 @@ _SCHEMA = {
 def map_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return places and local dimensions of tokens, evenly drawn from the explored ones by their id.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-
-    Returns
-    -------
-    polars.DataFrame
-        `fifth`: 0 for the fifth of the table's explored tokens of lowest local dimension, to 4 for the highest.
-        `explained` and `trust` are of the whole map.
+    `fifth`: 0 for the fifth of the table's explored tokens of lowest local dimension, to 4 for the highest.
+    `explained` and `trust` are of the whole map.
     """
     rows = explored(frame)
     tokens = rows.filter((pl.col("measure") == TOKEN) & pl.col("value").is_finite()).sort("token_id")
@@ -55,25 +47,8 @@ def map_data(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, schema=_SCHEMA, orient="row")
 
 
-def token_map(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw tokens in the plane of the first two principal components of their directions.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a table study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where the run kept no tokens.
-    """
-    return _plot(map_data(frame), layout=layout)
-
-
 def _plot(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw tokens in the plane of the first two principal components of their directions."""
     if data.is_empty():
         return None
     tables = [(label, which) for label in labels_in(data) for which in which_in(data)]

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily, always
+from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined, tables_named
 from theodolite.report.selection import CONDITION_LABELS, is_measured, prepared
 from theodolite.studies.dimension.config import GAUSSIAN
@@ -21,16 +21,8 @@ _PANELS = {
 def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return what is measured beside the dimension at each training step.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a training study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each point of a curve; `quantity` is participation_ratio, norm (the median), short_share or loss,
-        `condition` measured, or gaussian for what a Gaussian table gives. Models with three checkpoints at least.
+    One row for each point of a curve; `quantity` is participation_ratio, norm (the median), short_share or loss,
+    `condition` measured, or gaussian for what a Gaussian table gives. Models with three checkpoints at least.
     """
     shown = is_measured() | (pl.col("condition") == GAUSSIAN)
     rows = prepared(frame).filter(shown & pl.col("step").is_not_null())
@@ -47,22 +39,8 @@ def companions_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw participation ratio, row length, hub share and loss against the training step, with Gaussian nulls dashed.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a training study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no model has three checkpoints.
-    """
-    data = companions_data(frame)
+def _plot_companions(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw participation ratio, row length, hub share and loss against the training step, Gaussian nulls dashed."""
     shown = [quantity for quantity in _PANELS if quantity in data["quantity"]]
     if not shown:
         return None
@@ -78,10 +56,7 @@ def companions_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wi
                 if condition == GAUSSIAN:
                     canvas.null_curve(axes, curve, "step", "value", kind=GAUSSIAN, color=look.color)
                     continue
-                x, y = curve["step"].to_list(), curve["value"].to_numpy()
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)
+                canvas.curve(axes, curve, "step", "value", look)
             canvas.step_axis(axes, data["step"].to_list())
             axes.set_ylim(bottom=0)
             axes.set_title(_PANELS[quantity])
@@ -99,8 +74,7 @@ def _series(data: pl.DataFrame) -> pl.Expr:
     return pl.concat_str([model, table], separator=" ").str.strip_chars().alias("series")
 
 
-def _caption(frame: pl.DataFrame) -> str:
-    data = companions_data(frame)
+def _describe(data: pl.DataFrame) -> str:
     return joined(
         f"{tables_named(data.filter(pl.col('which').is_not_null()))} at {format_count(data['step'].n_unique())} steps.",
         "Participation ratio: the linear companion of the dimension, which falls and rises again where the dimension "
@@ -110,11 +84,11 @@ def _caption(frame: pl.DataFrame) -> str:
     )
 
 
-FAMILY = FigureFamily(
+FAMILY = of_data(
     name="companions_over_training",
     data=companions_data,
-    draw=companions_over_training,
+    plot=_plot_companions,
     title=always("What else changes along training"),
-    caption=_caption,
+    describe=_describe,
     sources=("kataiwa2025", "quemy2026"),
 )

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
-from theodolite.report.figures.family import FigureFamily
+from theodolite.report.figures.family import of_data
 from theodolite.report.figures.wording import joined, points_behind, tables_named
 from theodolite.report.selection import is_measured, method_label, prepared, which_in, which_label
 
@@ -15,16 +15,8 @@ _MLE = (5, 20, 50)
 def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the dimension by several estimators at each training step.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a training study.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row for each point of a curve; `estimator` names estimator and scale. TwoNN, MLE at a few k, and GRIDE at
-        its widest scale; models with three checkpoints at least.
+    One row for each point of a curve; `estimator` names estimator and scale. TwoNN, MLE at a few k, and GRIDE at
+    its widest scale; models with three checkpoints at least.
     """
     rows = prepared(frame).filter((pl.col("measure") == "dimension") & is_measured() & pl.col("step").is_not_null())
     widest = rows.filter(pl.col("method") == "gride")["scale"].max()
@@ -43,22 +35,8 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def estimators_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw several estimators against the training step, a panel for each table.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a training study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where no model has three checkpoints.
-    """
-    data = estimators_data(frame)
+def _plot_estimators(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
+    """Draw several estimators against the training step, a panel for each table."""
     if data.is_empty():
         return None
     looks = canvas.Look.of(sorted(data["estimator"].unique(), key=lambda name: (not name.startswith("TwoNN"), name)))
@@ -68,11 +46,7 @@ def estimators_over_training(frame: pl.DataFrame, *, layout: canvas.Layout = "wi
         figure, panels = canvas.panels(layout, len(tables))
         for axes, (label, which) in zip(panels, tables, strict=True):
             for (name,), curve in _curve(data, label, which).group_by("estimator", maintain_order=True):
-                look = looks[str(name)]
-                x, y = curve["step"].to_list(), curve["value"].to_numpy()
-                stderr = curve["stderr"].fill_null(0.0).fill_nan(0.0).to_numpy()
-                axes.fill_between(x, y - stderr, y + stderr, color=look.color, alpha=canvas.BAND, linewidth=0)
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle=look.dashes)
+                canvas.curve(axes, curve, "step", "value", looks[str(name)])
             canvas.step_axis(axes, data["step"].to_list())
             axes.set_title(f"{label}, {which_label(which)}")
             axes.set_xlabel("training step")
@@ -97,8 +71,7 @@ def _title(frame: pl.DataFrame) -> str:
     return f"{estimators_data(frame)['estimator'].n_unique()} estimators along training"
 
 
-def _caption(frame: pl.DataFrame) -> str:
-    data = estimators_data(frame)
+def _describe(data: pl.DataFrame) -> str:
     return joined(
         f"Dimension of {tables_named(data)} at {format_count(data['step'].n_unique())} training steps.",
         points_behind(data),
@@ -107,11 +80,11 @@ def _caption(frame: pl.DataFrame) -> str:
     )
 
 
-FAMILY = FigureFamily(
+FAMILY = of_data(
     name="estimators_over_training",
     data=estimators_data,
-    draw=estimators_over_training,
+    plot=_plot_estimators,
     title=_title,
-    caption=_caption,
+    describe=_describe,
     sources=("kataiwa2025", "facco2017", "denti2022", "levina2004"),
 )

@@ -27,17 +27,7 @@ _PAIR = 2
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange the falls of the dimension as one line for each table.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        Not used: the falls say it in numbers.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where no table has three checkpoints.
+    Without rows where no table has three checkpoints.
     """
     falls = [row for row in summary if row["measure"] == "drop"]
     losses = {row["model"]: row["params"] for row in falls if row["method"] == "loss"}
@@ -51,15 +41,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words how far the dimension falls, and how early.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without rows.
+    Sentences; empty without rows.
     """
     fallen = [row for row in table.rows if row.cells["half"].value is not None]
     if not fallen:
