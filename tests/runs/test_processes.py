@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,11 +94,12 @@ def test_a_unit_that_kills_its_worker_is_given_up_and_the_others_are_done(killer
     assert failures["c exit"].message.endswith("the last time it ended with exit code 7.")
     assert "the last words" in failures["c exit"].traceback
     assert (failures["d memory"].exception, failures["d memory"].attempts) == ("MemoryError", 1)
-    done = [line.rpartition(" ")[0] for line in killer_log.read_text().splitlines()]
+    begun = [line.rsplit(" ", 1) for line in killer_log.read_text().splitlines()]
+    done = [act for act, _ in begun]
     assert {act: done.count(act) for act in acts} == dict.fromkeys(acts, 1) | {"a2 kill": 3, "b2 once": 2, "c exit": 3}
-    pids = dict(line.rsplit(" ", 1) for line in killer_log.read_text().splitlines())
-    after = [pid for act, pid in pids.items() if act != "d memory"]
-    assert pids["d memory"] not in after[after.index(pids["c exit"]) + 1 :], "a worker without memory was kept"
+    exhausted = done.index("d memory")
+    later = {pid for _, pid in begun[exhausted + 1 :]}
+    assert begun[exhausted][1] not in later, "a worker without memory was kept"
 
 
 def test_a_worker_that_ran_out_of_memory_begins_nothing_more(killer, tmp_path, killer_log):
@@ -113,6 +115,23 @@ def test_a_worker_that_ran_out_of_memory_begins_nothing_more(killer, tmp_path, k
     assert "ready" in said[0]
     assert said[1]["outcome"]["failure"]["exception"] == "MemoryError"
     assert [line.split()[0] for line in killer_log.read_text().splitlines()] == ["memory"]
+
+
+def test_the_last_words_of_a_worker_are_those_of_the_unit_it_died_of(killer, tmp_path):
+    (tmp_path / "run" / "units").mkdir(parents=True)
+    work = Work(store=Store(tmp_path / "run"), own=killer)
+    worker = _Worker(worker_environment(0, 1, []))
+    worker.send(recipe_of(work))
+    first, deadly, late = killer.plan(killer.Config(acts=("a says", "a exit", "a late")))
+    for unit in (first, deadly):
+        worker.send(parcel_of(work, unit, 0))
+    with suppress(EOFError, OSError):
+        while True:
+            worker.receive()
+    worker.send(parcel_of(work, late, 0))  # as a driver does that has not noticed yet
+    worker.process.wait()
+    worker.end()
+    assert worker.last_words() == ("ended with exit code 7", "the last words\n")
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT])

@@ -231,8 +231,6 @@ class _Worker:
 
     def send(self, content: dict[str, Any]) -> None:
         """Send a message; where the process is dead, listening to it says so."""
-        self._said.seek(0)
-        self._said.truncate()
         try:
             self.connection.send_bytes(json.dumps(content).encode())
         except OSError:

@@ -47,9 +47,20 @@ def _serve(connection: "Connection[Any, Any]", inbox: "SimpleQueue[dict[str, Any
     _tell(connection, {"ready": os.getpid()})
     spent = False
     while not spent:  # a process that ran out of memory begins nothing more, though the next unit may be here already
-        content = open_parcel(work, inbox.get())
+        parcel = inbox.get()
+        _forget_what_was_said()
+        content = open_parcel(work, parcel)
         _tell(connection, {"outcome": content})
         spent = exhausted(outcome_of(content))
+
+
+def _forget_what_was_said() -> None:
+    """Empty the file that this process prints to: after a death, the driver finds there what that unit said last."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        with suppress(OSError):
+            os.ftruncate(stream.fileno(), 0)
+            os.lseek(stream.fileno(), 0, os.SEEK_SET)
 
 
 def _die_with_driver() -> None:
