@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from theodolite.models import load_model
 from theodolite.runs import Unit
 from theodolite.studies import STUDIES, resolve
 
@@ -46,6 +48,24 @@ def test_a_run_stops_at_the_first_failure_where_that_is_asked_for(theodolite, ta
     assert len(failures(tmp_path)) == 1
     assert not (tmp_path / "run" / "table.parquet").exists()
     assert theodolite("status", "run", "--json").json["remaining"] == 4
+
+
+def test_a_run_in_which_every_prompt_is_left_out_ends_with_the_reason(theodolite, tmp_path):
+    model = load_model("bundled:pocket-64", device="cpu")
+    with torch.no_grad():
+        model.module.get_input_embeddings().weight.fill_(torch.inf)
+    model.module.save_pretrained(tmp_path / "broken")
+    model.tokenizer.save_pretrained(tmp_path / "broken")
+    for _ in range(2):  # the second time nothing is done again
+        done = theodolite(
+            "layers", "broken", "--n-tokens", "128", "--limit", "2", "--full-shuffles", "0", "--out", "run"
+        )
+        assert done.code == 1
+        said = " ".join(done.err.split())
+        assert "Nothing could be measured: ./broken" in said
+        assert "Layer 0 holds values that are not finite (torch.float32). " in said
+        assert "(1 further warning above.) What was left out is in run." in said
+    assert "left out" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -18,6 +18,7 @@ from theodolite.dimension import (
     constant_density_neighbors,
     ess,
     gride,
+    fisher_separability,
     local_pca,
     local_twonn,
     mada,
@@ -120,6 +121,11 @@ def test_every_estimator_reads_what_it_reads_on_one_cloud(states, tmp_path):
             row = of(run, "dimension", layer=layer, method=estimate.method, scale=estimate.n2).row(0, named=True)
             assert row["value"] == pytest.approx(estimate.value, rel=1e-3)
             assert (row["stderr"] > 0, row["n_used"]) == (True, estimate.n_used)
+        for estimate in (adaptive(graph), fisher_separability(points), persistence_dimension(points)):
+            row = of(run, "dimension", layer=layer, method=estimate.method).row(0, named=True)
+            assert (row["value"], row["stderr"]) == pytest.approx((estimate.value, estimate.stderr), rel=1e-3)
+            assert (row["n1"], row["scale"], row["n_used"]) == (None, None, estimate.n_used)
+            assert row["radius"] == (pytest.approx(estimate.radius, rel=1e-3) if estimate.n2 else None)
     assert set(of(run, "dimension")["method"]) == set(get_args(Estimator))
 
 
@@ -316,6 +322,7 @@ def test_prompts_of_few_distinct_tokens_lose_one_choice_of_positions_and_say_so(
         ({"k": 8}, "An estimator needs 20 neighbors"),
         ({"k": 8, "estimators": ("mada",)}, "An estimator needs 20 neighbors"),
         ({"k": 2, "estimators": ("local_pca",)}, "k=2 makes no neighborhoods for local_twonn and local_pca"),
+        ({"k": 3, "estimators": ("adaptive",)}, "adaptive can read nothing from k=3 neighbors. Take 4 or more"),
         ({"mle_k": 1}, "mle can read nothing from k=1 neighbors. Take 2 or more"),
         ({"estimators": ("tle",), "tle_k": 2}, "tle can read nothing from k=2 neighbors. Take 3 or more"),
         ({"overlap_k": 65}, "overlap_k=65 must lie between 1 and k=64"),
@@ -410,14 +417,11 @@ def test_a_prompt_whose_states_are_not_finite_is_left_out_and_the_layer_is_named
     assert run.table().filter(pl.col("measure") == "loss")["prompt_row"].to_list() == [0, 2]
     out = run.table().filter(pl.col("method") == "not finite")
     assert out.select("prompt", "measure", "control", "value").rows() == [(name, "left_out", "structured", 96.0)]
-    with pytest.warns(RunWarning, match=f"Layer 0 of {name} holds values that are not finite.* check the weights"):
-        studies.run("layers", references=[broken], index=_rows(tmp_path, 1), out=tmp_path / "none", **SMALL)
-
-
-def _rows(folder, *rows):
-    file = folder / "rows.json"
-    file.write_text(json.dumps(rows))
-    return str(file)
+    alone = studies.run("layers", references=[broken], out=tmp_path / "alone", **SMALL | {"block": 1})
+    assert alone.status == "success"
+    assert [one for one in alone.warnings if "not finite" in one] == [said]
+    assert alone.table().filter(pl.col("method") == "not finite").equals(out)
+    assert alone.table().equals(run.table())
 
 
 def test_states_are_kept_where_they_are_asked_for_and_read_again(states, tmp_path):

@@ -50,7 +50,7 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
     Raises
     ------
     TheodoliteError
-        If no unit succeeded, with the reason of the first.
+        If no unit succeeded, or nothing was left to measure, with the reason of the first.
     """
     with reporting_to(output.downloads()):
         run = studies.execute(
@@ -76,6 +76,8 @@ def execute(name: str, config: Any, running: Running, output: Output) -> int:
     for failure in failures:
         output.say(f"failed: {failure.label}: {_reason(failure)}")
     summary, findings, page = write_report(run, anew=False)
+    if not summary:
+        raise TheodoliteError(f"Nothing could be measured{_first(run.warnings)} What was left out is in {run.path}.")
     if output.json:
         print_json(
             {
@@ -100,6 +102,14 @@ def has_table(folder: Location | str) -> bool:
 def _reason(failure: FailureRecord) -> str:
     """Return why a unit failed; what is none of our own errors says little without its name."""
     return failure.message if hasattr(errors, failure.exception) else f"{failure.exception}: {failure.message}"
+
+
+def _first(warnings: Sequence[str]) -> str:
+    """Return the first warning as the end of a sentence, and how many more there are."""
+    if not warnings:
+        return "."
+    more = f" ({counted(len(warnings) - 1, 'further warning')} above.)" if len(warnings) > 1 else ""
+    return f": {warnings[0]}{more}"
 
 
 def _say_how_far(name: str, run: Run, running: Running, output: Output) -> int:

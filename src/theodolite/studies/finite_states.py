@@ -15,7 +15,6 @@ def finite_states(
     model: LanguageModel,
     token_ids: Sequence[npt.NDArray[np.int64]],
     *,
-    names: Sequence[str],
     batch: int,
     last_layer: Wanted,
     special_tokens: SpecialTokens,
@@ -28,8 +27,6 @@ def finite_states(
         Logits come with the states where it is a causal model.
     token_ids : sequence of numpy.ndarray
         One array for each prompt.
-    names : sequence of str
-        What messages call them.
     batch : int
         Prompts in one forward pass.
     last_layer, special_tokens
@@ -39,13 +36,8 @@ def finite_states(
     ------
     tuple of (int, PromptStates or str)
         In the order of the prompts.
-
-    Raises
-    ------
-    PointsError
-        If no prompt has finite states.
     """
-    start, n_found = 0, 0
+    start = 0
     while start < len(token_ids):
         forward = hidden_states(
             model,
@@ -59,9 +51,7 @@ def finite_states(
         try:
             for found in forward:
                 yield start, found
-                start, n_found = start + 1, n_found + 1
+                start += 1
         except PointsError as error:
-            if start + 1 == len(token_ids) and not n_found:
-                raise PointsError(str(error).replace(f"prompt {start - first} ", f"{names[start]} ")) from error
             yield start, str(error).replace(f" of prompt {start - first} ", " ")
             start += 1

@@ -161,7 +161,6 @@ def run(unit: Unit) -> UnitResult:
     forward = finite_states(
         model,
         variants,
-        names=[one.name for one, _ in chosen],
         batch=config.batch,
         last_layer=config.last_layer,
         special_tokens=config.special_tokens,

@@ -47,16 +47,10 @@ def measure_prompts(
     tuple
         The prompt, its rows (without what names model and prompt), and why it has no dimension where that is so. A
         prompt whose states are not finite has no rows.
-
-    Raises
-    ------
-    PointsError
-        If no prompt has finite states.
     """
     forward = finite_states(
         model,
         [ids for _, ids in prompts],
-        names=[prompt.name for prompt, _ in prompts],
         batch=config.batch,
         last_layer=config.last_layer,
         special_tokens=config.special_tokens,
