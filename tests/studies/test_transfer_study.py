@@ -13,7 +13,14 @@ from theodolite.runs import config_to_mapping
 from theodolite.studies import resolve
 from theodolite.studies.transfer import sources as transfer_sources
 from theodolite.studies.transfer import study as transfer
-from theodolite.studies.transfer.effects import is_monotone, ratio_spread, slopes, working_range
+from theodolite.studies.transfer.effects import (
+    is_monotone,
+    ratio_spread,
+    share_of_draws,
+    slopes,
+    surpassed,
+    working_range,
+)
 
 SMALL = {
     "contrasts": ("gender",),
@@ -24,6 +31,14 @@ SMALL = {
     "n_generated": 4,
 }
 
+
+POCKET = {
+    **SMALL,
+    "sources": ("bundled:pocket-64",),
+    "targets": ("bundled:pocket-128",),
+    "layers": (6,),
+    "strengths": (-0.25, 0.25),
+}
 
 _READS = tuple(
     f"{part}.weight" for part in ("embed_tokens", "q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "lm_head")
@@ -100,14 +115,13 @@ def test_a_planted_direction_is_carried_whole_and_permuted_pairs_carry_nothing(p
         assert value(frame, "r2_held_out", kind) == pytest.approx([1], abs=1e-6)
     assert np.abs(value(frame, "cosine", "permuted")).max() < 0.5
     native = np.mean(value(frame, "effect", "native", chosen=True))
-    controls = [one for name in ("permuted", "random_map", "identity") for one in value(frame, "effect", name)]
+    controls = [one for name in ("permuted", "random", "identity") for one in value(frame, "effect", name)]
     assert abs(np.mean(controls)) < 0.3 * abs(native)
 
 
 @pytest.fixture(scope="module")
 def pocket_run():
-    settings = {**SMALL, "contrasts": ("gender",), "layers": (6,)}
-    return run_all(transfer.Config(sources=("bundled:pocket-64",), targets=("bundled:pocket-128",), **settings))
+    return run_all(transfer.Config(**POCKET))
 
 
 def test_gender_crosses_from_the_smallest_pocket_model_to_a_larger_one(pocket_run):
@@ -115,35 +129,94 @@ def test_gender_crosses_from_the_smallest_pocket_model_to_a_larger_one(pocket_ru
     assert warnings == []
     (kept,) = value(frame, "effect_retained", "least_squares", chosen=True)
     assert 0.3 < kept < 1
-    overall, finding = transfer.find(frame)
+    overall, finding = transfer.find(drawn_often(frame))
     assert overall.id == "emb2emb"
     assert overall.verdict == finding.verdict == "supported"
     assert "keeps" in finding.evidence
+    assert "0 of 39 maps of permuted pairs do as well (p = 0.025; of all such, 0.0" in finding.evidence
     assert finding.subject == "bundled:pocket-64 to bundled:pocket-128, gender"
     assert value(frame, "monotone", "native", chosen=True) == [1]
     assert min(value(frame, "kl", "native")) > 0
 
 
-def test_the_findings_follow_the_controls(pocket_run):
+def with_number(frame, measure, number, column="value"):
+    changed = pl.when(pl.col("measure") == measure).then(number).otherwise(pl.col(column))
+    return frame.with_columns(changed.cast(frame.schema[column]).alias(column))
+
+
+def drawn_often(frame):
+    """The same run as if its controls had been drawn 39 times with the same share that does as well."""
+    return with_number(frame, "draws_as_good", 39, "n_used")
+
+
+def test_few_draws_support_nothing_and_say_so(pocket_run):
     frame, _ = pocket_run
-    beaten = frame.with_columns(
-        pl.when((pl.col("measure") == "beyond_control") & (pl.col("draw") == 0))
-        .then(-0.1)
-        .otherwise(pl.col("low"))
-        .alias("low")
-    )
-    assert transfer.find(beaten)[1].verdict == "undecided"
-    lost = beaten.with_columns(
-        pl.when(pl.col("measure") == "beyond_control").then(-0.1).otherwise(pl.col("high")).alias("high")
-    )
-    assert [one.verdict for one in transfer.find(lost)] == ["not supported", "not supported"]
-    kept = pl.when(pl.col("measure") == "effect_retained")
-    little = beaten.with_columns(kept.then(0.09).otherwise(pl.col("high")).alias("high"))
+    assert value(frame, "draws_as_good", "permuted") == value(frame, "draws_as_good", "random") == [0]
+    finding = transfer.find(frame)[1]
+    assert finding.verdict == "undecided"
+    assert "0 of 2 random vectors do as well (p = 0.33, the least that 2 draws can show" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("measure", "number", "column", "verdict"),
+    [
+        ("beyond_control", -0.1, "low", "undecided"),
+        ("beyond_control", -0.1, "high", "not supported"),
+        ("draws_as_good", 1 / 39, "value", "supported"),
+        ("draws_as_good", 2 / 39, "value", "undecided"),
+        ("draws_as_good", 0.06, "low", "not supported"),
+        ("monotone", 0.0, "value", "undecided"),
+    ],
+)
+def test_the_findings_follow_the_controls(pocket_run, measure, number, column, verdict):
+    frame, _ = pocket_run
+    changed = with_number(drawn_often(frame), measure, number, column)
+    if verdict == "not supported":
+        changed = with_number(changed, "monotone", 0.0)
+    assert transfer.find(changed)[1].verdict == verdict
+
+
+def test_the_findings_follow_what_is_kept(pocket_run):
+    frame = drawn_often(pocket_run[0])
+    little = with_number(with_number(frame, "monotone", 0.0), "effect_retained", 0.09, "high")
     assert [one.verdict for one in transfer.find(little)] == ["not supported", "not supported"]
     idle = frame.filter(pl.col("measure") != "working_strength")
     assert [one.verdict for one in transfer.find(idle)] == ["not applicable", "not applicable"]
-    alone = frame.filter(pl.col("measure") != "beyond_control")
+    alone = frame.filter(~pl.col("measure").is_in(["beyond_control", "draws_as_good"]))
     assert transfer.find(alone)[1].verdict == "undecided"
+    assert "No control was run." in transfer.find(alone)[1].evidence
+
+
+def test_numbers_do_not_depend_on_what_else_was_asked_for(pocket_run, monkeypatch):
+    monkeypatch.setattr(transfer_sources, "same_tokens", lambda *_: False)
+    asked = {
+        **POCKET,
+        "maps": ("least_squares", "states"),
+        "draws": 1,
+        "n_generated": 0,
+        "contrasts": ("tense", "gender"),
+    }
+    unit = transfer.plan(transfer.Config(**asked))[1]
+    found = transfer.run(unit)
+    assert "cut texts into different tokens, so their states have no partners" in found.warnings[0]
+    alone = pl.DataFrame(found.rows, infer_schema_length=None)
+    of_all_draws = pl.col("measure").is_in(["beyond_control", "draws_as_good", "draws_keep"])
+    rest = (pl.col("condition") != "logit_matching") & (pl.col("draw").fill_null(0) == 0) & ~of_all_draws
+    more = pocket_run[0].filter(rest & (pl.col("measure") != "distinct_2"))
+    assert alone.filter(~of_all_draws).equals(more)
+    with pytest.raises(ParameterError, match="Name another map first"):
+        transfer.run(transfer.plan(transfer.Config(**{**asked, "maps": ("states",)}))[1])
+
+
+def test_what_is_to_be_surpassed_is_the_test_at_five_percent():
+    draw = np.random.default_rng(0)
+    for n_draws in (19, 20, 39, 40, 99):
+        draws = draw.normal(size=n_draws)
+        for one in draw.normal(size=50):
+            p_value = (1 + (draws >= one).sum()) / (1 + n_draws)
+            assert (one > surpassed(draws)) == (p_value <= 0.05)
+    shares = [share_of_draws(draw.random(39), 0.9, confidence=0.95) for _ in range(200)]
+    assert np.mean([one.low <= 0.1 <= one.high for one in shares]) >= 0.95
 
 
 def test_rows_have_the_columns_of_the_study_and_the_summary_keeps_the_chosen_layer(pocket_run):

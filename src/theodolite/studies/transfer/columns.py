@@ -21,10 +21,14 @@ COLUMNS = {
         dtype="float", meaning="length of what is added", unit="mean residual norms of the layer", key=True
     ),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
-    "stderr": Column(dtype="float", meaning="standard error over pairs", unit="as value"),
-    "low": Column(dtype="float", meaning="lower end of the bootstrap interval over pairs", unit="as value"),
-    "high": Column(dtype="float", meaning="upper end of the bootstrap interval over pairs", unit="as value"),
-    "n_used": Column(dtype="int", meaning="pairs, tokens or texts that the number rests on"),
+    "stderr": Column(dtype="float", meaning="standard error over pairs, or over draws", unit="as value"),
+    "low": Column(
+        dtype="float",
+        meaning="lower end of the interval: bootstrap over pairs; of draws_as_good, exact over draws",
+        unit="as value",
+    ),
+    "high": Column(dtype="float", meaning="upper end of the same interval", unit="as value"),
+    "n_used": Column(dtype="int", meaning="pairs, tokens, texts or draws that the number rests on"),
 }
 
 MEASURES = {
@@ -40,7 +44,10 @@ MEASURES = {
     "per token and residual norm",
     "monotone": "1 where the mean change of the margin grows from each strength of the working range to the next, or 0",
     "effect_retained": "effect of a transferred vector over that of the native one",
-    "beyond_control": "effect of a transferred vector less that of one control (condition and draw name the control)",
+    "beyond_control": "effect of the vector that the first map carries less that of a control, the mean of its draws",
+    "draws_as_good": "share of the draws of a control whose effect is at least that of the vector of the first map",
+    "draws_keep": "effect that a vector must exceed to be told from the draws of a control at 5 % (of 39 draws, the "
+    "second largest), over the native one",
     "cosine": "cosine with the native vector",
     "perplexity": "perplexity of neutral text",
     "kl": "mean KL divergence from the unsteered predictions on neutral text, in nats per token",

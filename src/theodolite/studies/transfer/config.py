@@ -8,8 +8,9 @@ from theodolite.core.errors import ParameterError
 NATIVE = "native"
 STATES = "states"
 MapName = Literal["least_squares", "ridge", "procrustes", "low_rank", "logit_matching", "states"]
-Control = Literal["random", "permuted", "random_map", "identity"]
+Control = Literal["random", "permuted", "identity"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
+DRAWN: tuple[Control, ...] = ("random", "permuted")
 TokenRule = Literal["last", "mean", "answer"]
 PositionWord = Literal["all", "after", "last"]
 
@@ -35,10 +36,10 @@ class Config:
     fold : bool
         Whether to multiply the gain of the final norm into the columns of an output embedding first.
     controls : tuple of str
-        What a transferred vector is compared with: random vectors, maps fitted on permuted tokens, Gaussian maps, and
-        where widths agree the source's own vector as it is (identity).
+        What a vector carried by the first map is compared with: random vectors, the same map fitted on pairs dealt anew
+        (permuted), and where widths agree the source's own vector as it is (identity).
     draws : int
-        Draws of each random control.
+        Draws of each random control; fewer than 19 cannot support a claim at 5 %.
     tokens : tuple of str
         Rules for the token that is read; the one whose native vector does best within the fitted pairs
         (cross-validated) is taken.
@@ -69,7 +70,7 @@ class Config:
     space: Literal["output", "input"] = "output"
     fold: bool = False
     controls: tuple[Control, ...] = CONTROLS
-    draws: int = 4
+    draws: int = 39
     tokens: tuple[TokenRule, ...] = ("last", "mean")
     layers: tuple[int, ...] = ()
     strengths: tuple[float, ...] = (-0.5, -0.25, 0.25, 0.5)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from theodolite.statistics.resampling import bootstrap_counts, percentile_interval
 
@@ -123,6 +124,62 @@ def ratio_spread(top: Floats, bottom: Floats, *, n_bootstrap: int, confidence: f
     ratios = drawn[:, 0] / drawn[:, 1]
     low, high = percentile_interval(ratios, confidence)
     return Spread(value, float(ratios.std(ddof=1)), low, high)
+
+
+def share_of_draws(draws: Floats, value: float, *, confidence: float) -> Spread:
+    """Return the share of the draws of a control that are at least as large as a value.
+
+    Parameters
+    ----------
+    draws : numpy.ndarray
+        `(n_draws,)`.
+    value : float
+        What they are compared with.
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Spread
+        Its interval is that of Clopper and Pearson for the share of all draws there could be.
+
+    Examples
+    --------
+    >>> found = share_of_draws(np.arange(39.0), 38.5, confidence=0.95)
+    >>> found.value, found.low, round(found.high, 3)
+    (0.0, 0.0, 0.09)
+    """
+    share = float(np.mean(draws >= value))
+    ends = stats.binomtest(round(share * len(draws)), len(draws)).proportion_ci(confidence)
+    return Spread(share, float(np.sqrt(share * (1 - share) / len(draws))), float(ends.low), float(ends.high))
+
+
+def surpassed(draws: Floats, *, level: float = 0.05) -> float:
+    """Return what is to be surpassed: the smallest draw such that a value above it has a p value of at most `level`.
+
+    Parameters
+    ----------
+    draws : numpy.ndarray
+        `(n_draws,)`.
+    level : float
+        Of the test; where no draw is large enough for it, the largest draw is returned.
+
+    Returns
+    -------
+    float
+        One of the draws. With b draws that are at least as large as a value, its p value is (1 + b) / (1 + n_draws).
+
+    References
+    ----------
+    B. Phipson and G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 9, 39 (2010), doi:10.2202/1544-6115.1585.
+
+    Examples
+    --------
+    >>> surpassed(np.arange(39.0)), surpassed(np.arange(19.0)), surpassed(np.arange(4.0))
+    (37.0, 18.0, 3.0)
+    """
+    above = max(0, int(level * (len(draws) + 1) + 1e-9) - 1)
+    return float(np.sort(draws)[len(draws) - 1 - above])
 
 
 def _counts(n_items: int, n_bootstrap: int, seed: int) -> list[Floats]:

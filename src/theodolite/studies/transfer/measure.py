@@ -1,6 +1,6 @@
 """One transfer of one contrast: native and transferred vectors and their controls, scored on held-out pairs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.core.seeds import generator_from, seed_from
+from theodolite.core.errors import ParameterError
 from theodolite.models import LanguageModel
 from theodolite.models.contrast_pairs import load_contrast
 from theodolite.models.contrast_vectors import TokenPair, tokenize_pairs
@@ -17,33 +17,23 @@ from theodolite.models.steering_hooks import Steering, plan_steering
 from theodolite.models.steering_scores import predictions, score_pairs, side_effects
 from theodolite.studies.rows import Row, RowMaker
 from theodolite.studies.transfer import sources
+from theodolite.studies.transfer.candidates import Candidate, Place, carried, controls
 from theodolite.studies.transfer.columns import COLUMNS
-from theodolite.studies.transfer.config import NATIVE, STATES
-from theodolite.studies.transfer.effects import Spread, is_monotone, mean_spread, ratio_spread, slopes, working_range
-from theodolite.transfer import LinearMap, cosine, identity_map, random_map
+from theodolite.studies.transfer.config import DRAWN, NATIVE, STATES
+from theodolite.studies.transfer.effects import (
+    Spread,
+    is_monotone,
+    mean_spread,
+    ratio_spread,
+    share_of_draws,
+    slopes,
+    surpassed,
+    working_range,
+)
+from theodolite.transfer import MapDiagnostics, cosine
 
 Floats = npt.NDArray[np.float64]
 Changes = Mapping[float, Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A direction to steer the target with, at one layer.
-
-    Attributes
-    ----------
-    role, condition : str
-        As in `COLUMNS`.
-    direction : numpy.ndarray
-        `(n_dims,)` of the target; only its direction matters.
-    draw : int or None
-        Which draw of a random control.
-    """
-
-    role: str
-    condition: str
-    direction: Floats
-    draw: int | None = None
 
 
 @dataclass(slots=True)
@@ -58,8 +48,8 @@ class Measurement:
         The target.
     fitted, held_out : list of TokenPair
         The two parts of the contrast.
-    seed : int
-        Of every draw of this unit.
+    maps : tuple of str
+        How vectors are carried.
     rows : list of dict
         What was measured.
     warnings : list of str
@@ -74,7 +64,7 @@ class Measurement:
     model: LanguageModel
     fitted: list[TokenPair]
     held_out: list[TokenPair]
-    seed: int
+    maps: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     windows: list[npt.NDArray[np.int64]] = field(default_factory=list)
@@ -100,39 +90,37 @@ class Measurement:
         )
 
     def changes(
-        self, pairs: list[TokenPair], base: Floats, direction: Floats, *, layer: int, norm: float
+        self, pairs: list[TokenPair], base: Floats, direction: Floats, strengths: Sequence[float], **at: Any
     ) -> dict[float, Floats]:
-        """Return for each strength the change of every pair's margin."""
+        """Return for each strength the change of every pair's margin; `at` is the layer and its norm."""
         return {
-            strength: score_pairs(
-                self.model, pairs, steering=self.steering(direction, strength, layer=layer, norm=norm)
-            ).margin
-            - base
-            for strength in self.params["strengths"]
+            strength: score_pairs(self.model, pairs, steering=self.steering(direction, strength, **at)).margin - base
+            for strength in strengths
         }
 
     def spread(self, values: Floats, over: Floats | None = None) -> Spread:
         """Return a mean over pairs, or a ratio of means, with its interval."""
-        settings = {name: self.params[name] for name in ("n_bootstrap", "confidence")}
-        if over is None:
-            return mean_spread(values, **settings, seed=self.seed)
-        return ratio_spread(values, over, **settings, seed=self.seed)
+        settings = {name: self.params[name] for name in ("n_bootstrap", "confidence", "seed")}
+        return mean_spread(values, **settings) if over is None else ratio_spread(values, over, **settings)
 
 
-def measure(params: Mapping[str, Any], *, key: str) -> Measurement:
+def measure(params: Mapping[str, Any]) -> Measurement:
     """Measure one unit.
 
     Parameters
     ----------
     params : mapping
         Those of the unit: source, target, contrast and the fields of the config that decide its rows.
-    key : str
-        The unit's key, which decides every draw.
 
     Returns
     -------
     Measurement
         Rows and warnings.
+
+    Raises
+    ------
+    ParameterError
+        If verdicts should be on a map between states that have no partners.
     """
     model = sources.language_model(params["target"])
     contrast = load_contrast(params["contrast"])
@@ -141,8 +129,9 @@ def measure(params: Mapping[str, Any], *, key: str) -> Measurement:
         model=model,
         fitted=tokenize_pairs(model, contrast.fitted),
         held_out=tokenize_pairs(model, contrast.held_out),
-        seed=seed_from(key),
+        maps=tuple(params["maps"]),
     )
+    _leave_out_states(work)
     work.windows = sources.neutral_windows(model, params["contrast"])
     work.unsteered = predictions(model, work.windows)
     layers = params["layers"] or sources.default_layers(model.n_layers)
@@ -154,10 +143,37 @@ def measure(params: Mapping[str, Any], *, key: str) -> Measurement:
     _repetition(work, None, bare)
     tokens, chosen, strengths = _choose(work, layers)
     for layer in layers:
-        _sweep(work, layer, tokens, base.margin, strengths, chosen=layer == chosen)
-    for name, one in _maps(params).items():
-        _describe(work, name, one)
+        native = sources.native_vector(params["target"], params["contrast"], tokens)
+        place = Place(
+            tokens=tokens,
+            layer=layer,
+            source_layer=sources.matching_layer(
+                layer, sources.language_model(params["source"]).n_layers, model.n_layers
+            ),
+            chosen=layer == chosen,
+            norm=native.norms_by_layer()[layer],
+            strengths=strengths or params["strengths"],
+        )
+        _sweep(work, place, base.margin, controlled=place.chosen and bool(strengths))
+    for name in work.maps:
+        if name != STATES:
+            settings = {"fold": params["fold"], "seed": params["seed"]}
+            found = sources.token_map(params["source"], params["target"], params["space"], name, **settings)
+            assert found.diagnostics is not None
+            _describe(work, name, found.diagnostics)
     return work
+
+
+def _leave_out_states(work: Measurement) -> None:
+    """Go without the map between states where they have no partners."""
+    source, target = work.params["source"], work.params["target"]
+    if STATES not in work.maps or sources.same_tokens(source, target, work.params["contrast"]):
+        return
+    said = f"{source} and {target} cut texts into different tokens, so their states have no partners"
+    if work.maps[0] == STATES:
+        raise ParameterError(f"{said}. Name another map first: verdicts are on the first one.")
+    work.maps = tuple(name for name in work.maps if name != STATES)
+    work.warnings.append(f"{said}, and there is no map between them.")
 
 
 def _choose(work: Measurement, layers: Sequence[int]) -> tuple[str, int, list[float]]:
@@ -173,7 +189,14 @@ def _choose(work: Measurement, layers: Sequence[int]) -> tuple[str, int, list[fl
         made = [sources.half_vector(work.params["target"], work.params["contrast"], tokens, half) for half in (0, 1)]
         for layer in layers:
             parts = [
-                work.changes(work.fitted[half], before, vector.at(layer), layer=layer, norm=norms[layer])
+                work.changes(
+                    work.fitted[half],
+                    before,
+                    vector.at(layer),
+                    work.params["strengths"],
+                    layer=layer,
+                    norm=norms[layer],
+                )
                 for half, before, vector in zip(halves, base, reversed(made), strict=True)
             ]
             changes = {strength: np.concatenate([part[strength] for part in parts]) for strength in parts[0]}
@@ -220,96 +243,57 @@ def _perplexity(work: Measurement) -> float:
     return float(np.exp(lost / n_predicted))
 
 
-def _sweep(
-    work: Measurement, layer: int, tokens: str, base: Floats, strengths: Sequence[float], *, chosen: bool
-) -> None:
-    """Steer at one layer with every vector, at the chosen layer with the controls too, and keep what happens."""
-    used = list(strengths) or list(work.params["strengths"])
-    norm = sources.native_vector(work.params["target"], work.params["contrast"], tokens).norms_by_layer()[layer]
-    place = {"tokens": tokens, "layer": layer, "source_layer": _source_layer(work, layer), "chosen": chosen}
-    found: dict[tuple[str, int | None], Floats] = {}
-    native = np.zeros(0)
-    for one in _candidates(work, layer, tokens, controls=chosen):
-        columns = {**place, "role": one.role, "condition": one.condition, "draw": one.draw, "n_used": len(base)}
-        changes = work.changes(work.held_out, base, one.direction, layer=layer, norm=norm)
+def _sweep(work: Measurement, place: Place, base: Floats, *, controlled: bool) -> None:
+    """Steer at one layer with every vector, and with the controls where there is something to carry."""
+    vectors = carried(work.params, work.maps, place)
+    own = next(vectors)
+    native = _steer(work, place, base, own)
+    first, *_ = [_steer(work, place, base, one, beside=(own.direction, native)) for one in vectors]
+    if not controlled or work.spread(native).low <= 0:
+        return
+    found: dict[str, list[Floats]] = {}
+    for one in controls(work.params, work.maps[0], place):
+        found.setdefault(one.condition, []).append(_steer(work, place, base, one, beside=(own.direction, native)))
+    for name, effects in found.items():
+        columns = {**place.columns, "role": "control", "condition": name}
+        work.add("beyond_control", work.spread(first - np.mean(effects, axis=0)), **columns, n_used=len(base))
+        if name in DRAWN:
+            draws = np.mean(effects, axis=1)
+            columns["n_used"] = len(draws)
+            share = share_of_draws(draws, float(first.mean()), confidence=work.params["confidence"])
+            work.add("draws_as_good", share, **columns)
+            if native.mean():
+                work.add("draws_keep", surpassed(draws) / float(native.mean()), **columns)
+
+
+def _steer(
+    work: Measurement, place: Place, base: Floats, one: Candidate, beside: tuple[Floats, Floats] | None = None
+) -> Floats:
+    """Steer with one vector; return its effect on each pair, and keep it beside direction and effects of the own one.
+
+    Of a random control, all draws but the first give their effect alone.
+    """
+    columns = {**place.columns, "role": one.role, "condition": one.condition, "draw": one.draw, "n_used": len(base)}
+    strengths = work.params["strengths"] if one.stands_for_its_kind else place.strengths
+    changes = work.changes(work.held_out, base, one.direction, strengths, layer=place.layer, norm=place.norm)
+    effects = slopes(changes, place.strengths)
+    work.add("effect", work.spread(effects), **columns)
+    if beside is not None:
+        work.add("effect_retained", work.spread(effects, beside[1]), **columns)
+        work.add("cosine", cosine(one.direction, beside[0]), **columns)
+    if one.stands_for_its_kind:
         for strength, change in changes.items():
             work.add("margin_change", work.spread(change), strength=strength, **columns)
-        effects = slopes(changes, used)
-        work.add("effect", work.spread(effects), **columns)
-        work.add("monotone", float(is_monotone(changes, used)), **columns)
-        if one.condition == NATIVE:
-            native, direction = effects, one.direction
-        else:
-            work.add("effect_retained", work.spread(effects, native), **columns)
-            work.add("cosine", cosine(one.direction, direction), **columns)
-        found[one.condition, one.draw] = effects
-        if chosen and one.draw in (None, 0):
-            _side_effects(work, one, [used[0], used[-1]], norm=norm, columns=columns)
-    if chosen:
-        main = found[work.params["maps"][0], None]
-        for (condition, draw), effects in found.items():
-            if condition in work.params["controls"]:
-                columns = {**place, "role": "control", "condition": condition, "draw": draw, "n_used": len(base)}
-                work.add("beyond_control", work.spread(main - effects), **columns)
+        work.add("monotone", float(is_monotone(changes, place.strengths)), **columns)
+        if place.chosen:
+            _side_effects(work, one, place, columns)
+    return effects
 
 
-def _source_layer(work: Measurement, layer: int) -> int:
-    n_source = sources.language_model(work.params["source"]).n_layers
-    return sources.matching_layer(layer, n_source, work.model.n_layers)
-
-
-def _candidates(work: Measurement, layer: int, tokens: str, *, controls: bool) -> Iterator[Candidate]:
-    """Yield the directions to try at one layer, the native one first."""
-    params = work.params
-    native = sources.native_vector(params["target"], params["contrast"], tokens).at(layer)
-    yield Candidate(NATIVE, NATIVE, native)
-    held = _source_layer(work, layer)
-    vector = sources.native_vector(params["source"], params["contrast"], tokens).only(held)
-    maps = _maps(params)
-    for name in params["maps"]:
-        if name == STATES:
-            between = (held, layer)
-            settings = {"contrast": params["contrast"], "seed": params["seed"]}
-            maps[name] = sources.state_map(params["source"], params["target"], between, **settings)
-            yield Candidate("transferred", name, maps[name].directions(vector.vectors)[0])
-        else:
-            yield Candidate("transferred", name, maps[name](vector).vectors[0])
-    if not controls:
-        return
-    first = next(iter(maps.values()))
-    for draw in range(params["draws"]):
-        if "random" in params["controls"]:
-            drawn = generator_from("transfer", "random", work.seed, draw).normal(size=work.model.n_dims)
-            yield Candidate("control", "random", drawn, draw)
-        if "permuted" in params["controls"]:
-            yield Candidate("control", "permuted", _permuted(params, draw).directions(vector.vectors)[0], draw)
-        if "random_map" in params["controls"]:
-            shuffled = random_map(first, seed=work.seed + draw)
-            yield Candidate("control", "random_map", shuffled.directions(vector.vectors)[0], draw)
-    if "identity" in params["controls"] and first.n_source == first.n_target:
-        yield Candidate("control", "identity", identity_map(first).directions(vector.vectors)[0])
-
-
-def _maps(params: Mapping[str, Any]) -> dict[str, LinearMap]:
-    """Return the maps between embeddings."""
-    settings = {"fold": params["fold"], "permuted": 0, "seed": params["seed"]}
-    between = (params["source"], params["target"], params["space"])
-    return {name: sources.token_map(*between, name, **settings) for name in params["maps"] if name != STATES}
-
-
-def _permuted(params: Mapping[str, Any], draw: int) -> LinearMap:
-    """Return the first map, fitted on tokens paired at random."""
-    kind = next((name for name in params["maps"] if name != STATES), "least_squares")
-    settings = {"fold": params["fold"], "permuted": draw + 1, "seed": params["seed"]}
-    return sources.token_map(params["source"], params["target"], params["space"], kind, **settings)
-
-
-def _side_effects(
-    work: Measurement, one: Candidate, strengths: Sequence[float], *, norm: float, columns: Mapping[str, Any]
-) -> None:
+def _side_effects(work: Measurement, one: Candidate, place: Place, columns: Mapping[str, Any]) -> None:
     """Measure neutral text and preferences at both ends of the working range, repetition at its upper end."""
-    for strength in strengths:
-        steering = work.steering(one.direction, strength, layer=int(columns["layer"]), norm=norm)
+    for strength in (min(place.strengths), max(place.strengths)):
+        steering = work.steering(one.direction, strength, layer=place.layer, norm=place.norm)
         found = side_effects(work.model, work.windows, work.unsteered, steering=steering)
         at = {**columns, "strength": strength, "n_used": found.n_predicted}
         work.add("perplexity", found.perplexity, **at)
@@ -329,11 +313,8 @@ def _repetition(work: Measurement, steering: Steering | None, columns: Mapping[s
     work.add("distinct_2", float(np.nanmean(shares)), **{**columns, "n_used": len(shares)})
 
 
-def _describe(work: Measurement, name: str, one: LinearMap) -> None:
+def _describe(work: Measurement, name: str, found: MapDiagnostics) -> None:
     """Keep what is known about a map."""
-    found = one.diagnostics
-    if found is None:
-        return
     columns = {"role": "transferred", "condition": name, "n_used": found.n_held_out}
     for measure_name, value in (
         ("r2_held_out", found.r2_held_out),

@@ -1,12 +1,13 @@
 """The two models of a transfer, their vectors, and the maps between them."""
 
-from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from theodolite.core.errors import ParameterError
+from theodolite.core.hashing import hash_json
 from theodolite.models import LanguageModel, hidden_states, load_model
 from theodolite.models.contrast_pairs import load_contrast, shipped_contrasts
 from theodolite.models.contrast_vectors import contrast_vector, tokenize_pairs
@@ -32,12 +33,21 @@ def aligned(source: str, target: str, space: str) -> tuple[Table, Table, Alignme
     return align(load_table(source, which=space), load_table(target, which=space))
 
 
-@lru_cache(maxsize=16)
-def token_map(source: str, target: str, space: str, kind: str, *, fold: bool, permuted: int, seed: int) -> LinearMap:
-    """Return a map between embeddings; `permuted` is 0 for the true one, else the draw of the permutation."""
+@lru_cache(maxsize=8)
+def token_map(source: str, target: str, space: str, kind: str, *, fold: bool, seed: int) -> LinearMap:
+    """Return a map between embeddings."""
+    return _fit(source, target, space, kind, fold=fold, seed=seed)
+
+
+def permuted_map(source: str, target: str, space: str, kind: str, *, fold: bool, seed: int) -> LinearMap:
+    """Return the same map fitted on tokens paired at random, without a look at how well it does."""
+    return _fit(source, target, space, kind, fold=fold, seed=seed, permute=True, held_out=0.0)
+
+
+def _fit(source: str, target: str, space: str, kind: str, *, fold: bool, **settings: Any) -> LinearMap:
     a, b, _ = aligned(source, target, space)
     gains = (_gain(source), _gain(target)) if fold else (None, None)
-    return fit(a, b, kind=kind, gains=gains, permute=permuted > 0, seed=seed + permuted)  # type: ignore[arg-type]
+    return fit(a, b, kind=kind, gains=gains, **settings)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)
@@ -53,23 +63,47 @@ def half_vector(reference: str, contrast: str, tokens: str, half: int) -> Steeri
     return contrast_vector(language_model(reference), pairs, tokens=tokens)  # type: ignore[arg-type]
 
 
-def state_map(source: str, target: str, layers: tuple[int, int], *, contrast: str, seed: int) -> LinearMap:
+def same_tokens(source: str, target: str, contrast: str) -> bool:
+    """Say whether two models cut texts into the same tokens, so that their states have partners."""
+    return _texts_hash(source, contrast) == _texts_hash(target, contrast)
+
+
+def state_map(
+    source: str, target: str, layers: tuple[int, int], *, contrast: str, seed: int, permuted: int | None = None
+) -> LinearMap:
     """Return an affine map between hidden states at two layers, fitted on texts of other contrasts.
+
+    Parameters
+    ----------
+    source, target : str
+        Models.
+    layers : tuple of int
+        One of each.
+    contrast : str
+        Whose texts are left out.
+    seed : int
+        Decides which states the diagnostics hold out.
+    permuted : int or None
+        Seed to pair the states at random by; None for the true map.
+
+    Returns
+    -------
+    LinearMap
+        Ridge, with a bias.
 
     Raises
     ------
     ParameterError
         If the models cut texts into different tokens, so that their states have no partners.
     """
-    first, second = (_states(one, contrast) for one in (source, target))
-    if [len(one) for one in first[0]] != [len(one) for one in second[0]] or any(
-        (one != other).any() for one, other in zip(first[0], second[0], strict=True)
-    ):
+    if not same_tokens(source, target, contrast):
         raise ParameterError(
-            f"{source} and {target} cut texts into different tokens, so their states have no partners."
+            f"{source} and {target} cut texts into different tokens, so their states have no partners. Leave the map "
+            "of states out."
         )
-    rows = [clouds[:, layer].copy() for (_, clouds), layer in zip((first, second), layers, strict=True)]
-    return fit(rows[0], rows[1], kind="ridge", bias=True, space=STATES, seed=seed)
+    rows = [_states(one, contrast)[:, layer].copy() for one, layer in zip((source, target), layers, strict=True)]
+    settings: dict[str, Any] = {"seed": seed} if permuted is None else {"seed": permuted, "permute": True}
+    return fit(rows[0], rows[1], kind="ridge", bias=True, space=STATES, **settings)
 
 
 def matching_layer(layer: int, n_source: int, n_target: int) -> int:
@@ -120,14 +154,29 @@ def _gain(reference: str) -> Floats | None:
 
 
 @lru_cache(maxsize=2)
-def _states(reference: str, contrast: str) -> tuple[Sequence[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
-    """Return token ids and states `(n_tokens, n_layers + 1, n_dims)` of texts that have nothing of a contrast."""
+def _states(reference: str, contrast: str) -> npt.NDArray[np.float32]:
+    """Return the states `(n_tokens, n_layers + 1, n_dims)` of texts that have nothing of a contrast."""
     model = language_model(reference)
+    stream = hidden_states(model, _texts(model, contrast), batch_size=32, last_layer="pre_norm")
+    return np.concatenate([one.states.float().cpu().numpy().transpose(1, 0, 2) for one in stream])
+
+
+@lru_cache(maxsize=4)
+def _texts_hash(reference: str, contrast: str) -> str:
+    return hash_json([ids.tolist() for ids in _texts(language_model(reference), contrast)])
+
+
+def _texts(model: LanguageModel, contrast: str) -> list[npt.NDArray[np.int64]]:
+    """Return the token ids of texts of other contrasts."""
     texts: list[npt.NDArray[np.int64]] = []
     for name in shipped_contrasts():
         if name != contrast:
             pairs = tokenize_pairs(model, load_contrast(name).fitted)
             texts += [ids for pair in pairs for ids in (pair.positive, pair.negative)]
-    stream = hidden_states(model, texts[:_STATE_TEXTS], batch_size=32, last_layer="pre_norm")
-    clouds = [one.states.float().cpu().numpy().transpose(1, 0, 2) for one in stream]
-    return texts[:_STATE_TEXTS], np.concatenate(clouds)
+    return texts[:_STATE_TEXTS]
+
+
+def forget() -> None:
+    """Forget every model and what was made of it: files may have changed."""
+    for cached in (language_model, aligned, token_map, native_vector, half_vector, _states, _texts_hash):
+        cached.cache_clear()

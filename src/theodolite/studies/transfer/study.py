@@ -22,7 +22,7 @@ from theodolite.studies.transfer.summary import summarize, summary_frame
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "transfer"
-VERSION = 1
+VERSION = 2
 
 _NOT_OF_A_UNIT = ("sources", "targets", "contrasts")
 
@@ -40,10 +40,7 @@ def plan(config: Config) -> list[Unit]:
     list of Unit
         In the order of the pairs, then of the contrasts.
     """
-    for cached in (sources.language_model, sources.aligned, sources.token_map):
-        cached.cache_clear()
-    for kept in (sources.native_vector, sources.half_vector):
-        kept.cache_clear()
+    sources.forget()
     settings = {name: value for name, value in asdict(config).items() if name not in _NOT_OF_A_UNIT}
     return [
         Unit(
@@ -88,7 +85,7 @@ def run(unit: Unit) -> UnitResult:
             f"{params['source']}, {params['target']} or the contrast {params['contrast']} changed after the run was "
             "planned. Run the study again."
         )
-    work = measure(params, key=unit.key)
+    work = measure(params)
     models = [sources.language_model(params[side]) for side in ("source", "target")]
     _, _, match = sources.aligned(params["source"], params["target"], params["space"])
     said = list(work.warnings)

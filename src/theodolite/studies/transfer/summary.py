@@ -11,6 +11,8 @@ _AT_THE_CHOSEN_LAYER = (
     "monotone",
     "effect_retained",
     "beyond_control",
+    "draws_as_good",
+    "draws_keep",
     "cosine",
     "preference",
     "perplexity",
@@ -48,7 +50,8 @@ def summarize(frame: pl.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One for each number at the chosen layer and token rule, and for each number that belongs to a map.
+        One for each number at the chosen layer and token rule, and for each number that belongs to a map; of a random
+        control, the first draw and what all draws say together.
     """
     return summary_frame(frame).to_dicts()
 
@@ -69,4 +72,5 @@ def summary_frame(frame: pl.DataFrame) -> pl.DataFrame:
     chosen = pl.col("measure").is_in(_AT_THE_CHOSEN_LAYER) & (
         pl.col("chosen").fill_null(False) | (pl.col("role") == "none")
     )
-    return frame.filter(chosen | pl.col("measure").is_in(_OF_A_MAP)).select(_KEPT)
+    first = pl.col("draw").fill_null(0) == 0
+    return frame.filter((chosen & first) | pl.col("measure").is_in(_OF_A_MAP)).select(_KEPT)
