@@ -34,7 +34,10 @@ def rows_of(contrast, *, kept, low):
     yield row("effect", "control", "random", 0.2, draw=0, low=0.1, high=0.3, n_used=24)
     yield row("margin_change", "control", "random", 0.1, draw=0, strength=0.5, low=0.0, high=0.2)
     yield row("cosine", "transferred", "least_squares", 0.8)
-    yield row("beyond_control", "control", "random", kept - 0.2, draw=0, **beyond)
+    yield row("beyond_control", "control", "random", kept - 0.2, **beyond)
+    share = 0.0 if kept > 0.3 else 0.3
+    yield row("draws_as_good", "control", "random", share, low=share / 2, high=share + 0.1, n_used=39)
+    yield row("draws_keep", "control", "random", 0.3, n_used=39)
     yield {
         **shared,
         "measure": "effect",
@@ -66,7 +69,7 @@ def test_the_headline_has_one_line_for_each_contrast(frame):
     first, second = table.rows
     assert (first.name, first.which, first.doubtful) == ("pocket-256", "to pocket-128, gender", False)
     assert first.cells["kept"].value == 0.8
-    assert first.cells["control"].value == 0.2
+    assert first.cells["control"].value == 0.3
     assert first.cells["perplexity"].value == pytest.approx(1.5)
     assert second.doubtful
     assert set(chapter.essential) <= set(chapter.terminal) <= set(table.columns)

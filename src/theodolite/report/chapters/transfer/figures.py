@@ -1,5 +1,7 @@
 """What carried vectors keep beside their controls, and the curves of steering against strength."""
 
+from functools import partial
+
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -152,13 +154,13 @@ def _names(data: pl.DataFrame) -> dict[str, str]:
     return short_names({*data["source"].to_list(), *data["target"].to_list()})
 
 
-def _caption(frame: pl.DataFrame) -> str:
+def _caption(frame: pl.DataFrame, controls: str) -> str:
     n_pairs = max(frame.filter(pl.col("measure") == "effect")["n_used"].drop_nulls().to_list(), default=0)
     return (
         f"Effect: change of the margin between both sides of {n_pairs} held-out pairs for one unit of strength, "
         "over the working range of the target's own vector; all vectors have the same length. Bars and bands: 95 % "
-        "bootstrap intervals over pairs. Gray: each draw of each control (random vectors, maps fitted on permuted "
-        "tokens, Gaussian maps, and no map where widths agree)."
+        f"bootstrap intervals over pairs. Gray: {controls} (random vectors, the first map fitted on permuted pairs, "
+        "and no map where widths agree)."
     )
 
 
@@ -167,7 +169,7 @@ RETAINED = FigureFamily(
     data=retained_data,
     draw=retained_effect,
     title=always("What carried vectors keep"),
-    caption=_caption,
+    caption=partial(_caption, controls="each draw of each control"),
     sources=("lee2025",),
 )
 CURVES = FigureFamily(
@@ -175,6 +177,6 @@ CURVES = FigureFamily(
     data=curve_data,
     draw=steering_curves,
     title=always("Steering against strength"),
-    caption=_caption,
+    caption=partial(_caption, controls="the first draw of each control"),
     sources=("lee2025",),
 )

@@ -18,8 +18,7 @@ NAMES = {
     "logit_matching": "logit-matching map",
     "states": "map of states",
     "random": "random vector",
-    "permuted": "map of permuted tokens",
-    "random_map": "Gaussian map",
+    "permuted": "map of permuted pairs",
     "identity": "no map",
     "none": "not steered",
 }
@@ -28,7 +27,7 @@ _HEADINGS = {
     "native": "effect of the own vector",
     "kept": "kept",
     "interval": "kept, interval",
-    "control": "best control",
+    "control": "controls keep",
     "cosine": "cosine with the own vector",
     "perplexity": "perplexity, steered / not",
 }
@@ -99,7 +98,8 @@ def _row(found: _Rows, which: str, name: str, reference: str, verdict: str) -> H
     controls = [
         row["value"]
         for row in found
-        if row["measure"] == "effect_retained" and row["role"] == "control" and row["value"] is not None
+        if (row["measure"] == "draws_keep" or (row["measure"] == "effect_retained" and row["condition"] == "identity"))
+        and row["value"] is not None
     ]
     cosine = _value(found, "cosine", carried["condition"])
     after, before = _value(found, "perplexity", carried["condition"]), _value(found, "perplexity", "none")
