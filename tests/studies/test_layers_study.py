@@ -15,15 +15,17 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from theodolite import studies
 from theodolite.core.errors import FormatError, ParameterError, RunWarning, TheodoliteError
 from theodolite.dimension import (
+    adaptive,
     constant_density_neighbors,
     ess,
-    gride,
     fisher_separability,
+    gride,
     local_pca,
     local_twonn,
     mada,
     mle,
     mom,
+    persistence_dimension,
     tle,
     twonn,
     twonn_linearity,

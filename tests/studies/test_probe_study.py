@@ -15,6 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from theodolite import studies
 from theodolite.core.errors import FormatError, NotFoundError, ParameterError, PointsError, TheodoliteError
 from theodolite.dimension import (
+    adaptive,
     correlation_dimension,
     ess,
     fisher_separability,
@@ -25,6 +26,7 @@ from theodolite.dimension import (
     mle,
     mom,
     participation_ratio,
+    persistence_dimension,
     tle,
     twonn,
 )
@@ -224,14 +226,14 @@ def test_further_measures_are_those_of_one_cloud(finished):
         "mle": [mle(graph, k=20).value for graph in graphs],
         "mom": [mom(graph, k=20).value for graph in graphs],
         "mada": [mada(graph, k=20).value for graph in graphs],
-        "adaptive": [adaptive(graph).value for graph in graphs],
+        "adaptive": [adaptive(neighbors(state, k=config.k)).value for state in states],
         "ess": [ess(graph, state, k=10).value for graph, state in pairs],
         "tle": [tle(graph, state, k=20).value for graph, state in pairs],
         "local_twonn": [local_twonn(graph, state, n_neighbors=20).value for graph, state in pairs],
         "local_pca": [local_pca(graph, state, k=20, rule="fo").value for graph, state in pairs],
         "correlation_dimension": [correlation_dimension(neighbors(state, k=47)).value for state in states],
         "fisher_separability": [fisher_separability(state).value for state in states],
-        "persistence_dimension": [persistence_dimension(state, seed=SEED).value for state in states],
+        "persistence_dimension": [persistence_dimension(state, seed=config.seed).value for state in states],
         "participation_ratio": [participation_ratio(state).value for state in states],
         "norm": [np.linalg.norm(state, axis=1).mean() for state in states],
         "mean_cosine": [mean_cosine(state).off_mean for state in states],
@@ -576,6 +578,7 @@ def test_prompts_that_change_after_the_plan_are_noticed(files):
         ({"features": "norm+norm"}, "names a measure twice"),
         ({"measures": ("hubness",)}, "measures='hubness' is nothing that can be measured.*Take some of twonn, mle"),
         ({"measures": ("tle",), "k": 16}, "measures=tle need 20 neighbors, but k=16"),
+        ({"measures": ("adaptive",), "k": 3, "scale": 2}, "measures=adaptive need 4 neighbors, but k=3"),
         ({"first_layers": 2, "layer": 3}, "cannot read the first 2 layers and layer 3 only"),
         ({"features": "overlap", "layer": 1}, "overlap begins with layer 2"),
         ({"join": 0}, "join=0 leaves nothing to do"),

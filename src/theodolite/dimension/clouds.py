@@ -80,6 +80,18 @@ class CloudDimensions(Displayed):
         """Clouds measured."""
         return int(self.value.shape[0])
 
+    def neighbors(self, scale: int = 0) -> tuple[int | None, int | None]:
+        """Return the neighbors that are compared in all clouds; None where each has its own, or none are compared.
+
+        Parameters
+        ----------
+        scale : int
+            Column of the arrays.
+        """
+        if self.n2.ndim > 1 or not self.n2[scale]:
+            return None, None
+        return int(self.n1[scale]), int(self.n2[scale])
+
     def estimate(self, cloud: int, scale: int = 0) -> DimensionEstimate:
         """Return one entry as the estimate of a single graph.
 

@@ -12,7 +12,20 @@ RANDOM_VOCABULARY = "random_vocabulary"
 WORD_REPLACEMENT = "word_replacement"
 
 Positions = Literal["all", "first"]
-Estimator = Literal["gride", "twonn", "mle", "mom", "mada", "ess", "tle", "local_twonn", "local_pca"]
+Estimator = Literal[
+    "gride",
+    "twonn",
+    "mle",
+    "mom",
+    "mada",
+    "adaptive",
+    "ess",
+    "tle",
+    "local_twonn",
+    "local_pca",
+    "fisher_separability",
+    "persistence_dimension",
+]
 Convention = Literal["exact", "dadapy"]
 SpecialTokens = Literal["none", "outside", "inside"]
 DType = Literal["float32", "bfloat16", "float16", "float64", "stored"]
@@ -75,11 +88,12 @@ class Config:
         A model whose last layer says how much a disturbed prompt still resembles its original (greedy matching of
         tokens, as BERTScore does); BLEU says it without one.
     estimators : tuple of str
-        Estimators of the dimension: gride, twonn, mle, mom, mada, and the slower ess, tle, local_twonn (as published,
-        each neighborhood a cloud of its own) and local_pca (Fukunaga and Olsen's rule).
+        Estimators of the dimension: gride, twonn, mle, mom, mada, adaptive (as many neighbors as the density around a
+        token is constant for), and the slower ess, tle, local_twonn (as published, each neighborhood a cloud of its
+        own), local_pca (Fukunaga and Olsen's rule), fisher_separability and persistence_dimension (whole clouds).
     k : int
         Neighbors to find for each token; GRIDE is measured at every doubling scale within, and the neighborhoods of
-        local_twonn and local_pca hold so many.
+        local_twonn and local_pca hold so many, those of adaptive at most.
     mle_k : int
         Neighbors of MLE (Levina-Bickel), MOM and MADA.
     ess_k : int
@@ -187,7 +201,7 @@ class Config:
         if self.k < 3 and {"local_twonn", "local_pca"} & set(self.estimators):
             raise ParameterError(f"k={self.k} makes no neighborhoods for local_twonn and local_pca. Take k >= 3.")
         for name, k in self.neighbors().items():
-            if k < (least := 3 if name in ("ess", "tle") else 2):
+            if k < (least := {"ess": 3, "tle": 3, "adaptive": 4}.get(name, 2)):
                 raise ParameterError(f"{name} can read nothing from k={k} neighbors. Take {least} or more.")
         needed = max(self.neighbors().values(), default=2)
         if needed > self.k:
@@ -207,11 +221,12 @@ class Config:
                 )
 
     def neighbors(self) -> dict[Estimator, int]:
-        """Return how many listed neighbors each estimator asked for needs, but for GRIDE and TwoNN."""
+        """Return how many listed neighbors each estimator asked for needs, beyond those of GRIDE and TwoNN."""
         known: dict[Estimator, int] = {
             "mle": self.mle_k,
             "mom": self.mle_k,
             "mada": self.mle_k,
+            "adaptive": self.k,
             "ess": self.ess_k,
             "tle": self.tle_k,
             "local_twonn": self.k,

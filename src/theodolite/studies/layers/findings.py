@@ -36,7 +36,14 @@ _MEASURES = (
 _PLACE = ("prompt_row", "control", "level", "positions", "layer", "layer_to", "measure", "method", "n1", "scale")
 _SIGNIFICANT = 0.01
 _FEW_PROMPTS = 8
-_NAMES = {"twonn": "TwoNN", "local_twonn": "local TwoNN", "local_pca": "local PCA"}
+_NAMES = {
+    "twonn": "TwoNN",
+    "local_twonn": "local TwoNN",
+    "local_pca": "local PCA",
+    "adaptive": "adaptive",
+    "fisher_separability": "Fisher separability",
+    "persistence_dimension": "PHdim",
+}
 
 
 def estimator_name(method: str) -> str:
@@ -360,6 +367,8 @@ def _same_prompts(first: pl.DataFrame, second: pl.DataFrame) -> bool:
 
 def _scale_name(dimensions: pl.DataFrame) -> str:
     method, n1, n2 = dimensions.select("method", "n1", "scale").row(0)
+    if n2 is None:
+        return f"{estimator_name(method)} dimension"
     return f"{estimator_name(method)} dimension (" + (
         f"neighbors {n1} and {n2})" if method in ("gride", "twonn") else f"to neighbor {n2})"
     )

@@ -7,7 +7,9 @@ import torch
 
 from theodolite.dimension import (
     CloudDimensions,
+    cloud_adaptive,
     cloud_ess,
+    cloud_fisher_separability,
     cloud_gride,
     cloud_local_pca,
     cloud_local_twonn,
@@ -15,6 +17,7 @@ from theodolite.dimension import (
     cloud_mle,
     cloud_mom,
     cloud_participation_ratio,
+    cloud_persistence_dimension,
     cloud_tle,
     cloud_twonn,
 )
@@ -175,6 +178,10 @@ def _estimates(found: CloudNeighbors, clouds: torch.Tensor, config: Config) -> I
     within = {name: k for name, k in config.neighbors().items() if k <= found.k}
     for name, k in within.items():
         yield _MEASURES[name](found, clouds, k)
+    if "fisher_separability" in config.estimators:
+        yield cloud_fisher_separability(clouds)
+    if "persistence_dimension" in config.estimators:
+        yield cloud_persistence_dimension(clouds, seed=config.seed)
 
 
 def _dimension_rows(
@@ -187,9 +194,11 @@ def _dimension_rows(
     rows = []
     for cloud, layer in enumerate(layers):
         for scale in range(estimates.value.shape[1]):
-            value = estimates.value[cloud, scale]
+            value, radius = estimates.value[cloud, scale], float(estimates.radius[cloud, scale])
             if np.isnan(value):
                 continue
+            n1, n2 = estimates.neighbors(scale)
+            copies = found.n_duplicates[cloud] if estimates.n1.any() else 0  # counted already of whole clouds
             rows.append(
                 make.row(
                     measure,
@@ -197,11 +206,11 @@ def _dimension_rows(
                     method=estimates.method,
                     stderr=float(estimates.stderr[cloud, scale]),
                     layer=layer,
-                    n1=int(estimates.n1[scale]),
-                    scale=int(estimates.n2[scale]),
-                    radius=float(estimates.radius[cloud, scale]),
+                    n1=n1,
+                    scale=n2,
+                    radius=None if np.isnan(radius) else radius,
                     n_used=int(estimates.n_used[cloud, scale]),
-                    n_dropped=int(estimates.n_dropped[cloud, scale] + found.n_duplicates[cloud]),
+                    n_dropped=int(estimates.n_dropped[cloud, scale] + copies),
                 )
             )
     return rows
@@ -212,6 +221,7 @@ _MEASURES: dict[str, Callable[[CloudNeighbors, torch.Tensor, int], CloudDimensio
     "mle": lambda found, _, k: cloud_mle(found, k=k, errors="fisher"),
     "mom": lambda found, _, k: cloud_mom(found, k=k),
     "mada": lambda found, _, k: cloud_mada(found, k=k),
+    "adaptive": lambda found, *_: cloud_adaptive(found),
     "ess": lambda found, clouds, k: cloud_ess(found, clouds, k=k),
     "tle": lambda found, clouds, k: cloud_tle(found, clouds, k=k),
     "local_twonn": lambda found, clouds, k: cloud_local_twonn(found, clouds, n_neighbors=k),

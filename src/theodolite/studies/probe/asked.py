@@ -10,12 +10,14 @@ Measure = Literal[
     "mle",
     "mom",
     "mada",
+    "adaptive",
     "ess",
     "tle",
     "local_twonn",
     "local_pca",
     "correlation_dimension",
     "fisher_separability",
+    "persistence_dimension",
     "participation_ratio",
     "norm",
     "mean_cosine",
@@ -34,6 +36,8 @@ class Reading(NamedTuple):
     name: str
 
 
+ADAPTIVE_LEAST = 4
+"""Neighbors without which none can be chosen from."""
 MLE_K, ESS_K, TLE_K, OVERLAP_K, LOCAL_K, CORRELATION_K = 20, 10, 20, 10, 20, (10, 20)
 """Neighbors of measures that have a scale, MOM and MADA as MLE; the authors' but for MLE, MOM and the local ones."""
 MEASURES: dict[str, Reading] = {
@@ -41,12 +45,14 @@ MEASURES: dict[str, Reading] = {
     "mle": Reading("dimension", "mle", MLE_K, f"MLE ({MLE_K})"),
     "mom": Reading("dimension", "mom", MLE_K, f"MOM ({MLE_K})"),
     "mada": Reading("dimension", "mada", MLE_K, f"MADA ({MLE_K})"),
+    "adaptive": Reading("dimension", "adaptive", None, "adaptive"),
     "ess": Reading("dimension", "ess", ESS_K, f"ESS ({ESS_K})"),
     "tle": Reading("dimension", "tle", TLE_K, f"TLE ({TLE_K})"),
     "local_twonn": Reading("dimension", "local_twonn", LOCAL_K, f"local TwoNN ({LOCAL_K})"),
     "local_pca": Reading("dimension", "local_pca", LOCAL_K, f"local PCA ({LOCAL_K})"),
     "correlation_dimension": Reading("dimension", "correlation_dimension", CORRELATION_K[1], "CorrInt (10 and 20)"),
     "fisher_separability": Reading("dimension", "fisher_separability", None, "Fisher separability"),
+    "persistence_dimension": Reading("dimension", "persistence_dimension", None, "PHdim"),
     "participation_ratio": Reading("participation_ratio", None, None, "participation ratio"),
     "norm": Reading("norm", "mean", None, "norm"),
     "mean_cosine": Reading("mean_cosine", "without_diagonal", None, "mean cosine"),

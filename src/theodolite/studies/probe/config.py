@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from theodolite.core.errors import ParameterError
 from theodolite.studies.layers.config import Convention, DType, LastLayer, SpecialTokens
-from theodolite.studies.probe.asked import EVERYTHING, MEASURES, Measure, measured_with, parts_of
+from theodolite.studies.probe.asked import ADAPTIVE_LEAST, EVERYTHING, MEASURES, Measure, measured_with, parts_of
 
 ProbeEstimator = Literal["gride", "twonn", "mle"]
 Preset = Literal["viswanathan2025-probe"]
@@ -98,8 +98,9 @@ class Config:
         Guards whose verdicts stand beside the baselines as they are, without fitting: models for the classification of
         sequences, or causal models with a chat template, asked as Llama Guard and ShieldGemma are.
     measures : tuple of str
-        What else to measure of every layer: twonn, mle, mom, mada, ess, tle, local_twonn, local_pca,
-        correlation_dimension, fisher_separability, participation_ratio, norm, mean_cosine, overlap, angle, or `all`.
+        What else to measure of every layer: twonn, mle, mom, mada, adaptive, ess, tle, local_twonn,
+        local_pca, correlation_dimension, fisher_separability, persistence_dimension, participation_ratio, norm,
+        mean_cosine, overlap, angle, or `all`.
         Each is evaluated as a probe of its own, and `all` that were measured together.
     features : str
         What the saved probe reads: dimension, entropy, combined (both), one of the measures, several with a plus
@@ -210,6 +211,7 @@ class Config:
         if parts == ("overlap",) and 1 in (self.first_layers, self.layer):
             raise ParameterError("Layer 1 keeps neighbors of no layer below: overlap begins with layer 2.")
         needed = max((MEASURES[name].scale or 2 for name in self.measures), default=2)
+        needed = max(needed, ADAPTIVE_LEAST if "adaptive" in self.measures else 2)
         if needed > self.k:
             raise ParameterError(
                 f"measures={', '.join(self.measures)} need {needed} neighbors, but k={self.k}. Raise k to {needed}."

@@ -1,7 +1,6 @@
 """The geometry of one prompt's clouds as numbers of its layers: what a probe can read beside entropies."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import numpy as np
 import torch
@@ -9,8 +8,10 @@ import torch
 from theodolite.core.errors import PointsError
 from theodolite.dimension import (
     CloudDimensions,
+    cloud_adaptive,
     cloud_correlation_dimension,
     cloud_ess,
+    cloud_fisher_separability,
     cloud_gride,
     cloud_local_pca,
     cloud_local_twonn,
@@ -18,9 +19,9 @@ from theodolite.dimension import (
     cloud_mle,
     cloud_mom,
     cloud_participation_ratio,
+    cloud_persistence_dimension,
     cloud_tle,
     cloud_twonn,
-    fisher_separability,
 )
 from theodolite.neighborhoods import CloudNeighbors, cloud_neighbors
 from theodolite.neighborhoods.cloud_rows import Precision
@@ -80,12 +81,9 @@ def _directions(states: torch.Tensor, found: CloudNeighbors | None, config: Conf
             if np.isfinite(ratio):
                 yield _MAKE.row("participation_ratio", ratio, layer=layer, n_used=n_tokens)
     if "fisher_separability" in config.measures:
-        for layer, state in enumerate(states, start=1):
-            with suppress(PointsError):  # too few points for their dimension: nothing to read
-                estimate = fisher_separability(state)
-                yield _MAKE.row(
-                    "dimension", estimate.value, method=estimate.method, layer=layer, n_used=estimate.n_used
-                )
+        yield from _dimensions(cloud_fisher_separability(states))
+    if "persistence_dimension" in config.measures:
+        yield from _dimensions(cloud_persistence_dimension(states, seed=config.seed))
 
 
 def _correlation_dimensions(found: CloudNeighbors, states: torch.Tensor, precision: Precision) -> Iterator[Row]:
@@ -123,6 +121,8 @@ def _estimates(found: CloudNeighbors, states: torch.Tensor, config: Config) -> I
         yield cloud_mom(found, k=MLE_K)
     if "mada" in config.measures:
         yield cloud_mada(found, k=MLE_K)
+    if "adaptive" in config.measures:
+        yield cloud_adaptive(found)
     if "ess" in config.measures:
         yield cloud_ess(found, states, k=ESS_K)
     if "tle" in config.measures:
@@ -135,13 +135,14 @@ def _estimates(found: CloudNeighbors, states: torch.Tensor, config: Config) -> I
 
 def _dimensions(estimates: CloudDimensions, *, first_layer: int = 1) -> Iterator[Row]:
     for cloud, place in zip(*np.nonzero(np.isfinite(estimates.value)), strict=True):
+        n1, n2 = estimates.neighbors(int(place))
         yield _MAKE.row(
             "dimension",
             estimates.value[cloud, place],
             method=estimates.method,
             layer=int(cloud) + first_layer,
-            n1=int(estimates.n1[place]),
-            scale=int(estimates.n2[place]),
+            n1=n1,
+            scale=n2,
             stderr=float(estimates.stderr[cloud, place]),
             n_used=int(estimates.n_used[cloud, place]),
         )

@@ -29,7 +29,7 @@ from theodolite.tables import expand
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "run", "summarize", "summary_frame"]
 
 NAME = "probe"
-VERSION = 3
+VERSION = 4
 
 Ids = npt.NDArray[np.int64]
 _USUAL_TOKENS = 1024
