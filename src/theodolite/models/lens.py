@@ -1,5 +1,6 @@
 """The logit lens: what each layer would predict if it were the last."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -59,20 +60,23 @@ def logit_lens_entropy(
     (5, 3)
     """
     check_states(model, states, last_layer)
-    return np.stack(
-        [
-            lens_entropy(
-                model,
-                state,
-                norm=layer < model.n_layers or last_layer == "pre_norm",
-                epsilon=epsilon if layer < model.n_layers else 0.0,
-            )
-            for layer, state in enumerate(states)
-        ]
-    )
+    return lens_entropies(model, states[:-1], states[-1], last_layer=last_layer, epsilon=epsilon)
 
 
-def lens_entropy(model: LanguageModel, state: torch.Tensor, *, norm: bool, epsilon: float) -> Floats:
+def lens_entropies(
+    model: LanguageModel,
+    inner: Iterable[torch.Tensor],
+    last: torch.Tensor,
+    *,
+    last_layer: LastLayer,
+    epsilon: float,
+) -> Floats:
+    """Measure the entropy of the head's prediction for all layers; the last is read as the model itself reads it."""
+    rows = [_entropy(model, state, norm=True, epsilon=epsilon) for state in inner]
+    return np.stack([*rows, _entropy(model, last, norm=last_layer == "pre_norm", epsilon=0.0)])
+
+
+def _entropy(model: LanguageModel, state: torch.Tensor, *, norm: bool, epsilon: float) -> Floats:
     """Measure the entropy of the head's prediction for one layer `(n_tokens, n_dims)`, rows in blocks."""
     head = model.module.get_output_embeddings()
     final = model.module.get_submodule(model.final_norm) if norm and model.final_norm is not None else None

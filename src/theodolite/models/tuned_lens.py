@@ -15,7 +15,7 @@ from theodolite.core.errors import FormatError, NotFoundError, ParameterError, U
 from theodolite.core.hashing import hash_file
 from theodolite.models.anatomy import LastLayer
 from theodolite.models.language_model import LanguageModel
-from theodolite.models.lens import check_states, lens_entropy
+from theodolite.models.lens import check_states, lens_entropies
 from theodolite.tables.json_file import read_json
 
 _CONFIG, _PARAMETERS = "config.json", "params.pt"
@@ -153,11 +153,8 @@ def tuned_lens_entropy(
             f"{model.provenance['reference']} has {model.n_layers} of {model.n_dims}. Pass the lens of this model; it "
             f"was trained for {lens.provenance['base_model']}."
         )
-    rows = [
-        lens_entropy(model, lens.translate(state, layer), norm=True, epsilon=epsilon)
-        for layer, state in enumerate(states[:-1])
-    ]
-    return np.stack([*rows, lens_entropy(model, states[-1], norm=last_layer == "pre_norm", epsilon=0.0)])
+    translated = (lens.translate(state, layer) for layer, state in enumerate(states[:-1]))
+    return lens_entropies(model, translated, states[-1], last_layer=last_layer, epsilon=epsilon)
 
 
 def _stacked(path: Path, stored: Any) -> tuple[torch.Tensor, torch.Tensor]:
