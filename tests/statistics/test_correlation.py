@@ -53,6 +53,33 @@ def test_interval_holds_the_truth_about_as_often_as_it_says(method):
     assert np.mean([one.stderr for one in found]) == pytest.approx(np.std([one.value for one in found]), rel=0.15)
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+@pytest.mark.parametrize("n", [4, 7])
+def test_the_interval_of_few_pairs_holds_the_truth_too(method, n):
+    """The percentile bootstrap of so few holds it in 81 to 93 %; 400 draws at 0.95 have a standard error of 0.011."""
+    rho = 0.5
+    truth = rho if method == "pearson" else 6 / np.pi * np.arcsin(rho / 2)
+    found = [correlation(*draw(n, rho, seed), method=method, n_bootstrap=20) for seed in range(400)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) > 0.95 - 3 * 0.011
+    assert all(-1 <= one.low <= one.value <= one.high <= 1 for one in found)
+
+
+def test_the_interval_of_few_pairs_is_fishers():
+    x, y = draw(7, 0.6)
+    found = correlation(x, y)
+    reference = stats.pearsonr(x, y).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), rel=1e-12)
+    assert found.stderr == pytest.approx((1 - found.value**2) / 2)
+    eight = correlation(*draw(8, 0.6))
+    assert (eight.low, eight.high) != pytest.approx(tuple(stats.pearsonr(*draw(8, 0.6)).confidence_interval(0.95)))
+    three = correlation(x[:3], y[:3])
+    assert (three.low, three.high) == (-1, 1)
+    assert np.isnan(three.stderr)
+    agreed = correlation([1, 2, 3, 4], [-2, -3, -5, -9], method="spearman")
+    assert (agreed.value, agreed.low) == (pytest.approx(-1), -1)
+    assert agreed.high > 0  # one order of 24
+
+
 def test_p_values_are_uniform_without_a_correlation():
     p_values = [correlation(*draw(20, 0.0, seed), n_bootstrap=20).p_value for seed in range(300)]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01

@@ -11,6 +11,7 @@ from scipy import stats
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.number_format import counted
+from theodolite.statistics.fisher import FEWEST_RESAMPLED, fisher_interval
 from theodolite.statistics.resampling import (
     Floats,
     as_columns,
@@ -37,9 +38,9 @@ class Correlation(Displayed):
     value : float
         The coefficient; NaN where it does not exist (see `reason`).
     stderr : float
-        Standard deviation of the bootstrap values.
+        Standard deviation of the bootstrap values; with fewer than 8 pairs by Fisher's formula, NaN with 3.
     low, high : float
-        Percentile interval of the bootstrap values.
+        Percentile interval of the bootstrap values; with fewer than 8 pairs Fisher's, [-1, 1] with 3.
     confidence : float
         Probability that the interval stands for.
     p_value : float
@@ -111,6 +112,9 @@ def correlation(
     approximation for ranks; it equals that of `scipy.stats.pearsonr` and `spearmanr`. The interval is the percentile
     bootstrap over pairs: it assumes that pairs are independent, not that they are normal. Ranks are taken anew in each
     resample.
+
+    Fewer than 8 pairs are not resampled: their interval is Fisher's (`theodolite.statistics.fisher`), [-1, 1] with 3.
+    Quantities held fixed count as so many pairs less.
 
     Examples
     --------
@@ -314,10 +318,15 @@ def _one(values: Floats, method: Method, confidence: float, n_bootstrap: int, se
             with np.errstate(divide="ignore"):
                 t = np.float64(value) * np.sqrt(freedom / np.float64(max(0.0, 1 - value**2)))
             p_value = float(2 * stats.t.sf(abs(t), freedom))
-            blocks = bootstrap_counts(n_points, n_bootstrap, seed=seed)
-            drawn = np.concatenate([_coefficients(scaled, counts, method) for counts in blocks])
-            low, high = percentile_interval(drawn, confidence)
-            stderr = float(np.std(drawn[np.isfinite(drawn)], ddof=1))
+            if freedom + 2 < FEWEST_RESAMPLED:
+                stderr, low, high = fisher_interval(
+                    value, n_pairs=int(freedom) + 2, of_ranks=method == "spearman", confidence=confidence
+                )
+            else:
+                blocks = bootstrap_counts(n_points, n_bootstrap, seed=seed)
+                drawn = np.concatenate([_coefficients(scaled, counts, method) for counts in blocks])
+                low, high = percentile_interval(drawn, confidence)
+                stderr = float(np.std(drawn[np.isfinite(drawn)], ddof=1))
     return Correlation(
         value=value,
         stderr=stderr,
