@@ -80,6 +80,8 @@ def test_ridge_equals_a_plain_solver_and_chooses_a_penalty_on_tokens_of_its_own(
     plain = Ridge(alpha=alpha, fit_intercept=False).fit(source, target)
     assert found.matrix == pytest.approx(plain.coef_, abs=1e-9)
     assert found.diagnostics.r2_held_out > fit(source, target).diagnostics.r2_held_out
+    far = fit(source + 100, target - 50, kind="ridge", bias=True)  # a bias takes up where the clouds lie
+    assert far.params["setting"] == fit(source, target, kind="ridge", bias=True).params["setting"]
     clean = fit(source, source @ normal(5, 40, seed=5).T, kind="ridge")
     assert clean.params["setting"] == 1e-8
 

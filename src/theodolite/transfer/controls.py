@@ -24,6 +24,11 @@ def random_map(like: LinearMap, *, seed: int = 0) -> LinearMap:
     LinearMap
         Of kind "random", between the same models, without diagnostics.
 
+    Notes
+    -----
+    It sends any one vector in a direction that is uniformly random: for a single vector, it is no other control than a
+    random vector.
+
     Examples
     --------
     >>> like = LinearMap(matrix=np.eye(3), kind="identity", space="output")

@@ -152,7 +152,7 @@ def fit(
     rest = pairs.part(slice(n_held, None))
     setting = float(rank) if rank is not None else None
     if kind == "ridge" or (kind == "low_rank" and rank is None):
-        setting = _choose(kind, rest, penalties)
+        setting = _choose(kind, rest, penalties, bias=bias)
     fitted = rest.moments()
     judged = _solve(kind, fitted, setting, scaled=scaled, bias=bias)
     held = pairs.part(slice(n_held))
@@ -233,12 +233,16 @@ def _split(sides: tuple[Side, Side], *, limit: int | None, share: float, permute
     return Pairs(x=sides[0], y=sides[1], rows_x=rows, rows_y=partners), round(share * len(rows))
 
 
-def _choose(kind: str, pairs: Pairs, penalties: Sequence[float]) -> float | None:
+def _choose(kind: str, pairs: Pairs, penalties: Sequence[float], *, bias: bool) -> float:
     """Choose a penalty or a rank on a tenth of the fitted tokens."""
     n_judges = max(1, round(_JUDGES * len(pairs)))
     judge, train = pairs.part(slice(n_judges)).moments(), pairs.part(slice(n_judges, None)).moments()
-    found = solve.ridge(train, judge, penalties) if kind == "ridge" else solve.best_rank(train, judge)
-    return found.setting
+
+    def lost(setting: float) -> float:
+        one = _solve(kind, train, setting, scaled=False, bias=bias)
+        return judge.squared_error(one.matrix, one.bias)
+
+    return min(penalties if kind == "ridge" else solve.ranks(train), key=lost)
 
 
 def _solve(kind: str, found: Moments, setting: float | None, *, scaled: bool, bias: bool) -> _Fit:

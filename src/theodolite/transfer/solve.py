@@ -1,8 +1,6 @@
 """The linear maps themselves: each a function of the moments of paired rows, in closed form."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,22 +11,6 @@ Floats = npt.NDArray[np.float64]
 
 PENALTIES = tuple(10.0**power for power in range(-8, 3))
 _CUTOFF = 1e-14
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """A solved map and the one setting that was chosen for it.
-
-    Attributes
-    ----------
-    matrix : numpy.ndarray
-        `(d_y, d_x)`.
-    setting : float or None
-        Penalty or rank, or None.
-    """
-
-    matrix: Floats
-    setting: float | None = None
 
 
 def least_squares(found: Moments, *, penalty: float = 0.0) -> Floats:
@@ -57,11 +39,6 @@ def least_squares(found: Moments, *, penalty: float = 0.0) -> Floats:
     shrunk = values + penalty * float(np.trace(found.xx)) / len(found.xx)
     matrix: Floats = (vectors / shrunk @ (vectors.T @ found.xy)).T
     return matrix
-
-
-def ridge(train: Moments, judge: Moments, penalties: Sequence[float]) -> Solution:
-    """Return the ridge map whose penalty does best on pairs it was not fitted on."""
-    return _best([Solution(least_squares(train, penalty=one), one) for one in penalties], judge)
 
 
 def procrustes(found: Moments, *, scaled: bool = False) -> Floats:
@@ -106,12 +83,7 @@ def low_rank(found: Moments, rank: int) -> Floats:
     return matrix
 
 
-def best_rank(train: Moments, judge: Moments) -> Solution:
-    """Return the low-rank map whose rank (a power of two, or full) does best on pairs it was not fitted on."""
-    full = min(train.xy.shape)
-    ranks = sorted({*(2**power for power in range(int(math.log2(full)) + 1)), full})
-    return _best([Solution(low_rank(train, rank), rank) for rank in ranks], judge)
-
-
-def _best(solutions: Sequence[Solution], judge: Moments) -> Solution:
-    return min(solutions, key=lambda one: judge.squared_error(one.matrix, None))
+def ranks(found: Moments) -> list[int]:
+    """Return the ranks to choose from: the powers of two below full rank, and full rank."""
+    full = min(found.xy.shape)
+    return sorted({*(2**power for power in range(int(math.log2(full)) + 1)), full})
