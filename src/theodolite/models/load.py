@@ -140,10 +140,18 @@ def load_parts(
         raise ParameterError(f"dtype={dtype!r} is not known. Choose one of {', '.join(get_args(DType))}.")
     folder = _checked_folder(parsed, model_folder(parsed))
     with quiet():
-        settings = _settings(folder, dtype, device, trust_remote_code)
+        placement = _placement(folder, dtype, device)
+        settings = {
+            "dtype": "auto" if dtype == "stored" else getattr(torch, dtype),
+            "local_files_only": True,
+            "trust_remote_code": trust_remote_code,
+            "output_loading_info": True,
+        }
+        if "device_map" in placement:
+            settings |= placement | {"offload_folder": None}
         module = _load(folder, settings, trust_remote_code, classifier=classifier)
         tokenizer = _tokenizer(folder, trust_remote_code)
-    if "device_map" not in (placement := _placement(folder, dtype, device)):
+    if "device" in placement:
         module = module.to(placement["device"])
     return parsed, folder, module, tokenizer
 
@@ -198,19 +206,6 @@ def _bytes_needed(folder: Path, dtype: DType) -> float:
     files = list(folder.glob("*.safetensors")) or [path for pattern in _WEIGHTS for path in folder.glob(pattern)]
     wide = {"float32": 2.0, "float64": 4.0}.get(dtype, 1.0)
     return wide * sum(path.stat().st_size for path in files)
-
-
-def _settings(folder: Path, dtype: DType, device: str | Mapping[str, Any], trust_remote_code: bool) -> dict[str, Any]:
-    """Return what `from_pretrained` is told."""
-    settings: dict[str, Any] = {
-        "dtype": "auto" if dtype == "stored" else getattr(torch, dtype),
-        "local_files_only": True,
-        "trust_remote_code": trust_remote_code,
-        "output_loading_info": True,
-    }
-    if "device_map" in (placement := _placement(folder, dtype, device)):
-        settings |= placement | {"offload_folder": None}
-    return settings
 
 
 def _load(folder: Path, settings: dict[str, Any], trust_remote_code: bool, *, classifier: bool) -> Any:
