@@ -20,7 +20,6 @@ from theodolite.tables.hub_repository import HubRepository
 from theodolite.tables.hub_resolve import resolve_dataset
 from theodolite.tables.reference import Reference
 
-SCHEME = "hub:"
 _MOST = 1_000_000_000
 """Bytes that are fetched without being asked for a number of rows."""
 _LONGEST_README = 4_000_000
