@@ -1,26 +1,12 @@
 """Findings gathered by claim."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from theodolite.report.citations import arxiv_url, key_of
 from theodolite.report.selection import short_names
 from theodolite.studies.finding import Finding
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the numbers of one subject say.
-
-    Attributes
-    ----------
-    subject, verdict, evidence : str
-        As in `Finding`, the subject with its short name.
-    """
-
-    subject: str
-    verdict: str
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +23,10 @@ class Claim:
         Key of the source among the citations.
     tally : tuple of (str, int)
         Verdicts and how often each was reached, most frequent first.
-    shown : tuple of Verdict
-        What to show at once: what stands against the majority where it is one subject, else the first.
-    folded : tuple of Verdict
+    shown : tuple of Finding
+        What to show at once, with short names in the subject: what stands against the majority where it is one, else
+        the first.
+    folded : tuple of Finding
         The rest.
     """
 
@@ -49,8 +36,8 @@ class Claim:
     source_url: str | None
     source_key: str | None
     tally: tuple[tuple[str, int], ...]
-    shown: tuple[Verdict, ...]
-    folded: tuple[Verdict, ...]
+    shown: tuple[Finding, ...]
+    folded: tuple[Finding, ...]
 
 
 def gather(findings: Sequence[Finding]) -> list[Claim]:
@@ -75,11 +62,8 @@ def gather(findings: Sequence[Finding]) -> list[Claim]:
 
 def _claim(group: Sequence[Finding], names: dict[str, str]) -> Claim:
     first = group[0]
-    counts: dict[str, int] = {}
-    for finding in group:
-        counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
-    tally = tuple(sorted(counts.items(), key=lambda item: -item[1]))
-    verdicts = [Verdict(_short_subject(one.subject, names), one.verdict, one.evidence) for one in group]
+    tally = tuple(Counter(finding.verdict for finding in group).most_common())
+    verdicts = [replace(one, subject=_short_subject(one.subject, names)) for one in group]
     exceptions = [one for one in verdicts if one.verdict != tally[0][0]]
     shown = exceptions if len(exceptions) == 1 else verdicts[:1]
     folded = [one for one in verdicts if one not in shown]

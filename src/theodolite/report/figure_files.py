@@ -61,17 +61,13 @@ def save_figures(
     layout, width = STYLES[style]
     folder = Path(run_path) / FOLDER
     drawn = drawings(frame, families, layouts=(layout,), width=width)
-    return _save(folder if style == "slides" else folder / style, drawn, formats=formats, layout=layout)
+    return _save(folder if style == "slides" else folder / style, drawn, formats, layout)
 
 
 def save_drawings(
-    run_path: Path | str,
-    drawn: Iterable[Drawing],
-    *,
-    formats: Sequence[Format] = ("svg", "png"),
-    layout: Layout = "wide",
+    run_path: Path | str, drawn: Iterable[Drawing], *, formats: Sequence[Format] = ("svg", "png")
 ) -> list[Path]:
-    """Write figures that are drawn already, with their data.
+    """Write figures that are drawn already, as wide as in a report, with their data.
 
     Parameters
     ----------
@@ -81,18 +77,16 @@ def save_drawings(
         The figures.
     formats : sequence of {"svg", "png", "pdf"}
         Kinds of file.
-    layout : {"wide", "narrow"}
-        Which of their layouts.
 
     Returns
     -------
     list of Path
         The files written: `<name>.<format>` and `<name>.csv`.
     """
-    return _save(Path(run_path) / FOLDER, drawn, formats=formats, layout=layout)
+    return _save(Path(run_path) / FOLDER, drawn, formats, "wide")
 
 
-def _save(folder: Path, drawn: Iterable[Drawing], *, formats: Sequence[Format], layout: Layout) -> list[Path]:
+def _save(folder: Path, drawn: Iterable[Drawing], formats: Sequence[Format], layout: Layout) -> list[Path]:
     written = []
     for drawing in drawn:
         folder.mkdir(parents=True, exist_ok=True)

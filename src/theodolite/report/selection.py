@@ -200,6 +200,32 @@ def labels_in(frame: pl.DataFrame) -> list[str]:
     return sorted((label for label in widths if label is not None), key=lambda n: (widths[n] or 0, _natural(n)))
 
 
+def tables_in(frame: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame]]:
+    """Return the tables in a frame, in the order of `labels_in` and `which_in`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Prepared rows.
+
+    Returns
+    -------
+    list of (str, str, polars.DataFrame)
+        Label, kind and rows of each.
+    """
+    return [
+        (label, which, rows)
+        for label in labels_in(frame)
+        for which in which_in(frame)
+        if not (rows := frame.filter((pl.col("label") == label) & (pl.col("which") == which))).is_empty()
+    ]
+
+
+def nulls_in(frame: pl.DataFrame) -> list[str]:
+    """Return the nulls in a frame, in the order of the study."""
+    return [kind for kind in NULLS if kind in frame["condition"]]
+
+
 def which_label(which: str) -> str:
     """Return the words for a kind of table.
 

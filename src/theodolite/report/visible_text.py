@@ -11,7 +11,7 @@ from theodolite.core.visible import escaped, is_hidden
 
 _MARKS = frozenset({"Mn", "Me"})
 _MARKS_IN_A_ROW = 2
-LONGEST_TOKEN = 48
+_LONGEST = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,13 @@ class Piece:
     escaped: bool
 
 
-def token_pieces(token: str, *, longest: int = LONGEST_TOKEN) -> list[Piece]:
+def token_pieces(token: str) -> list[Piece]:
     r"""Split a token into stretches to show as they are and stretches to show as escapes.
 
     Parameters
     ----------
     token : str
-        The token's display string.
-    longest : int
-        How many characters to show; the middle of a longer token is replaced by the number left out.
+        The token's display string; the middle of one of more than 48 characters is replaced by the number left out.
 
     Returns
     -------
@@ -52,8 +50,8 @@ def token_pieces(token: str, *, longest: int = LONGEST_TOKEN) -> list[Piece]:
     """
     if not token:
         return [Piece("empty", True)]
-    if len(token) > longest:
-        head, tail = token[: longest - longest // 4], token[-(longest // 4) :]
+    if len(token) > _LONGEST:
+        head, tail = token[: _LONGEST - _LONGEST // 4], token[-(_LONGEST // 4) :]
         left_out = len(token) - len(head) - len(tail)
         return [*_pieces(head), Piece(f"… {left_out:,} more …", True), *_pieces(tail)]
     return _pieces(token)

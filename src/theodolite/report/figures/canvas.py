@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from theodolite.core.number_format import format_count
+from theodolite.report.selection import CONDITION_LABELS
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -51,6 +52,8 @@ STYLES: dict[Style, tuple[Layout, float]] = {
     "two-column": ("wide", 6.9),
 }
 """Layout and width in inches of each style. Letters have at least 7 points in all of them."""
+_MOST_STEPS = 7
+"""Ticks of an axis of steps."""
 _SERIES_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
 
 SETTINGS: "dict[RcKeyType, object]" = {
@@ -231,15 +234,15 @@ def null_curve(axes: Axes, curve: pl.DataFrame, x: str, y: str, *, kind: str, co
     axes.plot(at, middle, color=color, alpha=0.65, linestyle=NULL_DASHES[kind], linewidth=1.1)
 
 
-def null_handles(conditions: Sequence[str], names: dict[str, str]) -> list[Line2D]:
+def null_handles(nulls: Sequence[str]) -> list[Line2D]:
     """Return a legend entry for each null."""
     return [
-        Line2D([], [], color=QUIET, linestyle=NULL_DASHES[kind], linewidth=1.2, label=names[kind])
-        for kind in conditions
+        Line2D([], [], color=QUIET, linestyle=NULL_DASHES[kind], linewidth=1.2, label=CONDITION_LABELS[kind])
+        for kind in nulls
     ]
 
 
-def step_axis(axes: Axes, positions: Sequence[float], *, most: int = 7) -> None:
+def step_axis(axes: Axes, positions: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic with a place for 0, and plain numbers at 0, 1, 10, 100 ...
 
     Parameters
@@ -248,15 +251,13 @@ def step_axis(axes: Axes, positions: Sequence[float], *, most: int = 7) -> None:
         Changed in place.
     positions : sequence of float
         What is drawn, none below 0. The axis is linear up to the smallest above 0.
-    most : int
-        Most ticks to show.
     """
     above = [float(position) for position in positions if position > 0] or [1.0]
     first, last = min(above), max(above)
     axes.set_xscale("symlog", linthresh=first, linscale=0.5)
     decades = [10.0**power for power in range(16) if first <= 10.0**power <= last]
     ticks = decades if len(decades) > 1 else sorted({first, last})
-    ticks = ticks[:: -(-len(ticks) // most)]
+    ticks = ticks[:: -(-len(ticks) // _MOST_STEPS)]
     from_zero = min(positions, default=0.0) <= 0
     axes.set_xlim(-0.25 * first if from_zero else 0.8 * first, 1.35 * last)
     plain_ticks(axes, [0.0, *ticks] if from_zero else ticks)

@@ -19,6 +19,7 @@ from theodolite.report.selection import (
     labels_in,
     last_revisions,
     method_label,
+    nulls_in,
     prepared,
     which_in,
 )
@@ -159,14 +160,9 @@ def _handles(data: pl.DataFrame) -> list[Line2D]:
             handles.append(
                 Line2D([], [], color=canvas.SERIES[index], marker=marker, linestyle="", markersize=6, label=name)
             )
-    for kind in NULLS:
-        if kind in data["condition"].to_list():
-            marker = _NULL_MARKERS[kind]
-            handles.append(
-                Line2D(
-                    [], [], color=canvas.QUIET, marker=marker, linestyle="", markersize=7, label=CONDITION_LABELS[kind]
-                )
-            )
+    for kind in nulls_in(data):
+        marker, name = _NULL_MARKERS[kind], CONDITION_LABELS[kind]
+        handles.append(Line2D([], [], color=canvas.QUIET, marker=marker, linestyle="", markersize=7, label=name))
     handles.append(
         Line2D([], [], color=canvas.INK, marker="|", markeredgewidth=2.2, linestyle="", markersize=9, label="columns")
     )
@@ -189,7 +185,7 @@ def _title(frame: pl.DataFrame) -> str:
 def _caption(frame: pl.DataFrame) -> str:
     data = estimator_data(frame)
     names = [name for kind in _LOOKS for name in data.filter(pl.col("kind") == kind)["estimator"].unique().sort()]
-    nulls = [CONDITION_LABELS[kind] for kind in NULLS if kind in data["condition"].to_list()]
+    nulls = [CONDITION_LABELS[kind] for kind in nulls_in(data)]
     main = method_label(headline_method(prepared(frame)) or "")
     return joined(
         f"Intrinsic dimension of {tables_named(data)} by {listed(names)}.",

@@ -9,7 +9,7 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.histogram import histogram_data
 from theodolite.report.figures.wording import joined, tables_named
-from theodolite.report.selection import WHICH_FIRST, labels_in, which_in, which_label
+from theodolite.report.selection import WHICH_FIRST, labels_in, tables_in, which_in, which_label
 
 _FLOOR = 0.7
 """Where bars start on the logarithmic axis: a bin with one row must show."""
@@ -41,14 +41,8 @@ def norm_histogram(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
     data = norm_data(frame)
     if data.is_empty():
         return None
-    labels, kinds = labels_in(data), which_in(data)
-    looks = canvas.Look.of(labels)
-    shown = [
-        (label, which, bins)
-        for label in labels
-        for which in kinds
-        if not (bins := data.filter((pl.col("label") == label) & (pl.col("which") == which))).is_empty()
-    ]
+    kinds, shown = which_in(data), tables_in(data)
+    looks = canvas.Look.of(labels_in(data))
     with canvas.house_style():
         figure, panels = canvas.panels(layout, len(shown), height=1.5, columns=len(kinds), stacked=False)
         for axes, (label, which, bins) in zip(panels, shown, strict=True):

@@ -9,7 +9,6 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
-    CONDITION_LABELS,
     ends,
     headline,
     headline_method,
@@ -17,6 +16,7 @@ from theodolite.report.selection import (
     is_null_reading,
     last_revisions,
     method_label,
+    nulls_in,
     prepared,
     which_in,
     which_label,
@@ -94,9 +94,9 @@ def redundancy_over_width(frame: pl.DataFrame, *, layout: canvas.Layout = "wide"
             axes.set_xlabel("columns of the table")
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel(f"redundancy ({method_label(headline_method(prepared(frame)) or '')})")
-        nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]
+        nulls = nulls_in(data)
         if nulls:
-            canvas.legend_below(figure, canvas.null_handles(nulls, CONDITION_LABELS), layout)
+            canvas.legend_below(figure, canvas.null_handles(nulls), layout)
     return figure
 
 

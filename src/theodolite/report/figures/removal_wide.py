@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always
 from theodolite.report.figures.wording import joined, points_behind, tables_named
-from theodolite.report.selection import labels_in, last_revisions, method_label, prepared, which_in, which_label
+from theodolite.report.selection import last_revisions, method_label, prepared, tables_in, which_label
 from theodolite.studies.dimension.config import MEASURED, WITHOUT_SHORTEST
 
 _SYMBOLS = {"twonn": "", "mle": "k", "gride": "n2"}
@@ -60,12 +60,7 @@ def removal_by_estimator(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
         return None
     names = sorted(data["estimator"].unique(), key=lambda name: (not name.startswith("TwoNN"), name))
     looks = canvas.Look.of(names)
-    tables = [
-        (label, which, rows)
-        for label in labels_in(data)
-        for which in which_in(data)
-        if not (rows := data.filter((pl.col("label") == label) & (pl.col("which") == which))).is_empty()
-    ]
+    tables = tables_in(data)
     with canvas.house_style():
         figure, panels = canvas.panels(layout, len(tables), height=2.1)
         for axes, (label, which, rows) in zip(panels, tables, strict=True):

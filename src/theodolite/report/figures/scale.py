@@ -8,12 +8,12 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
-    CONDITION_LABELS,
     ends,
     is_measured,
     is_null_reading,
     labels_in,
     last_revisions,
+    nulls_in,
     prepared,
     which_in,
     which_label,
@@ -78,8 +78,7 @@ def dimension_over_scale(frame: pl.DataFrame, *, layout: canvas.Layout = "wide")
         canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel("dimension (GRIDE)")
-        nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]
-        handles = canvas.series_handles(looks) + canvas.null_handles(nulls, CONDITION_LABELS)
+        handles = canvas.series_handles(looks) + canvas.null_handles(nulls_in(data))
         canvas.legend_below(figure, handles, layout)
     return figure
 

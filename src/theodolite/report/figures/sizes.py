@@ -10,7 +10,7 @@ from theodolite.core.number_format import format_count, format_value
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
-from theodolite.report.selection import CONDITION_LABELS, is_measured, prepared, which_in, which_label
+from theodolite.report.selection import is_measured, nulls_in, prepared, which_in, which_label
 from theodolite.studies.dimension.config import MEASURED, NULLS, UNIT_NORM, WITHOUT_SHORTEST
 from theodolite.studies.dimension.size_trends import SizeTrend, size_data, size_trends
 
@@ -85,8 +85,7 @@ def dimension_over_size(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") 
         canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel("dimension (TwoNN)")
-        nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]
-        handles: list[Line2D] = canvas.series_handles(looks) + canvas.null_handles(nulls, CONDITION_LABELS)
+        handles: list[Line2D] = canvas.series_handles(looks) + canvas.null_handles(nulls_in(data))
         canvas.legend_below(figure, handles, layout)
     return figure
 

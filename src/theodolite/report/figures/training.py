@@ -10,7 +10,6 @@ from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily
 from theodolite.report.figures.wording import against_nulls, joined, points_behind, tables_named
 from theodolite.report.selection import (
-    CONDITION_LABELS,
     ends,
     headline,
     headline_method,
@@ -18,6 +17,7 @@ from theodolite.report.selection import (
     is_null_reading,
     labels_in,
     method_label,
+    nulls_in,
     prepared,
     which_in,
     which_label,
@@ -102,8 +102,7 @@ def dimension_over_training(
         canvas.from_zero(panels)
         for axes in panels if layout == "narrow" else panels[:1]:
             axes.set_ylabel(f"dimension ({method_label(main_method or '')})")
-        nulls = [kind for kind in NULLS if kind in data["condition"].to_list()]
-        handles = canvas.series_handles(looks) + canvas.null_handles(nulls, CONDITION_LABELS)
+        handles = canvas.series_handles(looks) + canvas.null_handles(nulls_in(data))
         canvas.legend_below(figure, handles, layout)
     return figure
 

@@ -3,8 +3,7 @@
 import polars as pl
 
 from theodolite.core.number_format import format_range
-from theodolite.report.selection import CONDITION_LABELS, is_measured, labels_in, used_range
-from theodolite.studies.dimension.config import NULLS
+from theodolite.report.selection import CONDITION_LABELS, is_measured, labels_in, nulls_in, used_range
 
 _MOST_NAMED = 4
 
@@ -50,7 +49,7 @@ def points_behind(data: pl.DataFrame) -> str:
 
 def against_nulls(data: pl.DataFrame, *, color: str = "in the color of the table") -> str:
     """Say what the null curves are; empty where there are none."""
-    kinds = [kind for kind in NULLS if kind in data["condition"].to_list()]
+    kinds = nulls_in(data)
     if not kinds:
         return ""
     meaning = {

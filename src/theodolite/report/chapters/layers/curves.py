@@ -10,6 +10,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 
+_FEW_PANELS = 2
+"""In a row of a figure of up to four; one more where there are more panels."""
+
 
 def over_layers(
     data: pl.DataFrame,
@@ -74,14 +77,16 @@ def over_layers(
 
 
 def correlations_over_layers(
-    data: pl.DataFrame, *, series: str, names: Sequence[str], ylabel: str, layout: canvas.Layout
+    data: pl.DataFrame, *, panel: str, series: str, names: Sequence[str], ylabel: str, layout: canvas.Layout
 ) -> Figure:
-    """Draw correlations over layers, a panel for each model, with a band of their intervals.
+    """Draw correlations over layers, a panel for each model or estimator, with a band of their intervals.
 
     Parameters
     ----------
     data : polars.DataFrame
-        Columns `name`, `layer`, `value`, `low`, `high` and the one called `series`.
+        Columns `layer`, `value`, `low`, `high` and those called `panel` and `series`.
+    panel : str
+        Column that tells panels apart.
     series : str
         Column that tells curves apart.
     names : sequence of str
@@ -97,13 +102,14 @@ def correlations_over_layers(
         From -1 to 1, with a legend below.
     """
     looks = canvas.Look.of(list(names))
-    labels = data["name"].unique(maintain_order=True).to_list()
+    labels = data[panel].unique(maintain_order=True).to_list()
+    columns = _FEW_PANELS if len(labels) <= 2 * _FEW_PANELS else _FEW_PANELS + 1
     with canvas.house_style():
-        figure, panels = canvas.panels(layout, len(labels))
+        figure, panels = canvas.panels(layout, len(labels), columns=columns)
         for axes, label in zip(panels, labels, strict=True):
             axes.axhline(0.0, color=canvas.QUIET, linewidth=0.8)
             for name in names:
-                curve = data.filter((pl.col("name") == label) & (pl.col(series) == name))
+                curve = data.filter((pl.col(panel) == label) & (pl.col(series) == name))
                 look, x = looks[name], curve["layer"].to_numpy()
                 axes.fill_between(x, curve["low"], curve["high"], color=look.color, alpha=canvas.BAND / 2, linewidth=0)
                 axes.plot(x, curve["value"], color=look.color, marker=look.marker, linestyle=look.dashes)
@@ -111,7 +117,7 @@ def correlations_over_layers(
             axes.set_ylim(-1, 1)
             axes.set_title(label)
             axes.set_xlabel("layer")
-        for axes in panels if layout == "narrow" else panels[::2]:
+        for axes in panels if layout == "narrow" else panels[::columns]:
             axes.set_ylabel(ylabel)
         canvas.legend_below(figure, canvas.series_handles(looks), layout)
     return figure

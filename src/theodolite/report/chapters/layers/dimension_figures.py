@@ -10,6 +10,7 @@ from theodolite.report.chapters.layers.rows import (
     POSITIONS,
     averaged,
     conditions_in,
+    estimator_label,
     main_positions,
     prompts_behind,
     structured,
@@ -17,7 +18,6 @@ from theodolite.report.chapters.layers.rows import (
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
-from theodolite.report.selection import method_label
 from theodolite.studies.layers.config import STRUCTURED
 from theodolite.studies.layers.findings import headline
 
@@ -126,7 +126,7 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     wanted = 4 if 4 in gride else min(gride, default=0)
     rows = rows.filter((pl.col("method") != "gride") | (pl.col("scale") == wanted))
     names = [
-        f"{method_label(method)}{_neighbors(method, n1, n2)}, {POSITIONS.get(where, where)}"
+        f"{estimator_label(method, n1, n2)}, {POSITIONS.get(where, where)}"
         for method, n1, n2, where in rows.select("method", "n1", "scale", "positions").iter_rows()
     ]
     rows = rows.with_columns(pl.Series("estimator", names, dtype=pl.String))
@@ -135,13 +135,6 @@ def estimators_data(frame: pl.DataFrame) -> pl.DataFrame:
     return rows.select("name", "layer", "estimator", "value", "sd", "stderr", "n_prompts", "n_used").sort(
         "name", "estimator", "layer"
     )
-
-
-def _neighbors(method: str, n1: int | None, n2: int | None) -> str:
-    """Return in brackets what an estimator compared; nothing where it chose that itself, or read the whole cloud."""
-    if n2 is None:
-        return ""
-    return f" ({n1} and {n2})" if method in ("gride", "twonn") else f" (k = {n2})"
 
 
 def _shuffles_axis(data: pl.DataFrame) -> str:

@@ -22,19 +22,29 @@ def entropy_data(frame: pl.DataFrame) -> pl.DataFrame:
 def lag_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the Pearson correlation over prompts of ln dimension with the entropy of a layer, at both lags.
 
-    `layer` is that of the dimension. Empty without a lens, or with fewer than three prompts.
+    By each estimator, GRIDE at the scale of the headline. `layer` is that of the dimension. Empty without a lens, or
+    with fewer than three prompts.
     """
-    rows = correlations_named(frame).filter(
-        pl.col("quantity").is_in(_LENSES) & (pl.col("scale") == HEADLINE_SCALE) & (pl.col("layer") > 0)
-    )
+    shown = (pl.col("method") != "gride") | (pl.col("scale") == HEADLINE_SCALE)
+    rows = correlations_named(frame).filter(pl.col("quantity").is_in(_LENSES) & shown)
     words = pl.col("lag").replace_strict(_LAGS, return_dtype=pl.String).alias("paired")
     return rows.select(
-        "name", "layer", "lag", words, pl.col("quantity").alias("method"), "value", "low", "high", "n_prompts"
-    ).sort("name", "lag", "layer")
+        *("name", "layer", "estimator", "scale", "lag", words, pl.col("quantity").alias("lens")),
+        *("value", "low", "high", "n_prompts"),
+    ).sort("estimator", "scale", "name", "lag", "layer")
 
 
-def _lens(data: pl.DataFrame) -> str:
-    return "through the output head" if "logit_lens" in data["method"] else "through a tuned lens"
+def _lens(names: pl.Series) -> str:
+    return "through the output head" if "logit_lens" in names else "through a tuned lens"
+
+
+def _correlated_words(data: pl.DataFrame) -> str:
+    estimators = data["estimator"].unique(maintain_order=True).to_list()
+    by = f" by {estimators[0]}" if len(estimators) == 1 else ""
+    return (
+        f"Pearson correlation over prompts between the logarithm of the dimension after a layer{by} "
+        f"and the mean entropy of a layer {_lens(data['lens'])}."
+    )
 
 
 FAMILIES = (
@@ -44,7 +54,7 @@ FAMILIES = (
         data=entropy_data,
         series="condition",
         ylabel="entropy (nats)",
-        words=lambda data: f"Mean entropy of the prediction that each layer's states give {_lens(data)}.",
+        words=lambda data: f"Mean entropy of the prediction that each layer's states give {_lens(data['method'])}.",
         after="Layer 0 is the embedding output.",
     ),
     correlated(
@@ -53,10 +63,7 @@ FAMILIES = (
         data=lag_data,
         series="paired",
         ylabel="correlation of ln dimension and entropy",
-        words=lambda data: (
-            "Pearson correlation over prompts between the logarithm of the dimension after a layer (GRIDE, 2 and 4) "
-            f"and the mean entropy of a layer {_lens(data)}."
-        ),
+        words=_correlated_words,
         after="The authors' figure pairs a layer's dimension with the entropy before it.",
     ),
 )

@@ -15,18 +15,17 @@ _FEWEST = 3
 
 
 def correlation_data(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the Pearson correlation over prompts of ln dimension with the loss, at each layer and scale.
+    """Return the Pearson correlation over prompts of ln dimension with the loss, at each layer, by each estimator.
 
-    With its bootstrap interval and p value, and the partial correlation given length, distinct tokens and repetition.
+    With its interval and p value, and the partial correlation given length, distinct tokens and repetition.
     Empty with fewer than three prompts.
     """
-    rows = correlations_named(frame).filter(
-        (pl.col("quantity") == "loss") & (pl.col("layer") > 0) & pl.col("scale").is_in(list(_SCALES))
-    )
+    shown = (pl.col("method") != "gride") | pl.col("scale").is_in(list(_SCALES))
+    rows = correlations_named(frame).filter((pl.col("quantity") == "loss") & shown)
     return rows.select(
-        *("name", "layer", pl.format("neighbors {} and {}", "n1", "scale").alias("neighbors"), "scale"),
+        *("name", "layer", "estimator", "method", "scale"),
         *("value", "low", "high", "p_value", "partial", "partial_p", "n_prompts"),
-    ).sort("name", "scale", "layer")
+    ).sort("method", "scale", "name", "layer", maintain_order=True)
 
 
 def scatter_data(frame: pl.DataFrame) -> pl.DataFrame:
@@ -93,7 +92,7 @@ FAMILIES = (
         name="correlation_over_layers",
         title="Does a higher dimension go with a higher loss?",
         data=correlation_data,
-        series="neighbors",
+        series="estimator",
         ylabel="correlation of ln dimension and loss",
         words="Pearson correlation over prompts between the logarithm of the dimension after a layer and the prompt's "
         "mean loss.",

@@ -11,11 +11,13 @@ from theodolite.report.chapters.layers.rows import averaged, conditions_in, main
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import FigureFamily, always, of_data
 from theodolite.report.figures.wording import joined
+from theodolite.statistics.fisher import FEWEST_RESAMPLED
 
 Words = str | Callable[[pl.DataFrame], str]
 """A text, or what makes one of the rows that are drawn."""
 BAND = "Bands: ± 1 standard deviation over prompts."
 INTERVAL = "Bands: 95 % intervals, bootstrap over prompts."
+FEW = f"Bands: 95 % intervals by Fisher's formula: fewer than {FEWEST_RESAMPLED} prompts are not resampled."
 _COLUMNS = ("name", "layer", "condition", "control", "level", "value", "sd", "stderr", "n_prompts", "n_used")
 _SPAN = 20.0
 """Largest mean over the smallest from which on a vertical axis that may is logarithmic."""
@@ -100,14 +102,16 @@ def correlated(
     words: Words,
     after: str,
 ) -> FigureFamily:
-    """Return a family of correlations over prompts against the layer, a panel for each model.
+    """Return a family of correlations over prompts against the layer.
+
+    A panel for each model, or, where several estimators were asked for, for each of them, with all models in it.
 
     Parameters
     ----------
     name, title, series, ylabel, words, after
         As in `profile`.
     data : callable
-        Frame to rows with `name`, `layer`, `value`, `low`, `high`, `n_prompts` and the series.
+        Frame to rows with `name`, `estimator`, `layer`, `value`, `low`, `high`, `n_prompts` and the series.
 
     Returns
     -------
@@ -118,12 +122,22 @@ def correlated(
     def plot(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
         if data.is_empty():
             return None
-        return correlations_over_layers(data, series=series, names=_names(data, series), ylabel=ylabel, layout=layout)
+        panel = "name"
+        if any(not one.startswith("GRIDE") for one in _names(data, "estimator")):
+            panel = "estimator"
+            data = data.with_columns(curve=_curve_names(data, series))
+        curves = series if panel == "name" else "curve"
+        return correlations_over_layers(
+            data, panel=panel, series=curves, names=_names(data, curves), ylabel=ylabel, layout=layout
+        )
 
     def describe(rows: pl.DataFrame) -> str:
         counts = rows["n_prompts"].to_list()
         return joined(
-            _said(words, rows), f"n\u00a0=\u00a0{counted(max(counts), 'prompt')}." if counts else "", INTERVAL, after
+            _said(words, rows),
+            f"n\u00a0=\u00a0{counted(max(counts), 'prompt')}." if counts else "",
+            INTERVAL if max(counts, default=FEWEST_RESAMPLED) >= FEWEST_RESAMPLED else FEW,
+            after,
         )
 
     return of_data(
@@ -166,6 +180,13 @@ def in_order_of_conditions(rows: pl.DataFrame) -> pl.DataFrame:
     order = pl.Enum(conditions_in(rows))
     ordered = rows.with_columns(pl.col("condition").cast(order)).sort("name", "condition", "layer", maintain_order=True)
     return ordered.cast({order: pl.String})
+
+
+def _curve_names(rows: pl.DataFrame, series: str) -> pl.Expr:
+    """Return what tells curves apart within the panel of an estimator: the model, the series, or both."""
+    if series == "estimator":
+        return pl.col("name").cast(pl.String)
+    return pl.col(series) if rows["name"].n_unique() == 1 else pl.concat_str("name", series, separator=", ")
 
 
 def _names(rows: pl.DataFrame, series: str) -> list[str]:

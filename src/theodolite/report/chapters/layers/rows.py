@@ -4,7 +4,7 @@ import polars as pl
 import polars.selectors as cs
 
 from theodolite.core.number_format import counted, format_range
-from theodolite.report.selection import short_names
+from theodolite.report.selection import method_label, short_names
 from theodolite.studies.layers.columns import COLUMNS
 from theodolite.studies.layers.config import (
     BLOCK_SHUFFLE,
@@ -120,7 +120,7 @@ def averaged(frame: pl.DataFrame, *measures: str) -> pl.DataFrame:
 
 
 def correlations_named(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the Pearson correlations over prompts of the dimension by GRIDE of the clouds that figures show.
+    """Return the Pearson correlations over prompts of the dimension of the clouds that figures show, by each estimator.
 
     Parameters
     ----------
@@ -130,11 +130,27 @@ def correlations_named(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        As `theodolite.studies.layers.summary.correlations`, with the column `name`.
+        As `theodolite.studies.layers.summary.correlations`, with the columns `name` and `estimator`.
     """
-    chosen = (pl.col("statistic") == "pearson") & (pl.col("measure") == "dimension") & (pl.col("method") == "gride")
-    found = correlations(finite(frame)).filter(chosen & pl.col("value").is_finite())
-    return named(main_positions(found), among=frame.select("model", "revision").unique(maintain_order=True))
+    chosen = (pl.col("statistic") == "pearson") & (pl.col("measure") == "dimension") & pl.col("value").is_finite()
+    found = main_positions(correlations(finite(frame)).filter(chosen & (pl.col("layer") > 0)))
+    rows = named(found, among=frame.select("model", "revision").unique(maintain_order=True))
+    labels = [estimator_label(*one) for one in rows.select("method", "n1", "scale").iter_rows()]
+    return rows.with_columns(pl.Series("estimator", labels, dtype=pl.String))
+
+
+def estimator_label(method: str, n1: int | None, n2: int | None) -> str:
+    """Return an estimator and in brackets what it compared, unless it chose that itself or read the whole cloud.
+
+    Examples
+    --------
+    >>> estimator_label("gride", 2, 4), estimator_label("mle", 1, 20), estimator_label("twonn", 1, None)
+    ('GRIDE (2 and 4)', 'MLE (k = 20)', 'TwoNN')
+    """
+    if n2 is None:
+        return method_label(method)
+    compared = f"{n1} and {n2}" if method in ("gride", "twonn") else f"k = {n2}"
+    return f"{method_label(method)} ({compared})"
 
 
 def control_label(control: str, level: float | None) -> str:

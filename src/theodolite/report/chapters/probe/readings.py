@@ -8,8 +8,8 @@ from theodolite.studies.probe.names import name_of
 from theodolite.studies.revisions import model_name
 
 
-def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy") -> pl.DataFrame:
-    """Return the results of some evaluations, with the columns `label` (the model) and `classifier`.
+def results(frame: pl.DataFrame, *evaluations: str) -> pl.DataFrame:
+    """Return the accuracies of some evaluations, with the columns `label` (the model) and `classifier`.
 
     Parameters
     ----------
@@ -17,8 +17,6 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
         Rows of a probe study.
     *evaluations : str
         Which.
-    statistic : str
-        accuracy, auc or gain.
 
     Returns
     -------
@@ -26,7 +24,7 @@ def results(frame: pl.DataFrame, *evaluations: str, statistic: str = "accuracy")
         Rows with a finite number, probes on layers first, then baselines, then guards.
     """
     found = evaluate(frame).filter(
-        pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == statistic) & pl.col("value").is_finite()
+        pl.col("evaluation").is_in(evaluations) & (pl.col("statistic") == "accuracy") & pl.col("value").is_finite()
     )
     models = {
         (model, revision): model_name(model, revision)

@@ -9,10 +9,9 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.report.chapter import Section
-from theodolite.report.chapters.tables.row_sections import UNNAMED, TokenLine
+from theodolite.report.chapters.tables.row_sections import TokenLine, pieces_of, token_line
 from theodolite.report.packed import packed_numbers
-from theodolite.report.selection import TOKEN, labeled, labels_in, last_revisions, which_in
-from theodolite.report.visible_text import Piece, token_pieces
+from theodolite.report.selection import TOKEN, labeled, last_revisions, tables_in
 
 MOST_TOKENS = 32_768
 """Tokens of all tables that a page holds, so that it stays small enough to open."""
@@ -55,18 +54,16 @@ def explorer_sections(frame: pl.DataFrame) -> list[Section]:
     """
     rows = explored(frame)
     tokens = rows.filter(pl.col("measure") == TOKEN)
-    tables = [
-        (label, which) for label in labels_in(tokens) for which in which_in(tokens.filter(pl.col("label") == label))
-    ]
+    tables = tables_in(tokens)
     if not tables:
         return []
     share = MOST_TOKENS // len(tables)
     names = _Names()
     shown, data = [], []
-    for label, which in tables:
+    for label, which, own in tables:
         here = (pl.col("label") == label) & (pl.col("which") == which)
-        own = tokens.filter(here).sort("x")
-        kept, views = own.head(share), [json.loads(view) for view in own.head(share)["view"]]
+        kept = own.sort("x").head(share)
+        views = [json.loads(view) for view in kept["view"]]
         facts = rows.filter(here & (pl.col("measure") != TOKEN))
         shown.append(_shown(label, which, kept, views, facts))
         data.append({"name": f"{label} {which}", **_packed(kept, views, names)})
@@ -113,20 +110,25 @@ class _Names:
 
 def _written(token: str | None) -> Pieces:
     """Return a token as text, or as stretches that are shown as they are and escaped in turn, the former first."""
-    pieces = [Piece(UNNAMED, True)] if token is None else token_pieces(token)
+    pieces = pieces_of(token)
     if len(pieces) == 1 and not pieces[0].escaped:
         return pieces[0].text
     return [*([""] if pieces[0].escaped else []), *(piece.text for piece in pieces)]
+
+
+def _marks(views: list[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Return the places of the tokens that look wrong, by what is wrong."""
+    marks: dict[str, list[int]] = {}
+    for place, view in enumerate(views):
+        for mark in view.get("marks", ()):
+            marks.setdefault(mark, []).append(place)
+    return marks
 
 
 def _packed(kept: pl.DataFrame, views: list[Mapping[str, Any]], names: _Names) -> dict[str, Any]:
     """Return one table as columns of packed numbers; each token has as many places for neighbors as `k` says."""
     rows = [names.number(token_id, token) for token_id, token in kept.select("token_id", "token").iter_rows()]
     by_id = dict(zip(kept["token_id"], rows, strict=True))
-    marks: dict[str, list[int]] = {}
-    for place, view in enumerate(views):
-        for mark in view.get("marks", ()):
-            marks.setdefault(mark, []).append(place)
     near = [view.get("near", ()) for view in views]
     k = max(map(len, near), default=0)
     filled = [one for found in near for one in [*found, *[None] * (k - len(found))]]
@@ -141,7 +143,7 @@ def _packed(kept: pl.DataFrame, views: list[Mapping[str, Any]], names: _Names) -
         "cosine": packed_numbers(one and one[1] for one in filled),
         "distance": packed_numbers(one and one[2] for one in filled),
         "map": [packed_numbers(place and place[axis] for place in places) for axis in (0, 1)],
-        "marks": marks,
+        "marks": _marks(views),
     }
     if any("count" in view for view in views):
         packed["count"] = packed_numbers((view["count"] for view in views), whole=True)
@@ -175,11 +177,7 @@ def _shown(
         ("Lowest local dimension", "dimension", _lines(ranked.head(_LISTED))),
         ("Highest local dimension", "dimension", _lines(ranked.reverse().head(_LISTED))),
     ]
-    marks: dict[str, list[int]] = {}
-    for place, view in enumerate(views):
-        for mark in view.get("marks", ()):
-            marks.setdefault(mark, []).append(place)
-    for mark, places in marks.items():
+    for mark, places in _marks(views).items():
         some = places[:_LISTED]
         numbers = [format_value(views[place]["norm"]) for place in some]
         lists.append((f"Suspicious: {mark}", "length", _lines(kept[some], numbers)))
@@ -189,10 +187,6 @@ def _shown(
 def _lines(rows: pl.DataFrame, numbers: list[str] | None = None) -> tuple[TokenLine, ...]:
     written = [f"{value:.1f}" for value in rows["value"]] if numbers is None else numbers
     return tuple(
-        TokenLine(
-            token_id=format_count(token_id),
-            pieces=(Piece(UNNAMED, True),) if token is None else tuple(token_pieces(token)),
-            number=number,
-        )
+        token_line(token_id, token, number)
         for (token_id, token), number in zip(rows.select("token_id", "token").iter_rows(), written, strict=True)
     )

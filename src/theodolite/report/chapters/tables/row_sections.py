@@ -7,7 +7,7 @@ import polars as pl
 
 from theodolite.core.number_format import format_count, format_percent, format_value
 from theodolite.core.visible import visible
-from theodolite.report.selection import is_measured, labels_in, last_revisions, prepared, which_in
+from theodolite.report.selection import is_measured, last_revisions, prepared, tables_in
 from theodolite.report.visible_text import Piece, token_pieces
 from theodolite.studies.dimension.config import UNIT_NORM
 
@@ -76,6 +76,16 @@ class TableSection:
     duplicates: tuple[TokenLine, ...]
 
 
+def pieces_of(token: str | None) -> tuple[Piece, ...]:
+    """Return a token made visible; of a table without tokens, words that say so."""
+    return (Piece(UNNAMED, True),) if token is None else tuple(token_pieces(token))
+
+
+def token_line(token_id: int, token: str | None, number: str) -> TokenLine:
+    """Return a token of a list with what it is listed for."""
+    return TokenLine(token_id=format_count(token_id), pieces=pieces_of(token), number=number)
+
+
 def describe_tables(frame: pl.DataFrame) -> list[TableSection]:
     """Describe the tables of a run, at the last revision of each model.
 
@@ -90,13 +100,8 @@ def describe_tables(frame: pl.DataFrame) -> list[TableSection]:
         Only tables about which there is something to say.
     """
     rows = last_revisions(prepared(frame))
-    sections = []
-    for label in labels_in(rows):
-        for which in which_in(rows.filter(pl.col("label") == label)):
-            section = _section(label, which, rows.filter((pl.col("label") == label) & (pl.col("which") == which)))
-            if any((section.counts, section.facts, section.shortest, section.popular, section.duplicates)):
-                sections.append(section)
-    return sections
+    sections = [_section(*table) for table in tables_in(rows)]
+    return [one for one in sections if any((one.counts, one.facts, one.shortest, one.popular, one.duplicates))]
 
 
 def count_kinds(sections: list[TableSection]) -> list[str]:
@@ -174,10 +179,6 @@ def _tokens(
     )
     found = found.sort("value", descending=descending, maintain_order=True).head(_MOST_TOKENS)
     return tuple(
-        TokenLine(
-            token_id=format_count(token_id),
-            pieces=(Piece(UNNAMED, True),) if token is None else tuple(token_pieces(token)),
-            number=f"{write(value)}{unit}",
-        )
+        token_line(token_id, token, f"{write(value)}{unit}")
         for token_id, token, value in found.select("token_id", "token", "value").iter_rows()
     )

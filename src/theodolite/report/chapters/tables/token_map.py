@@ -11,7 +11,7 @@ from theodolite.report.chapters.tables.explorer import explored
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined
-from theodolite.report.selection import TOKEN, labels_in, which_in
+from theodolite.report.selection import TOKEN, tables_in
 
 FIFTHS = ("lowest fifth", "second", "middle", "fourth", "highest fifth")
 _DRAWN = 150
@@ -51,13 +51,11 @@ def _plot(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | Non
     """Draw tokens in the plane of the first two principal components of their directions."""
     if data.is_empty():
         return None
-    tables = [(label, which) for label in labels_in(data) for which in which_in(data)]
-    tables = [one for one in tables if not _of(data, *one).is_empty()]
+    tables = tables_in(data)
     columns = 4 if layout == "wide" else 2
     with canvas.house_style():
         figure, panels = canvas.panels(layout, len(tables), height=1.9, columns=columns, stacked=False, shared=False)
-        for axes, (label, which) in zip(panels, tables, strict=True):
-            own = _of(data, label, which)
+        for axes, (label, which, own) in zip(panels, tables, strict=True):
             for fifth, color in enumerate(canvas.SEQUENCE):
                 some = own.filter(pl.col("fifth") == fifth)
                 marker = canvas.MARKERS[fifth]
@@ -71,10 +69,6 @@ def _plot(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | Non
         ]
         canvas.legend_below(figure, handles, layout)
     return figure
-
-
-def _of(data: pl.DataFrame, label: str, which: str) -> pl.DataFrame:
-    return data.filter((pl.col("label") == label) & (pl.col("which") == which))
 
 
 def _describe(data: pl.DataFrame) -> str:

@@ -7,7 +7,7 @@ from theodolite.core.number_format import format_count
 from theodolite.report.figures import canvas
 from theodolite.report.figures.family import always, of_data
 from theodolite.report.figures.wording import joined, tables_named
-from theodolite.report.selection import CONDITION_LABELS, is_measured, prepared
+from theodolite.report.selection import is_measured, nulls_in, prepared
 from theodolite.studies.dimension.config import GAUSSIAN
 
 _PANELS = {
@@ -61,8 +61,7 @@ def _plot_companions(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> F
             axes.set_ylim(bottom=0)
             axes.set_title(_PANELS[quantity])
             axes.set_xlabel("training step")
-        nulls = [GAUSSIAN] if GAUSSIAN in data["condition"] else []
-        handles = canvas.series_handles(looks) + canvas.null_handles(nulls, CONDITION_LABELS)
+        handles = canvas.series_handles(looks) + canvas.null_handles(nulls_in(data))
         canvas.legend_below(figure, handles, layout)
     return figure
 
