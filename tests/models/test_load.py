@@ -163,7 +163,7 @@ def test_foreign_code_runs_only_when_asked_for(tmp_path):
         "auto_map": {"AutoConfig": "modeling_odd.OddConfig", "AutoModelForCausalLM": "modeling_odd.OddForCausalLM"},
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    save_file({"table.weight": torch.randn(9, 4)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file({"table.weight": torch.ones(9, 4)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UnsafeFileError, match="is built by Python code that lies in its folder"):
         load_model(tmp_path, device="cpu")
     model = load_model(tmp_path, device="cpu", trust_remote_code=True)
