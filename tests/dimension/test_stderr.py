@@ -7,7 +7,7 @@ The spread of R repeats is itself known to 1/sqrt(2R): 7 % for 100 repeats. The 
 import numpy as np
 import pytest
 
-from theodolite.dimension import gride, likelihood, mle, participation_ratio, spread, twonn
+from theodolite.dimension import gride, likelihood, mle, mom, participation_ratio, spread, twonn
 from theodolite.neighborhoods import neighbors
 
 CLOUDS = {
@@ -25,6 +25,7 @@ def _measure(graph):
         "mle 16": mle(graph, k=16),
         "mle 16 median": mle(graph, k=16, aggregation="median"),
         "mle 16 mean": mle(graph, k=16, aggregation="mean"),
+        "mom 16": mom(graph, k=16),
         "twonn": twonn(graph),
         "twonn ml": twonn(graph, method="ml"),
         **{f"gride {one.n2}": one for one in gride(graph, largest=16)},

@@ -14,7 +14,7 @@ from theodolite.dimension.correlation import of_pairs
 from theodolite.dimension.correlation import settings as correlation_settings
 from theodolite.dimension.estimate import DimensionEstimate
 from theodolite.dimension.local import Aggregation
-from theodolite.dimension.moments import check_mada, check_mom, mada_of_each, mada_variances, mom_of_each
+from theodolite.dimension.moments import check_mada, check_mom, mada_of_each, mada_variances, mom_of_each, mom_variances
 from theodolite.neighborhoods.clouds import CloudNeighbors
 
 
@@ -48,7 +48,11 @@ def cloud_mom(clouds: CloudNeighbors, *, k: int = 20, aggregation: Aggregation =
     k = check_mom(k)
     require_cloud_neighbors(clouds, k, method="mom")
     pointwise = mom_of_each(clouds.distances[:, :, :k].astype(np.float64))
-    return aggregate_clouds(pointwise, clouds, k=k, method="mom", aggregation=aggregation)
+
+    def variances(scores: Floats, voices: Floats) -> Floats:
+        return mom_variances(scores, voices, pointwise, clouds.indices, clouds.lengths, k=k)
+
+    return aggregate_clouds(pointwise, clouds, k=k, method="mom", aggregation=aggregation, variances=variances)
 
 
 def cloud_mada(clouds: CloudNeighbors, *, k: int = 20, aggregation: Aggregation = "mean") -> CloudDimensions:

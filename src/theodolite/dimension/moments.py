@@ -45,6 +45,9 @@ def mom(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean")
     With w = d_k and m the mean of d_1 ... d_k, the dimension is m / (w - m), because the mean of r is w d/(d+1) in a
     ball. Zero distances are distances here: nothing is divided by them. Equal to scikit-dimension's `MOM`.
 
+    Standard error: influence of each point, on others included (`spread`), with the distances that a ball of the mean
+    dimension has on average.
+
     References
     ----------
     L. Amsaleg et al., Extreme-value-theoretic estimation of local intrinsic dimensionality, Data Min. Knowl. Disc.
@@ -59,7 +62,14 @@ def mom(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean")
     """
     k = check_mom(k)
     require_neighbors(graph, k, method="mom")
-    return aggregate(mom_of_each(graph.distances[:, :k]), graph, k=k, method="mom", aggregation=aggregation)
+    pointwise = mom_of_each(graph.distances[:, :k])
+
+    def variance(scores: Floats, voices: Floats) -> float:
+        some, n_points = (scores[None], voices[None]), np.array([len(graph.rows)])
+        found = mom_variances(*some, pointwise[None], graph.indices[None], n_points, k=k, numbers=graph.queries)
+        return float(found[0])
+
+    return aggregate(pointwise, graph, k=k, method="mom", aggregation=aggregation, variance=variance)
 
 
 def check_mom(k: int) -> int:
@@ -74,6 +84,47 @@ def mom_of_each(distances: Floats) -> Floats:
     shares[distances[..., 0] == farthest] = 1.0
     pointwise: Floats = np.divide(shares, 1 - shares, out=np.full(shares.shape, np.inf), where=shares < 1)
     return pointwise
+
+
+def mom_variances(
+    scores: Floats,
+    voices: Floats,
+    pointwise: Floats,
+    indices: npt.NDArray[np.integer[Any]],
+    lengths: npt.NDArray[np.int64],
+    *,
+    k: int,
+    numbers: npt.NDArray[np.int64] | None = None,
+) -> Floats:
+    """Return the variance of the sum of the scores of each cloud; arguments as in `variances_of_sums`."""
+    found = np.empty(len(scores))
+    for cloud, length in enumerate(lengths.tolist()):
+        some = (slice(cloud, cloud + 1), slice(length if numbers is None else None))
+        kept = voices[some] > 0
+        local = np.where(kept & np.isfinite(pointwise[some]), pointwise[some], 1.0)
+        dimension = float(local[kept].mean())
+        found[some[0]] = variances_of_sums(
+            scores[some],
+            kept,
+            indices[some],
+            lengths[some[0]],
+            weights=_mom_weights(k, dimension),
+            gradients=voices[some] * (1 + local) ** 2 / dimension,
+            numbers=numbers,
+        )
+    return found
+
+
+def _mom_weights(k: int, dimension: float) -> Floats:
+    """Return what one more neighbor at rank 1 ... k changes the mean distance over the largest by, times the dimension.
+
+    All beyond it move one rank back, and ln r_(i+1) - ln r_i is 1/(i d) on average.
+    """
+    ranks = np.arange(1, k + 1)
+    slopes = (ranks / k) ** (1 / dimension) / k
+    slopes[-1] -= slopes.sum()
+    weights: Floats = -np.cumsum((slopes / ranks)[::-1])[::-1]
+    return weights
 
 
 def mada(graph: NeighborGraph, *, k: int = 20, aggregation: Aggregation = "mean") -> DimensionEstimate:
