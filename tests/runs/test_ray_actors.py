@@ -8,14 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from theodolite.core.errors import ParameterError, RunError
-from theodolite.core.interrupts import keeping_handlers
 from theodolite.runs import execute
 from theodolite.runs.folder.store import Store
 from theodolite.runs.runners import make_runner
 from theodolite.runs.study import load_study
 from theodolite.runs.work import Work
 from theodolite.runs.workers.dispatch import Board
-from theodolite.runs.workers.ray_actors import Actor, _connected, _Troupe
+from theodolite.runs.workers.ray_actors import Actor, _connected, _init, _Troupe
 from theodolite.runs.workers.recipe import parcel_of, recipe_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -28,15 +27,9 @@ def ray():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        with keeping_handlers():
-            ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        _init(ray, None, {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"})
         yield ray
         ray.shutdown()
-
-
-@pytest.fixture(scope="module")
-def killer():
-    return load_study(str(Path(__file__).with_name("killer.py")))
 
 
 def test_the_table_is_that_of_the_serial_runner(ray, toy, tmp_path):
@@ -140,6 +133,26 @@ def test_ray_does_not_keep_the_signal_that_ends_a_program(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     with _connected(None):
         assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(("address", "failures", "tries"), [(None, 2, 3), (None, 3, 3), ("auto", 1, 1)])
+def test_a_local_start_that_takes_too_long_is_tried_again(monkeypatch, address, failures, tries):
+    told = []
+
+    def init(**_):
+        told.append("init")
+        if told.count("init") <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: told.append("shutdown"))
+    monkeypatch.setattr("theodolite.runs.workers.ray_actors._ray", lambda: fake)
+    if failures < tries:
+        with _connected(address):
+            assert told == ["init", "shutdown"] * failures + ["init"]
+    else:
+        with pytest.raises(RunError, match=r"Ray cannot be reached at .*timed out during startup"), _connected(address):
+            pass
+        assert told == ["init", "shutdown"] * tries
 
 
 def test_a_study_that_cannot_be_imported_there_is_one_error(ray, toy, tmp_path):

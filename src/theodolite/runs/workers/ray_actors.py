@@ -23,6 +23,7 @@ from theodolite.runs.workers.processes import thread_share
 from theodolite.runs.workers.recipe import exhausted, open_parcel, outcome_of, parcel_of, recipe_of, work_of
 
 _STARTS = 10
+_LOCAL_STARTS = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -231,19 +232,31 @@ def _connected(address: str | None) -> Generator[ModuleType, None, None]:
         settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
             settings |= {"include_dashboard": False}
-        try:
-            with keeping_handlers():
-                ray.init(address=address or "local", **settings)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            raise RunError(
-                f"Ray cannot be reached at {address or 'this machine'}: {' '.join(str(error).split())[:300]}. "
-                "Start a cluster with `ray start --head`, or leave out the address to run on this machine."
-            ) from error
+        _init(ray, address, settings)
     try:
         yield ray
     finally:
         if mine:
             ray.shutdown()
+
+
+def _init(ray: ModuleType, address: str | None, settings: dict[str, Any]) -> None:
+    """Start Ray or reach a cluster. A start on a busy machine may take longer than Ray waits, and is tried again."""
+    tries = 1 if address else _LOCAL_STARTS
+    for left in reversed(range(tries)):
+        try:
+            with keeping_handlers():
+                ray.init(address=address or "local", **settings)
+        except Exception as error:  # a start that takes too long is no more special
+            with suppress(Exception):
+                ray.shutdown()
+            if left:
+                continue
+            raise RunError(
+                f"Ray cannot be reached at {address or 'this machine'}: {' '.join(str(error).split())[:300]}. "
+                "Start a cluster with `ray start --head`, or leave out the address to run on this machine."
+            ) from error
+        return
 
 
 def _ray() -> ModuleType:
