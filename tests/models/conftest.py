@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 
-from theodolite.models import LanguageModel
+from theodolite.models import LanguageModel, load_model
 
 N_VOCABULARY = 97
 SHAPE = {
@@ -90,6 +90,12 @@ def module(name: str) -> Any:
 def tiny() -> Callable[[str], LanguageModel]:
     """Return a function from the name of an architecture to a loaded model of it."""
     return cache(lambda name: LanguageModel.of(module(name), reference=name))
+
+
+@pytest.fixture(scope="session")
+def pocket() -> LanguageModel:
+    """The smallest bundled model."""
+    return load_model("bundled:pocket-64", device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -78,15 +78,15 @@ def test_validation_loss_of_the_smallest_pocket_model(shared_data):
 
 
 @pytest.fixture(scope="module")
-def pocket():
+def prose_on_a_model():
     """A pocket model and 256 tokens of some example prompts."""
     model = load_model("bundled:pocket-256", device="cpu")
     prose = [prompt for prompt in read_prompts("examples") if prompt.label == "prose"]
     return model, tokenize(prose, model.tokenizer, n_tokens=256, minimum=256)
 
 
-def test_shuffled_prose_loses_its_sense_and_predictions_their_confidence(pocket):
-    model, prompts = pocket
+def test_shuffled_prose_loses_its_sense_and_predictions_their_confidence(prose_on_a_model):
+    model, prompts = prose_on_a_model
     ids = prompts.token_ids[0]
     whole = evaluate_loss(model, prompts.token_ids)
     shuffled = evaluate_loss(model, [full_shuffles(ids, n_repeats=1)[0] for ids in prompts.token_ids])
@@ -99,8 +99,8 @@ def test_shuffled_prose_loses_its_sense_and_predictions_their_confidence(pocket)
     assert lens[-1].mean() < np.log(model.n_vocabulary) - 2
 
 
-def test_one_token_in_two_contexts_is_one_point_at_layer_0_only(pocket):
-    model, prompts = pocket
+def test_one_token_in_two_contexts_is_one_point_at_layer_0_only(prose_on_a_model):
+    model, prompts = prose_on_a_model
     ids = prompts.token_ids[0]
     (found,) = hidden_states(model, [ids])
     first, second = np.flatnonzero(ids == np.bincount(ids).argmax())[:2]
@@ -109,8 +109,8 @@ def test_one_token_in_two_contexts_is_one_point_at_layer_0_only(pocket):
     assert (apart[1:] > 0).all()
 
 
-def test_bfloat16_gives_the_same_loss_within_its_precision(pocket):
-    model, prompts = pocket
+def test_bfloat16_gives_the_same_loss_within_its_precision(prose_on_a_model):
+    model, prompts = prose_on_a_model
     half = load_model("bundled:pocket-256", dtype="bfloat16", device="cpu")
     assert next(half.module.parameters()).dtype == torch.bfloat16
     found = evaluate_loss(half, prompts.token_ids[:2]).per_window

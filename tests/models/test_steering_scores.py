@@ -5,18 +5,12 @@ import pytest
 import torch
 
 from theodolite.core.errors import ParameterError
-from theodolite.models import load_model
 from theodolite.models.contrast_pairs import load_contrast
 from theodolite.models.contrast_vectors import contrast_vector, tokenize_pairs
 from theodolite.models.steering_blocks import find_blocks
 from theodolite.models.steering_generation import Generated, generate
 from theodolite.models.steering_hooks import plan_steering
 from theodolite.models.steering_scores import predictions, score_pairs, side_effects
-
-
-@pytest.fixture(scope="module")
-def pocket():
-    return load_model("bundled:pocket-64", device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,6 @@ from theodolite.transfer import fit
 
 
 @pytest.fixture(scope="module")
-def pocket():
-    return load_model("bundled:pocket-64", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def native(pocket):
     return contrast_vector(pocket, load_contrast("gender"))
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from theodolite.runs.study import load_study
+
 
 @pytest.fixture(scope="session")
 def toy():
@@ -13,6 +15,12 @@ def toy():
     sys.modules["toy_study"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def killer():
+    """The study whose units end their own process."""
+    return load_study(str(Path(__file__).with_name("killer.py")))
 
 
 @pytest.fixture

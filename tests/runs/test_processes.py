@@ -27,11 +27,6 @@ from theodolite.runs.workers.processes import (
 from theodolite.runs.workers.recipe import address_of, parcel_of, recipe_of
 
 
-@pytest.fixture(scope="module")
-def killer():
-    return load_study(str(Path(__file__).with_name("killer.py")))
-
-
 @pytest.fixture
 def killer_log(tmp_path):
     path = tmp_path / "killer.txt"
