@@ -20,15 +20,7 @@ _SHOWN = ("source", "target", "contrast", "role", "condition", "draw", "strength
 def retained_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the share of the native effect that each vector and each control keeps at the chosen layer.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a transfer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        With the interval over pairs.
+    With the interval over pairs.
     """
     return _chosen(frame, "effect_retained").drop("strength")
 
@@ -36,34 +28,13 @@ def retained_data(frame: pl.DataFrame) -> pl.DataFrame:
 def curve_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the change of the margin against strength at the chosen layer.
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a transfer study.
-
-    Returns
-    -------
-    polars.DataFrame
-        With the interval over pairs.
+    With the interval over pairs.
     """
     return _chosen(frame, "margin_change")
 
 
 def retained_effect(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw what each carried vector keeps of the native effect, a panel for each pair of models.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a transfer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where nothing was carried.
-    """
+    """Draw what each carried vector keeps of the native effect, a panel for each pair of models."""
     data = retained_data(frame).drop_nulls("value")
     if data.is_empty():
         return None
@@ -99,20 +70,7 @@ def retained_effect(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> F
 
 
 def steering_curves(frame: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
-    """Draw the change of the margin against strength, a panel for each contrast and pair of models.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Rows of a transfer study.
-    layout : {"wide", "narrow"}
-        Panels side by side or stacked.
-
-    Returns
-    -------
-    matplotlib.figure.Figure or None
-        None where nothing was steered.
-    """
+    """Draw the change of the margin against strength, a panel for each contrast and pair of models."""
     data = curve_data(frame).drop_nulls("value")
     if data.is_empty():
         return None

@@ -38,17 +38,7 @@ _Rows = Sequence[Mapping[str, Any]]
 def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
     """Arrange a transfer study as one line for each pair of models and contrast.
 
-    Parameters
-    ----------
-    summary : sequence of mapping
-        Rows of the JSON output.
-    findings : sequence of Finding
-        A line whose finding is not supported is marked.
-
-    Returns
-    -------
-    HeadlineTable
-        Without rows where nothing was carried.
+    Without rows where nothing was carried. A line whose finding is not supported is marked.
     """
     names = short_names({str(row[side]) for row in summary for side in ("source", "target")})
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
@@ -71,15 +61,7 @@ def headline(summary: Summary, findings: Sequence[Finding]) -> HeadlineTable:
 def opening(table: HeadlineTable) -> list[str]:
     """Say in words what the vectors keep.
 
-    Parameters
-    ----------
-    table : HeadlineTable
-        The headline.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty without rows.
+    Sentences; empty without rows.
     """
     carried = [row for row in table.rows if not row.doubtful and not row.notes]
     if not table.rows:
