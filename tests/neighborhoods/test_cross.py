@@ -50,6 +50,30 @@ def test_equal_to_plain_search(name, method, monkeypatch):
         assert found.k == k
 
 
+SCALES = [(1e-150, 1e10), (1e-150, 1e100), (1e-200, 1.0), (1.0, 1e-300), (1e110, 1e-200), (1e-300, 1e-160)]
+
+
+@pytest.mark.parametrize(("held", "asking"), SCALES)
+def test_tables_of_scales_far_apart(held, asking):
+    """Both are scaled by what is largest in either: neither overflows nor is the other lost where it matters."""
+    reference, queries = held * RNG.normal(size=(60, 4)), asking * RNG.normal(size=(9, 4))
+    power = np.frexp(max(np.abs(reference).max(), np.abs(queries).max()))[1]
+    indices, distances = plain(np.ldexp(queries, -power), np.ldexp(reference, -power), 5)
+    for search in (cross_search(reference, k=5).search, lambda asked: cross_neighbors(asked, reference, k=5)):
+        found = search(queries)
+        assert_array_equal(found.indices, indices)
+        np.testing.assert_allclose(found.distances, np.ldexp(distances, power), rtol=1e-14)
+
+
+def test_a_distance_that_is_lost_is_no_copy():
+    tiny = np.array([[1e-200], [2e-200], [0.0], [1.0]])
+    with pytest.raises(PointsError, match="1 points are so near to each other"):
+        cross_neighbors(tiny[:1], tiny, k=2)
+    with pytest.raises(PointsError, match="3 points are so near to each other"):
+        neighbors(tiny, k=1, duplicates="keep")
+    assert cross_neighbors(tiny[3:], tiny, k=1).distances.tolist() == [[0.0]]
+
+
 def test_all_of_the_reference():
     queries, reference = TABLES["more queries than references"]
     assert_array_equal(np.sort(cross_neighbors(queries, reference, k=30).indices, axis=1)[0], np.arange(30))

@@ -1,9 +1,11 @@
 """Exact nearest neighbors of some points among others: queries that are no rows of the table they are looked up in."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from theodolite.core.display import Displayed
 from theodolite.core.errors import ParameterError, PointsError
@@ -12,7 +14,14 @@ from theodolite.core.progress import Progress, Silent, tracked
 from theodolite.neighborhoods.direct import Direct
 from theodolite.neighborhoods.graph import Metric
 from theodolite.neighborhoods.kernel import Method
-from theodolite.neighborhoods.prepare import Prepared, directions, measured_as, safe_exponent, scaled_down
+from theodolite.neighborhoods.prepare import (
+    Prepared,
+    directions,
+    largest_of,
+    measured_as,
+    safe_exponent,
+    scaled_down,
+)
 from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, check_settings, in_units
 from theodolite.neighborhoods.searcher import Searcher
 
@@ -150,8 +159,21 @@ class CrossSearch:
         self.nonfinite: Nonfinite = nonfinite
         self.method: Method = method
         self.max_memory = max_memory
-        self._exponent = safe_exponent(held.values)
         self._direct: Direct | None = None
+
+    @cached_property
+    def _largest(self) -> float:
+        return largest_of(self.held.values)
+
+    def _units(self, queries: torch.Tensor) -> int:
+        """Find the power of two to scale both tables down by; squares of float32 are in range as they are."""
+        if self.held.values.dtype == queries.dtype == torch.float32:
+            return 0
+        return safe_exponent(max(self._largest, largest_of(queries)))
+
+    def _usual(self, units: int) -> bool:
+        """Say whether these are the units of the reference by itself, in which its centered rows are kept."""
+        return units == (0 if self.held.values.dtype == torch.float32 else safe_exponent(self._largest))
 
     def search(self, queries: Points, *, progress: Progress | None = None) -> CrossNeighbors:
         """Find for each query its k nearest rows of the reference.
@@ -183,18 +205,18 @@ class CrossSearch:
                 "Pass points of the same space."
             )
         values = asking.values.to(held.values.device)
-        units = max(self._exponent, safe_exponent(values), key=abs)
+        units = self._units(values)
         prepared = Prepared(
             clean=replace(held, values=scaled_down(held.values, units)), units=units, asking=scaled_down(values, units)
         )
-        known = self._direct if units == self._exponent else None
+        known = self._direct if self._usual(units) else None
         searcher = Searcher(prepared, self.k, method=self.method, max_memory=self.max_memory, direct=known)
         asked = np.arange(held.n_points, prepared.n_points)
         with tracked(progress or Silent(), len(asked), f"{self.k} nearest of {len(asked)} queries") as tracker:
             found = searcher.search(asked, tracker)
-        if units == self._exponent and held.values.device.type == "cpu":
+        if self._usual(units) and held.values.device.type == "cpu":
             self._direct = searcher.direct
-        check_resolved(found.distances, distinct=False)
+        check_resolved(found, asked, prepared, distinct=False)
         return CrossNeighbors(
             indices=held.rows[found.indices],
             distances=in_units(found.distances, units),

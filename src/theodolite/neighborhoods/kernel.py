@@ -17,10 +17,14 @@ from theodolite.neighborhoods.rounding import LEVELS
 
 Method = Literal["auto", "int8", "float32", "float64"]
 
-_SAMPLE = 48
+_SAMPLE, _FEWEST_SAMPLE = 48, 8
+_SCORES = 1 << 24  # of the sample, held at once
 _SMALL = 4096  # points below which a sample says little and everything is fast
 _QUANTILE = 0.9  # a few odd points (a hub, a cluster) are left to the second search rather than paid for by all
 _BEYOND = 1.5  # what 90 % need beyond k, times this, is enough for nearly all
+_MOST_BEYOND = 4096  # candidates: pools of more would not fit
+_SHARE = 32  # a candidate measured costs as much as the products of so many in float64
+_LONGEST = (1 << 30) // LEVELS**2  # columns: the square of a row, doubled, stays in int32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[n
     """
     n_points, n_dims = prepared.values.shape
     usual = usual_candidates(prepared, k)
+    if method == "int8" and n_dims > _LONGEST:
+        method = "float32"
     if method == "float64":
         return Plan(method=method, n_wanted=usual)
     if prepared.asking is not None:
@@ -66,10 +72,14 @@ def plan_search(prepared: Prepared, k: int, method: Method, order: npt.NDArray[n
             method="float32" if method == "auto" else method,
             n_wanted=usual if method != "int8" else min(n_points - 1, 2 * usual),
         )
-    in_float32, in_int8 = _candidates_wanted(prepared, k, order[:_SAMPLE])
-    if method == "int8" or (method == "auto" and in_int8 <= 2 * k + 64 and int8_pays(n_dims)):
-        return Plan(method="int8", n_wanted=min(n_points - 1, in_int8))
-    return Plan(method="float32", n_wanted=min(n_points - 1, in_float32))
+    n_sample = min(_SAMPLE, max(_FEWEST_SAMPLE, _SCORES // n_points))
+    in_float32, in_int8 = _candidates_wanted(prepared, k, order[:n_sample])
+    most = min(n_points - 1, usual + _MOST_BEYOND)
+    if method == "int8" or (method == "auto" and in_int8 <= 2 * k + 64 and n_dims <= _LONGEST and int8_pays(n_dims)):
+        return Plan(method="int8", n_wanted=min(most, in_int8))
+    if method == "auto" and in_float32 > min(most, usual + n_points // _SHARE):
+        return Plan(method="float64", n_wanted=usual)
+    return Plan(method="float32", n_wanted=min(most, in_float32))
 
 
 def _candidates_wanted(prepared: Prepared, k: int, sample: npt.NDArray[np.int64]) -> tuple[int, int]:
@@ -84,7 +94,8 @@ def _candidates_wanted(prepared: Prepared, k: int, sample: npt.NDArray[np.int64]
     scores.numpy()[np.arange(len(sample)), sample] = np.inf
     norms: Vector = x.square().sum(dim=1).sqrt().numpy()
     low = scores.numpy()
-    kth = np.partition(low, k - 1, axis=1)[:, k - 1]
+    low.partition(k - 1, axis=1)
+    kth = low[:, k - 1]
     radius = np.sqrt(np.maximum(2.0 * kth + norms**2, 0.0))
     step = prepared.largest / LEVELS
     lost = step * np.sqrt(n_dims / 12.0)  # of a row rounded to whole steps, on average

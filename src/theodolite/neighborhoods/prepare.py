@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from theodolite.core.errors import ParameterError, PointsError
@@ -12,6 +13,8 @@ from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, c
 from theodolite.neighborhoods.graph import Metric
 
 _NUMBERS_PER_CHUNK = 1 << 17  # 1 MiB of float64: the passes below stay in cache
+_LOOKED_AT = 256  # rows that tell where the middle is
+_PULLED = 1.5  # times the square of the usual distance from the median
 _SAFE_EXPONENT = 400  # squares of numbers within 2**(+-400) neither overflow nor underflow in float64
 
 
@@ -64,12 +67,19 @@ class Prepared:
         center = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
         for chunk in chunks_of(values):
             center += values[chunk].sum(dim=0, dtype=torch.float64)
-        center /= values.shape[0]
+        center = self._nearer_middle(center / values.shape[0])
         largest = 0.0
         for chunk in chunks_of(values):
             largest = max(largest, float((values[chunk].to(torch.float64) - center).abs_().max()))
         mantissa, exponent = np.frexp(largest)
         return Frame(center=center, exponent=int(exponent), largest=float(mantissa))
+
+    def _nearer_middle(self, mean: torch.Tensor) -> torch.Tensor:
+        """Return the mean, or the median of some rows where a few rows far out have pulled the mean away from them."""
+        some = self.values[:: -(-len(self.values) // _LOOKED_AT)].to(torch.float64)
+        median = some.median(dim=0).values
+        usual = [float((some - center).square().sum(dim=1).median()) for center in (mean, median)]
+        return median if usual[0] > _PULLED * usual[1] else mean
 
     @property
     def exponent(self) -> int:
@@ -105,6 +115,21 @@ class Prepared:
         """Return centered, scaled float64 rows `(m, n_dims)`."""
         rows = self.values[chunk].to(torch.float64, copy=True)
         return rows.sub_(self.frame.center).mul_(2.0**-self.exponent)
+
+    def differ(self, points: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Say of pairs, `(n_pairs,)`, whether their rows are not equal."""
+        unlike = np.zeros(len(points), dtype=np.bool_)
+        held = self.clean.values
+        origins, first = (held, 0) if self.asking is None else (self.asking, len(held))
+        step = max(1, _NUMBERS_PER_CHUNK // self.n_dims)
+        for start in range(0, len(points), step):
+            some = slice(start, start + step)
+            x, y = (
+                origins[torch.from_numpy(points[some] - first).to(self.device)],
+                held[torch.from_numpy(others[some]).to(self.device)],
+            )
+            unlike[some] = (x != y).any(dim=1).cpu().numpy()
+        return unlike
 
     def chunks(self) -> Iterator[slice]:
         """Cut all points into slices that fit the cache."""
@@ -208,14 +233,16 @@ def _directions(clean: CleanPoints, duplicates: Duplicates) -> CleanPoints:
     return replace(clean, values=shapes, rows=rows, n_duplicates=n_duplicates)
 
 
-def safe_exponent(values: torch.Tensor) -> int:
-    """Find the power of two to scale float64 points down by, so that squares neither overflow nor underflow.
+def largest_of(values: torch.Tensor) -> float:
+    """Return the largest coordinate of points, without its sign."""
+    return max(float(values[chunk].abs().max()) for chunk in chunks_of(values))
+
+
+def safe_exponent(largest: float) -> int:
+    """Find the power of two to scale points down by, so that squares neither overflow nor underflow.
 
     It is 0 where nothing needs to be done, which is nearly always.
     """
-    if values.dtype != torch.float64:
-        return 0
-    largest = max((float(values[chunk].abs().max()) for chunk in chunks_of(values)), default=0.0)
     exponent = int(np.frexp(largest)[1])
     return exponent if abs(exponent) > _SAFE_EXPONENT else 0
 
@@ -227,5 +254,5 @@ def scaled_down(values: torch.Tensor, exponent: int) -> torch.Tensor:
 
 def _safe_scale(clean: CleanPoints) -> tuple[CleanPoints, int]:
     """Scale float64 points by a power of two if their squares would overflow or underflow; usually do nothing."""
-    exponent = safe_exponent(clean.values)
+    exponent = safe_exponent(largest_of(clean.values)) if clean.values.dtype == torch.float64 else 0
     return replace(clean, values=scaled_down(clean.values, exponent)), exponent

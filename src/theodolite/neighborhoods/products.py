@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -90,23 +91,52 @@ def full_precision() -> Iterator[None]:
     """Switch TF32, bfloat16 products and autocast off inside, and restore the settings of the caller.
 
     A proof with the rounding of float32 is void if a setting lets products round as they like: on a GPU
-    `torch.set_float32_matmul_precision("high")`, on some processors `"medium"`, in a training step autocast.
+    `torch.set_float32_matmul_precision("high")`, on some processors `"medium"`, in a training step autocast. The first
+    is a setting of the process: where searches of several threads overlap, the last one to end restores it.
     """
     with ExitStack() as stack:
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
+        with _SHARED.lock:
+            if _SHARED.n_inside == 0:
+                _SHARED.restore = _highest()
+            _SHARED.n_inside += 1
         try:
-            before = torch.get_float32_matmul_precision()
-        except RuntimeError:  # the caller has used the newer settings, one for each library
-            before = "highest"
-        if before != "highest":
-            torch.set_float32_matmul_precision("highest")
-            stack.callback(torch.set_float32_matmul_precision, before)
-        for backend in (torch.backends.cuda, torch.backends.mkldnn) if before == "highest" else ():
-            library: Any = getattr(backend, "matmul", None)
-            chosen = getattr(library, "fp32_precision", "ieee")
-            if chosen not in ("ieee", "none"):
-                library.fp32_precision = "ieee"
-                stack.callback(setattr, library, "fp32_precision", chosen)
-        yield
+            yield
+        finally:
+            with _SHARED.lock:
+                _SHARED.n_inside -= 1
+                if _SHARED.n_inside == 0:
+                    _SHARED.restore.close()
+
+
+class _Shared:
+    """How many searches are inside `full_precision`, and what restores the settings from before the first."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.n_inside = 0
+        self.restore = ExitStack()
+
+
+_SHARED = _Shared()
+
+
+def _highest() -> ExitStack:
+    """Let products of float32 be no less, in this process, and return what takes that back."""
+    stack = ExitStack()
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the caller has used the newer settings, one for each library
+        before = "highest"
+    if before != "highest":
+        torch.set_float32_matmul_precision("highest")
+        stack.callback(torch.set_float32_matmul_precision, before)
+    for backend in (torch.backends.cuda, torch.backends.mkldnn) if before == "highest" else ():
+        library: Any = getattr(backend, "matmul", None)
+        chosen = getattr(library, "fp32_precision", "ieee")
+        if chosen not in ("ieee", "none"):
+            library.fp32_precision = "ieee"
+            stack.callback(setattr, library, "fp32_precision", chosen)
+    return stack

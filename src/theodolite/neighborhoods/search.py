@@ -12,7 +12,7 @@ from theodolite.core.seeds import generator_from
 from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count
 from theodolite.neighborhoods.kernel import Method
 from theodolite.neighborhoods.prepare import Prepared, prepare
-from theodolite.neighborhoods.searcher import Searcher
+from theodolite.neighborhoods.searcher import Found, Searcher
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _SMALLEST_SQUARED = 2.0**-480
@@ -113,7 +113,7 @@ def graph_of(
     n_asked = clean.n_points if asked is None else len(asked)
     with tracked(progress or Silent(), n_asked, f"{k} nearest of {n_asked} points") as tracker:
         found = searcher.search(asked, tracker)
-    check_resolved(found.distances, distinct=distinct)
+    check_resolved(found, asked, searcher.prepared, distinct=distinct)
     return NeighborGraph(
         indices=found.indices,
         distances=in_units(found.distances, searcher.prepared.units),
@@ -186,10 +186,13 @@ def check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
     raise PointsError(f"k={k} needs at least {k + 1} points but only {clean.n_points} {remain}. {advice}")
 
 
-def check_resolved(distances: npt.NDArray[np.float64], *, distinct: bool) -> None:
+def check_resolved(found: Found, asked: npt.NDArray[np.int64] | None, prepared: Prepared, *, distinct: bool) -> None:
     """Refuse distances whose squares were lost beside the largest coordinate, which set the scale."""
-    small = distances < _SMALLEST_SQUARED
-    lost = small if distinct else small & (distances > 0)
+    lost = found.distances < _SMALLEST_SQUARED
+    if not distinct and lost.any():
+        row, column = np.nonzero(found.distances == 0)
+        points = row if asked is None else asked[row]
+        lost[row, column] = prepared.differ(points, found.indices[row, column])
     if lost.any():
         rows = int(lost.any(axis=1).sum())
         raise PointsError(

@@ -10,7 +10,7 @@ import torch
 from theodolite.core.progress import Progress
 from theodolite.core.seeds import generator_from
 from theodolite.neighborhoods.direct import Direct
-from theodolite.neighborhoods.kernel import Method, plan_search, usual_candidates
+from theodolite.neighborhoods.kernel import Method, Plan, plan_search, usual_candidates
 from theodolite.neighborhoods.pool import capacity_for
 from theodolite.neighborhoods.prepare import Prepared
 from theodolite.neighborhoods.products import full_precision
@@ -72,13 +72,15 @@ class Kernel:
     def of(cls, prepared: Prepared, k: int, method: Method) -> "Kernel":
         """Choose a kernel and round the rows for it."""
         n_points = prepared.n_points
-        if prepared.device.type != "cpu" or method == "float64":
-            method = "float64" if method == "float64" else "float32"
-            rounded = rounded_to(prepared, torch.float64 if method == "float64" else torch.float32)
-            wanted = usual_candidates(prepared, k)
-            return cls(method=method, rounded=rounded, judge=None, place=np.arange(n_points), n_wanted=wanted)
         order = generator_from("neighbors", n_points).permutation(n_points)
-        plan = plan_search(prepared, k, method, order)
+        if prepared.device.type != "cpu":
+            plan = Plan(method="float64" if method == "float64" else "float32", n_wanted=usual_candidates(prepared, k))
+        else:
+            plan = plan_search(prepared, k, method, order)
+        if prepared.device.type != "cpu" or plan.method == "float64":
+            rounded = rounded_to(prepared, torch.float64 if plan.method == "float64" else torch.float32)
+            in_order = np.arange(n_points)
+            return cls(method=plan.method, rounded=rounded, judge=None, place=in_order, n_wanted=plan.n_wanted)
         rounded = rounded_to(prepared, torch.int8 if plan.method == "int8" else torch.float32, order)
         place = np.empty_like(order)
         place[order] = np.arange(n_points)
