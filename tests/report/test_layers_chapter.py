@@ -64,6 +64,33 @@ def test_curves_of_lens_and_density_are_what_was_planted(frame):
     assert lags["value"].min() > 0.5  # dimension and entropy both rise with the prompt
 
 
+def test_each_estimator_has_a_panel_of_its_correlations_where_several_were_asked_for(frame, drawn):
+    panels = {one.family.name: [axes.get_title(loc="left") for axes in one.figures["wide"].axes] for one in drawn}
+    assert panels["correlation_over_layers"] == ["pocket-64", "pocket-128"], "one estimator: its scales in one panel"
+    twonn = frame.filter((pl.col("measure") == "dimension") & (pl.col("scale") == 4)).with_columns(
+        method=pl.lit("twonn"), n1=pl.lit(1), scale=pl.lit(2), value=1 / pl.col("value")
+    )
+    both = pl.concat([frame, twonn.cast(dict(frame.schema))])
+    for name, entries in (("correlation_over_layers", 2), ("lens_correlation_over_layers", 4)):
+        family = next(one for one in CHAPTER.families if one.name == name)
+        figure = family.draw(both)
+        titles = [axes.get_title(loc="left") for axes in figure.axes]
+        assert {"GRIDE (2 and 4)", "TwoNN (1 and 2)"} <= set(titles)
+        assert len(figure.legends[0].get_texts()) == entries, "models, and lags of each"
+        data = family.data(both)
+        assert set(data["estimator"]) == set(titles)
+        own = data.filter(pl.col("estimator") == "TwoNN (1 and 2)").sort("name", "layer")
+        same = data.filter(pl.col("estimator") == "GRIDE (2 and 4)").sort("name", "layer")
+        assert own["value"].to_numpy() == pytest.approx(-same["value"].to_numpy())  # of 1 / dimension
+
+
+def test_intervals_of_few_prompts_are_said_to_be_no_bootstrap(frame):
+    family = next(one for one in CHAPTER.families if one.name == "correlation_over_layers")
+    assert "fewer than 8 prompts are not resampled" in family.caption(frame)
+    more = pl.concat([frame, frame.with_columns(pl.col("prompt_row") + 10)])
+    assert "bootstrap over prompts" in family.caption(more)
+
+
 def test_any_two_layers_are_cells_that_say_their_overlap(frame, drawn):
     (pairs,) = [one for one in drawn if one.family.name == "overlap_between_layers"]
     far = pairs.data.filter((pl.col("layer") == 1) & (pl.col("layer_to") == 5))
