@@ -1,10 +1,14 @@
 """Tables and settings made to break a search: huge rows beside small ones, many columns, other threads' settings."""
 
+import math
+
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from theodolite.neighborhoods import neighbors
+from theodolite.core.errors import ParameterError
+from theodolite.neighborhoods import cloud_neighbors, neighbors
 from theodolite.neighborhoods.kernel import plan_search
 from theodolite.neighborhoods.prepare import prepare
 from theodolite.neighborhoods.products import full_precision
@@ -70,3 +74,34 @@ def test_precision_is_restored_by_the_last_search_that_ends():
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_sums_of_products_that_overflow_are_nan_without_a_warning():
+    points = RNG.normal(size=(5, 20))
+    points[:, 7] *= 1e11
+    found = cloud_neighbors(points[None], k=2, moments=True)
+    assert math.isnan(found.moments.energies[0])
+
+
+@pytest.mark.parametrize("ranks", [8, (8.5,), ("8",), None])
+def test_ranks_that_are_no_whole_numbers_are_refused(ranks):
+    with pytest.raises(ParameterError, match="ranks are whole numbers, such as"):
+        cloud_neighbors(RNG.normal(size=(1, 30, 3)), k=3, ranks=ranks)
+
+
+def test_a_graph_of_no_cloud_or_of_more_neighbors_is_refused():
+    found = cloud_neighbors(RNG.normal(size=(2, 30, 3)), k=3)
+    for cloud in (2, -3):
+        with pytest.raises(ParameterError, match=f"Clouds are numbered 0 to 1, but cloud {cloud} was asked for"):
+            found.graph(cloud)
+    for k in (0, -1, 4):
+        with pytest.raises(ParameterError, match=f"graph of 3 neighbors can be cut to k from 1 to 3, not to {k}"):
+            found.graph(0, k)
+    assert_array_equal(found.graph(-1, 2).indices, found.indices[1, :, :2])
+
+
+@pytest.mark.parametrize("max_memory", ["1GB", math.nan, math.inf, None])
+def test_memory_is_a_number_of_bytes(max_memory):
+    with pytest.raises(ParameterError, match="max_memory is a number of bytes of at least 1, but"):
+        neighbors(RNG.normal(size=(10, 2)), k=1, max_memory=max_memory)
+    assert neighbors(RNG.normal(size=(10, 2)), k=1, max_memory=1e9).exact

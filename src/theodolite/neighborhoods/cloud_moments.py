@@ -105,7 +105,7 @@ class MomentSums:
             self.twice[:] = 2.0 * self.weights / (1.0, self.mean)
             self.room = np.empty(block.size, dtype=np.float32)
         self.twice[start:stop] *= 0.5
-        with np.errstate(over="ignore"):  # seen in the sums
+        with np.errstate(over="ignore", invalid="ignore"):  # seen in the sums
             squares = np.square(block, out=self.room[: block.size].reshape(block.shape))
             sums = squares @ self.twice[:stop]
             self.energies += (sums * self.twice[start:stop]).sum(axis=0, dtype=np.float64)

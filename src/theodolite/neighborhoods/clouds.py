@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import index
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from theodolite.neighborhoods.cloud_moments import CloudMoments, gather_moments
 from theodolite.neighborhoods.cloud_products import Answer
 from theodolite.neighborhoods.cloud_rows import Precision
 from theodolite.neighborhoods.cloud_search import Account, UnsuitableError, search_cloud
-from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count
+from theodolite.neighborhoods.graph import Metric, NeighborGraph, check_count, check_kept
 from theodolite.neighborhoods.prepare import prepare
 
 _NARROWEST, _WIDEST = 1e-30, 1e37  # distances that float32 holds with all its digits
@@ -116,7 +117,16 @@ class CloudNeighbors(Displayed):
             Which.
         k : int, optional
             Neighbors to hold; by default all.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such cloud, or `k` is below 1 or above what the clouds hold.
         """
+        if not -len(self.lengths) <= cloud < len(self.lengths):
+            raise ParameterError(f"Clouds are numbered 0 to {len(self.lengths) - 1}, but cloud {cloud} was asked for.")
+        if k is not None:
+            check_kept(k, self.k)
         n_points = int(self.lengths[cloud])
         return NeighborGraph(
             indices=self.indices[cloud, :n_points, :k].astype(np.int64),
@@ -274,7 +284,10 @@ def _glance(points: Points) -> CleanPoints | None:
 
 
 def _check_ranks(ranks: Sequence[int], k: int) -> tuple[int, ...]:
-    wanted = tuple(int(rank) for rank in ranks)
+    try:
+        wanted = tuple(index(rank) for rank in ranks)
+    except TypeError:
+        raise ParameterError(f"ranks are whole numbers, such as (64, 128), but {ranks!r} was given.") from None
     if any(later <= earlier for earlier, later in pairwise((k, *wanted))):
         raise ParameterError(
             f"ranks must be ascending and beyond k={k}, but {list(wanted)} was given. The distances to the k nearest "

@@ -122,9 +122,7 @@ class NeighborGraph(Displayed):
         >>> graph.truncate(1).indices.ravel().tolist()
         [1, 0, 1, 2]
         """
-        check_whole(k)
-        if not 1 <= k <= self.k:
-            raise ParameterError(f"A graph of {self.k} neighbors can be cut to k from 1 to {self.k}, not to {k}.")
+        check_kept(k, self.k)
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         values.update(indices=self.indices[:, :k], distances=self.distances[:, :k])
         return NeighborGraph(**values)
@@ -134,6 +132,13 @@ def check_whole(k: int) -> None:
     """Refuse what is no whole number."""
     if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
         raise ParameterError(f"k must be a whole number, but k={k!r} was given.")
+
+
+def check_kept(k: int, held: int) -> None:
+    """Refuse to keep more neighbors than are held, or none."""
+    check_whole(k)
+    if not 1 <= k <= held:
+        raise ParameterError(f"A graph of {held} neighbors can be cut to k from 1 to {held}, not to {k}.")
 
 
 def check_count(k: int) -> None:

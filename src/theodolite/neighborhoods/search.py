@@ -1,5 +1,6 @@
 """The front door: exact nearest neighbors of one table of points."""
 
+import math
 from typing import get_args
 
 import numpy as np
@@ -166,8 +167,8 @@ def check_settings(k: int, method: str, max_memory: int) -> None:
     check_count(k)
     if method not in METHODS:
         raise ParameterError(f"The method must be one of {', '.join(METHODS)}, not {method!r}.")
-    if max_memory < 1:
-        raise ParameterError(f"max_memory is a number of bytes of at least 1, but {max_memory} was given.")
+    if not isinstance(max_memory, int | float | np.integer) or not 1 <= max_memory < math.inf:
+        raise ParameterError(f"max_memory is a number of bytes of at least 1, but {max_memory!r} was given.")
 
 
 def check_enough(prepared: Prepared, k: int, metric: Metric) -> None:
