@@ -158,6 +158,28 @@ def test_sparse_tables_are_refused():
         as_points(torch.eye(4).to_sparse())
 
 
+def test_numbers_below_a_mask_are_refused():
+    """They would be read as if they were there."""
+    points = np.ma.masked_array(np.arange(6.0).reshape(3, 2), mask=[[0, 0], [0, 1], [1, 0]])
+    with pytest.raises(PointsError, match=r"2 entries of this array are masked.*Pass points\.filled\(np\.nan\)"):
+        as_points(points)
+    with pytest.warns(GeometryWarning, match="2 of 3 rows"):
+        assert clean_points(points.filled(np.nan), nonfinite="drop").rows.tolist() == [0]
+    assert as_points(np.ma.masked_array(np.eye(2))).tolist() == [[1, 0], [0, 1]]
+
+
+def test_rows_of_different_lengths_are_refused():
+    with pytest.raises(PointsError, match="a table of numbers, with rows of one length"):
+        as_points([[1.0, 2.0], [3.0]])
+
+
+def test_tensors_without_numbers_of_their_own():
+    with pytest.raises(PointsError, match="on the device meta, which holds none"):
+        as_points(torch.empty(3, 2, device="meta"))
+    conjugate = torch.complex(torch.eye(2), torch.eye(2)).conj()
+    assert clean_points(conjugate.imag).values.numpy().tolist() == [[-1, 0], [0, -1]]
+
+
 def test_a_device_without_float64_is_left(monkeypatch):
     monkeypatch.setattr(module, "_WITHOUT_FLOAT64", ("meta",))
     with pytest.raises(NotImplementedError, match="copy out of meta tensor"):  # it is asked for its numbers

@@ -86,7 +86,7 @@ def as_points(points: Points) -> torch.Tensor:
     Raises
     ------
     PointsError
-        If the array is not two-dimensional, has no columns, is sparse, or is not real.
+        If the array is not two-dimensional, has no columns, is sparse or masked, or is not real.
 
     Examples
     --------
@@ -97,10 +97,13 @@ def as_points(points: Points) -> torch.Tensor:
         tensor = points.detach()
         if tensor.layout != torch.strided:
             raise PointsError(f"Points must be a dense table, but this tensor is {tensor.layout}. Pass .to_dense().")
+        tensor = tensor.resolve_neg()
         if tensor.device.type in _WITHOUT_FLOAT64:
             tensor = tensor.cpu()
+        if tensor.is_meta:
+            raise PointsError("Points must be numbers, but this tensor is on the device meta, which holds none.")
     else:
-        array = np.asarray(points)
+        array = _as_array(points)
         if array.dtype.kind not in "fiub":
             raise PointsError(f"Points must be real numbers, but the array has dtype {array.dtype}.")
         if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch knows no wider numbers
@@ -121,6 +124,19 @@ def as_points(points: Points) -> torch.Tensor:
     if tensor.dtype in (torch.float32, torch.float64):
         return tensor
     return tensor.to(torch.float32 if tensor.is_floating_point() else torch.float64)
+
+
+def _as_array(points: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array, or say why there is none: rows of different lengths, or numbers below a mask."""
+    if isinstance(points, np.ma.MaskedArray) and np.ma.is_masked(points):
+        raise PointsError(
+            f"{int(points.mask.sum())} entries of this array are masked, so their numbers are not to be used. Pass "
+            'points.filled(np.nan) with nonfinite="drop", or the rows without a mask.'
+        )
+    try:
+        return np.asarray(points)
+    except ValueError as error:
+        raise PointsError(f"Points must be a table of numbers, with rows of one length: {error}") from error
 
 
 def clean_points(points: Points, *, nonfinite: Nonfinite = "error", duplicates: Duplicates = "collapse") -> CleanPoints:
