@@ -64,7 +64,8 @@ def jackknife(
     three times, so the error is rather too large: 1.3 to 1.6 times the spread over repeated samples for
     `fisher_separability`, 1.1 to 1.5 for `persistence_dimension`, 0.9 to 1.3 for TwoNN, MLE and ESS (clouds of 300
     points: Gaussian, curved, of two dimensions). Where an estimator has an error of its own, prefer that; this one is
-    for those two, for `scikit_dimension` and for rows in `groups`.
+    for `persistence_dimension`, for `scikit_dimension`, for settings that another sample would choose anew (components
+    of `fisher_separability`) and for rows in `groups`.
 
     References
     ----------

@@ -54,7 +54,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
     Lambert's W. Of the margins 0.60, 0.62 ... 0.98 the one nearest to 0.9 times the largest with p > 0 is used.
 
     Standard error: influence of each point on p, less what belongs to pairs and is counted twice, with margin and
-    components taken as given: 95 to 125 % of the spread over repeated samples. Where another sample may keep another
+    components taken as given: 95 to 140 % of the spread over repeated samples. Where another sample may keep another
     number of components, because some variance is near 1/condition of the largest, it is as little as a quarter;
     `jackknife(fisher_separability, points)` tells.
 
