@@ -61,8 +61,8 @@ def local_pca(
     pointwise `lPCA`), from the smaller of the k x k and n_dims x n_dims matrices. "fan" takes off the mean variance
     beyond 95 %, then the first component after which the ratio of neighbors exceeds 10 or 80 % is explained, whichever
     comes first; a first component that alone explains 95 % is one dimension (the criteria divide rounding by rounding
-    there, and scikit-dimension reads 1 or k by chance). `"fo"` and else `"fan"` give scikit-dimension's numbers; `"threshold"` is its `ver="ratio"` with
-    `alphaRatio=threshold`, but for ties at the threshold.
+    there, and scikit-dimension reads 1 or k by chance). `"fo"` and else `"fan"` give scikit-dimension's numbers;
+    `"threshold"` is its `ver="ratio"` with `alphaRatio=threshold`, but for ties at the threshold.
 
     Components count directions of noise and curvature as well as those of a manifold: readings in the hundreds at
     k=1200 are normal for token tables and say how linear the neighborhood is rather than how many coordinates it has.
