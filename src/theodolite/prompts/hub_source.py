@@ -17,7 +17,7 @@ from theodolite.prompts.packed import GZIP, ZSTD, unpacked
 from theodolite.prompts.parquet_footer import TAIL, RowGroup, footer_length, row_groups
 from theodolite.tables.hub_file import RemoteFile
 from theodolite.tables.hub_repository import HubRepository
-from theodolite.tables.hub_resolve import resolve_dataset
+from theodolite.tables.hub_resolve import resolve
 from theodolite.tables.reference import Reference
 
 _MOST = 1_000_000_000
@@ -87,7 +87,7 @@ def hub_records(source: str, needed: Needed) -> tuple[list[Record], dict[str, An
         If a row does not exist; if more than a gigabyte would be fetched and nothing says how many rows.
     """
     reference = Reference.parse(source)
-    data = resolve_dataset(reference)
+    data = resolve(reference, kind="dataset")
     config, split, names = choose_files(data.files, _readme(data), reference.selector, place=str(data.place))
     stem = data.repository.rpartition("/")[2]
     files = [_File.of(data, name) for name in names]

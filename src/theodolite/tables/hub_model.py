@@ -16,35 +16,31 @@ _TOKENIZERS = (
 _COUNTS = "token_counts.npy"
 
 
-class HubModel(HubRepository):
-    """A model at a commit."""
+def weights_of(model: HubRepository) -> str:
+    """Return the file that holds the weights of a model, or the index of those that do.
 
-    __slots__ = ()
+    Raises
+    ------
+    NotFoundError
+        If there is none, or nothing says which.
+    """
+    advice = f"Download the one that is meant with `hf download {model.repository} FILE`, and give its path."
+    return choose_weights(model.files, model.place, advice=advice)
 
-    def weights(self) -> str:
-        """Return the file that holds the weights, or the index of those that do.
 
-        Raises
-        ------
-        NotFoundError
-            If there is none, or nothing says which.
-        """
-        advice = f"Download the one that is meant with `hf download {self.repository} FILE`, and give its path."
-        return choose_weights(self.files, self.place, advice=advice)
+def bring_companions(model: HubRepository) -> Path:
+    """Bring config.json, the tokenizer and token counts of a model, and return their folder.
 
-    def bring_companions(self) -> Path:
-        """Bring config.json, the tokenizer and token counts, and return their folder.
-
-        Raises
-        ------
-        FormatError
-            If one of them is far too large.
-        NotFoundError, RemoteError
-            If one of them cannot be fetched.
-        """
-        tokenizer: tuple[str, ...] = next((names for names in _TOKENIZERS if names[0] in self.files), ())
-        for name in (*_COMPANIONS, *tokenizer, _COUNTS):
-            if name in self.files:
-                self.bring(name)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.folder
+    Raises
+    ------
+    FormatError
+        If one of them is far too large.
+    NotFoundError, RemoteError
+        If one of them cannot be fetched.
+    """
+    tokenizer: tuple[str, ...] = next((names for names in _TOKENIZERS if names[0] in model.files), ())
+    for name in (*_COMPANIONS, *tokenizer, _COUNTS):
+        if name in model.files:
+            model.bring(name)
+    model.folder.mkdir(parents=True, exist_ok=True)
+    return model.folder

@@ -15,8 +15,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 
 from theodolite.core.errors import NotFoundError, ReferenceSyntaxError, RemoteError
 from theodolite.tables.hub_disk import read_json, write_json
-from theodolite.tables.hub_errors import Asked, NoRevisionError, offline
-from theodolite.tables.hub_model import HubModel
+from theodolite.tables.hub_errors import Asked, Kind, NoRevisionError, offline
 from theodolite.tables.hub_patience import TIMEOUT, ask
 from theodolite.tables.hub_repository import COMMIT, HubFile, HubRepository, is_path, is_plain
 from theodolite.tables.hub_settings import cache_folder, endpoint, host, is_offline
@@ -28,8 +27,8 @@ _NAMES_LISTED = 8
 T = TypeVar("T")
 
 
-def resolve(reference: Reference) -> HubModel:
-    """Return the model that a reference names, at the commit that its revision stands for now.
+def resolve(reference: Reference, *, kind: Kind = "model") -> HubRepository:
+    """Return the model or the data set that a reference names, at the commit that its revision stands for now.
 
     Raises
     ------
@@ -38,22 +37,7 @@ def resolve(reference: Reference) -> HubModel:
     RemoteError
         If the Hub cannot be reached or refuses.
     """
-    asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision)
-    found = _resolve(asked, home_of(asked), is_offline(), int(time.monotonic() // _REMEMBERED))
-    return HubModel(
-        endpoint=found.endpoint, repository=found.repository, commit=found.commit, files=found.files, home=found.home
-    )
-
-
-def resolve_dataset(reference: Reference) -> HubRepository:
-    """Return the data set that a reference names, at the commit that its revision stands for now.
-
-    Raises
-    ------
-    NotFoundError, RemoteError
-        As `resolve`.
-    """
-    asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision, kind="dataset")
+    asked = Asked(endpoint=endpoint(), repository=reference.location, revision=reference.revision, kind=kind)
     return _resolve(asked, home_of(asked), is_offline(), int(time.monotonic() // _REMEMBERED))
 
 

@@ -13,8 +13,9 @@ from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 from theodolite.core.errors import NotFoundError
 from theodolite.tables.checkpoint import INDEXES, read_index
 from theodolite.tables.hub_errors import explain
-from theodolite.tables.hub_model import HubModel
+from theodolite.tables.hub_model import weights_of
 from theodolite.tables.hub_patience import HTTP_ERRORS, ask
+from theodolite.tables.hub_repository import HubRepository
 from theodolite.tables.hub_resolve import resolve
 from theodolite.tables.hub_settings import is_offline
 from theodolite.tables.hub_source import downloaded
@@ -64,9 +65,9 @@ def bring_model(reference: Reference) -> Path:
         raise
 
 
-def files_of(model: HubModel) -> list[str]:
+def files_of(model: HubRepository) -> list[str]:
     """Return the files that running a model takes: config, tokenizer, and its weights in one format."""
-    weights = model.weights()
+    weights = weights_of(model)
     shards: Collection[str] = (weights,)
     if weights in INDEXES:
         shards = {path.name for path in read_index(model.bring(weights)).values()}

@@ -9,7 +9,8 @@ from huggingface_hub import try_to_load_from_cache
 from theodolite.core.errors import FormatError, NotFoundError
 from theodolite.tables.checkpoint import INDEXES, Checkpoint, open_file, read_index
 from theodolite.tables.entries import TensorFile
-from theodolite.tables.hub_model import HubModel
+from theodolite.tables.hub_model import bring_companions, weights_of
+from theodolite.tables.hub_repository import HubRepository
 from theodolite.tables.hub_resolve import noted_commit, resolve
 from theodolite.tables.hub_settings import is_offline
 from theodolite.tables.hub_tensors import RemoteSafetensors
@@ -41,7 +42,7 @@ def locate_on_hub(reference: Reference) -> Source:
             origin = {"repository": reference.location, "commit": there.name}
             return Source(reference=reference, place=there, companions=(there,), origin=origin)
         raise
-    folder = model.bring_companions()
+    folder = bring_companions(model)
     return Source(
         reference=reference,
         place=folder,
@@ -51,7 +52,7 @@ def locate_on_hub(reference: Reference) -> Source:
     )
 
 
-def open_on_hub(model: HubModel) -> Checkpoint:
+def open_on_hub(model: HubRepository) -> Checkpoint:
     """Return the weights of a model on the Hub: names from its index or header, numbers when they are read.
 
     Raises
@@ -63,7 +64,7 @@ def open_on_hub(model: HubModel) -> Checkpoint:
     """
     place = model.place
     opener = partial(_open, model)
-    name = model.weights()
+    name = weights_of(model)
     if name in INDEXES:
         shards = {tensor: place / path.name for tensor, path in read_index(model.bring(name)).items()}
         return Checkpoint(place, shards, {}, folder=model.folder, opener=opener)
@@ -73,7 +74,7 @@ def open_on_hub(model: HubModel) -> Checkpoint:
     )
 
 
-def _open(model: HubModel, path: Path) -> TensorFile:
+def _open(model: HubRepository, path: Path) -> TensorFile:
     """Open one file of weights, from huggingface_hub's cache where it is there whole."""
     name = path.name
     if name not in model.files:
