@@ -1,6 +1,7 @@
 """Tensors of a file on the Hub: headers by range request, numbers only of the tensor that is wanted."""
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,8 @@ class Span:
     strides: tuple[int, ...]
 
 
-class RemoteTensors:
-    """Reads tensors of a remote file whose header is known.
+class RemoteTensors(ABC):
+    """Reads tensors of a remote file whose header is known; where each tensor is, its kind of file knows.
 
     Parameters
     ----------
@@ -40,22 +41,18 @@ class RemoteTensors:
         The file.
     entries : mapping of str to TensorEntry
         What its header says.
-    spans : mapping of str to Span
-        Where each tensor is.
     """
 
-    format = "safetensors"
+    format: str
 
-    def __init__(
-        self,
-        file: RemoteFile,
-        entries: Mapping[str, TensorEntry],
-        spans: Mapping[str, Span],
-    ) -> None:
+    def __init__(self, file: RemoteFile, entries: Mapping[str, TensorEntry]) -> None:
         self.path: Path = file.place
         self.entries = entries
         self._file = file
-        self._spans = spans
+
+    @abstractmethod
+    def _span(self, name: str) -> Span:
+        """Return where the numbers of a tensor are."""
 
     def read(self, name: str) -> torch.Tensor:
         """Return one tensor, mapped from the cache; fetched first if it is not there."""
@@ -91,9 +88,6 @@ class RemoteTensors:
             taken.append(torch.frombuffer(bytearray(content), dtype=dtype))
         return torch.stack(taken)
 
-    def _span(self, name: str) -> Span:
-        return self._spans[name]
-
 
 class RemoteSafetensors(RemoteTensors):
     """The tensors of a safetensors file on the Hub.
@@ -109,17 +103,16 @@ class RemoteSafetensors(RemoteTensors):
         If the header does not describe exactly the bytes that follow it.
     """
 
+    format = "safetensors"
+
     def __init__(self, file: RemoteFile) -> None:
         header = read_header(file.place, file.open(), file.size, most=MOST_HEADER)
-        spans = {
-            name: Span(
-                begin=header.begins[name],
-                end=header.begins[name] + entry.n_bytes,
-                strides=contiguous(entry.shape),
-            )
-            for name, entry in header.entries.items()
-        }
-        super().__init__(file, header.entries, spans)
+        self._begins = header.begins
+        super().__init__(file, header.entries)
+
+    def _span(self, name: str) -> Span:
+        begin, entry = self._begins[name], self.entries[name]
+        return Span(begin=begin, end=begin + entry.n_bytes, strides=contiguous(entry.shape))
 
 
 def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:

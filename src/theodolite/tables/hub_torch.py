@@ -58,7 +58,7 @@ class RemoteTorch(RemoteTensors):
             )
             for name, tensor in state.items()
         }
-        super().__init__(file, entries, {})
+        super().__init__(file, entries)
 
     def same_storage(self, one: str, other: str) -> bool:
         """Say whether two names stand for the same numbers in the file, as tied weights do."""

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import polars as pl
-
 from theodolite.core.errors import ParameterError, RunError
 from theodolite.core.hashing import canonical_json, hash_file
 from theodolite.runs.columns import Column
@@ -103,7 +101,7 @@ def compare_runs(
         )
     one, other = _checksum(a, first), _checksum(b, second)
     identical = one is not None and one == other
-    table = None if identical else compare_tables(_rows(a), _rows(b), columns=columns, rtol=rtol, atol=atol)
+    table = None if identical else compare_tables(a.scan(), b.scan(), columns=columns, rtol=rtol, atol=atol)
     return RunComparison(
         agree=table is None or table.agree,
         identical=identical,
@@ -135,10 +133,6 @@ def _checksum(run: Run, manifest: Manifest) -> str | None:
             "table is written anew from the units, which are kept."
         )
     return found
-
-
-def _rows(run: Run) -> pl.LazyFrame:
-    return run.scan()
 
 
 def _settings(manifest: Manifest) -> dict[str, Any]:
