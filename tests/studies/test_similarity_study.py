@@ -100,9 +100,10 @@ def test_its_permuted_and_gaussian_companions_share_nothing(turned):
     assert value(frame, "mutual_knn", condition="gaussian") == pytest.approx(chance, abs=0.005)
     assert abs(value(frame, "lle", condition="gaussian")) < 0.02
     assert abs(value(frame, "lle", condition="permuted")) < 0.02
-    for part in ("lle_neighbors", "lle_weights"):
-        measured, chance = (one_row(frame, part, condition=name) for name in ("measured", "permuted"))
-        assert (measured["null"], measured["null_stderr"]) == (chance["value"], chance["stderr"])
+    weights, chance = (one_row(frame, "lle_weights", condition=name) for name in ("measured", "permuted"))
+    assert (weights["null"], weights["null_stderr"]) == (chance["value"], chance["stderr"])
+    both, chance = (one_row(frame, "lle_neighbors", condition=name) for name in ("measured", "permuted"))
+    assert abs(both["null"] - chance["value"]) < 5 * np.hypot(both["null_stderr"], chance["stderr"])
     for measure, method in (("rsa", "centered"), ("cka", "debiased"), ("mutual_knn", None)):
         rows = frame.filter(pl.col("model_b").is_not_null(), pl.col("method").eq_missing(pl.lit(method)))
         row = one_row(rows, measure, condition="gaussian")
@@ -139,6 +140,22 @@ def test_the_lowest_and_the_highest_are_those_planted(turned):
     assert min(clusters["highest"]) >= 7
     for near in listed["neighbors"]:
         assert len(json.loads(near)) == 10
+
+
+def test_beside_every_number_stand_an_error_and_a_null(turned, pocket):
+    """But for counts, single tokens, what is itself a null, and correlations with what is constant."""
+    bare = ("count", "listed", "token_dimension")
+    for frame in (turned[0], pocket.table()):
+        said = (pl.col("condition") == "measured") & pl.col("value").is_finite()
+        numbers = frame.filter(said & ~pl.col("measure").is_in(bare))
+        assert numbers["measure"].n_unique() > 12
+        for column in ("stderr", "null", "null_stderr"):
+            assert numbers.filter(pl.col(column).is_null() | pl.col(column).is_nan()).is_empty(), column
+        assert numbers.filter((pl.col("stderr") < 0) | (pl.col("null_stderr") < 0)).is_empty()
+    gaussian = pocket.table().filter((pl.col("condition") == "gaussian") & pl.col("null").is_not_null())
+    apart = (gaussian["value"] - gaussian["null"]) / gaussian["null_stderr"]
+    exact = gaussian["measure"].is_in(["rsa", "rsa_spearman", "cka", "mutual_knn", "information_imbalance"])
+    assert apart.filter(exact).abs().max() < 5  # of 16 numbers that have nothing but chance in them
 
 
 def test_histograms_count_every_token_once(turned):

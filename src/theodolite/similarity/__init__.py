@@ -10,6 +10,7 @@ from theodolite.similarity.lle import LleWeights, lle_weights
 from theodolite.similarity.lle_similarity import LleSimilarity, lle_similarity
 from theodolite.similarity.norms import Norms, norms
 from theodolite.similarity.overlap import Overlap, cloud_overlaps, neighborhood_overlap, overlap_of_distances
+from theodolite.similarity.overlap_error import overlap_stderr
 from theodolite.similarity.overlap_null import OverlapNull, overlap_null
 from theodolite.similarity.rank_correlation import RankCorrelation, rsa_spearman
 from theodolite.similarity.resampling import rsa_bootstrap, rsa_permutations
@@ -45,6 +46,7 @@ __all__ = [
     "norms",
     "overlap_null",
     "overlap_of_distances",
+    "overlap_stderr",
     "rsa",
     "rsa_bootstrap",
     "rsa_matrix",

@@ -47,7 +47,6 @@ def measure_table(make: RowMaker, a: View, params: Mapping[str, Any], *, seed: i
         Rows of the study.
     """
     assert a.table.tokens is not None
-    rows = _means(make, a.dimensions)
     k = min(params["k"], a.graph.k)
     lexicon = None if params["lexicon"] is None else read_lexicon(params["lexicon"])
     found = coherence(a.graph, a.table.tokens, points=a.points, lexicon=lexicon, k=k)
@@ -55,22 +54,32 @@ def measure_table(make: RowMaker, a: View, params: Mapping[str, Any], *, seed: i
     measures = {"variant_share": found.variant_share, "mean_cosine": found.mean_cosine}
     if found.group_share is not None:
         measures["group_share"] = found.group_share
-    related = against_dimension(make, a, measures, found.rows, k=k, seed=params["seed"])
-    if not params["nulls"]:
-        rows += related
-    else:
+    rows = _means(make, a.dimensions, a.errors)
+    null_means: list[Row] = []
+    chance: list[Row] = []
+    nulls: dict[str, tuple[float, float | None]] = {}
+    if params["nulls"]:
         chance = _chance(make.having(condition=PERMUTED), a, lexicon, k=k, seed=seed)
-        rows += [*_beside(related, chance), *chance]
+        nulls = {row["method"]: (row["value"], row["stderr"]) for row in chance}
         pca_k = tuple(scale for method, scale in a.dimensions if method == "pca")
         drawn = null_points(a.points[torch.from_numpy(a.graph.rows)], COVARIANCE, seed=seed)
         graph = neighbors(drawn, k=a.graph.k, metric=params["metric"])
         null = local_dimensions(drawn, graph, pca_k=pca_k, mle_k=params["mle_k"], threshold=params["threshold"])
-        rows += _means(make.having(condition=COVARIANCE), null)
-    return [*rows, *_extremes(make, a, params["shown"], k=k)]
+        null_means = _means(make.having(condition=COVARIANCE), *null)
+        rows = _beside(rows, null_means)
+    rows += against_dimension(make, a, measures, found.rows, nulls=nulls, k=k, seed=params["seed"])
+    return [*rows, *chance, *null_means, *_extremes(make, a, params["shown"], k=k)]
 
 
 def against_dimension(
-    make: RowMaker, a: View, measures: Mapping[str, Floats], rows: Indices, *, k: int, seed: int
+    make: RowMaker,
+    a: View,
+    measures: Mapping[str, Floats],
+    rows: Indices,
+    *,
+    nulls: Mapping[str, tuple[float, float | None]],
+    k: int,
+    seed: int,
 ) -> list[Row]:
     """Relate measures of coherence to the local dimension: mean, rank correlation, and a curve over bins.
 
@@ -84,6 +93,8 @@ def against_dimension(
         Name to one value for each of `rows`.
     rows : numpy.ndarray
         Rows of the view.
+    nulls : Mapping
+        Name to what chance gives and its error, where that is known.
     k : int
         Neighbors that coherence was measured by.
     seed : int
@@ -100,7 +111,8 @@ def against_dimension(
         known = values[np.isfinite(values)]
         if not len(known):
             continue
-        found.append(_mean_coherence(make, known, name, k))
+        null, error = nulls.get(name, (None, None))
+        found.append(_mean_coherence(make.having(null=null, null_stderr=error), known, name, k))
         for key, dimensions in a.dimensions.items():
             one = correlation(dimensions[rows], values, method="spearman", n_bootstrap=_RESAMPLES, seed=seed)
             place = {"method": f"{name} against {key[0]}", "scale": key[1]}
@@ -111,7 +123,9 @@ def against_dimension(
                     dimensions[rows], values, seen, method="spearman", n_bootstrap=_RESAMPLES, seed=seed
                 )
                 found.append(correlation_row(make, "coherence_partial", one, **place))
-        found += _curve(make, a.dimensions[largest][rows], values, name=name, scale=largest[1])
+        in_bin = None if error is None else error * len(known) ** 0.5
+        place = {"method": name, "scale": largest[1], "null": null}
+        found += _curve(make.having(**place), a.dimensions[largest][rows], values, null_spread=in_bin)
     return found
 
 
@@ -147,7 +161,9 @@ def read_lexicon(path: str) -> dict[str, str]:
     return found
 
 
-def _means(make: RowMaker, dimensions: Mapping[tuple[str, int], Floats]) -> list[Row]:
+def _means(
+    make: RowMaker, dimensions: Mapping[tuple[str, int], Floats], errors: Mapping[tuple[str, int], float]
+) -> list[Row]:
     """Return the mean of each local dimension: of its inverse for distances, as these are aggregated."""
     rows = []
     for (method, k), values in dimensions.items():
@@ -155,17 +171,24 @@ def _means(make: RowMaker, dimensions: Mapping[tuple[str, int], Floats]) -> list
         if not len(known):
             continue
         mean = known.mean() if method == "pca" else 1.0 / (1.0 / known).mean()
-        rows.append(make.row("local_dimension", mean, method=method, scale=k, n_used=len(known)))
+        error = errors[method, k]
+        stderr = error if np.isfinite(error) else None
+        rows.append(make.row("local_dimension", mean, stderr=stderr, method=method, scale=k, n_used=len(known)))
     return rows
 
 
 def _chance(make: RowMaker, a: View, lexicon: Mapping[str, str] | None, *, k: int, seed: int) -> list[Row]:
-    """Return the coherence of neighborhoods whose tokens are dealt anew."""
+    """Return the coherence of neighborhoods whose tokens and rows are dealt anew."""
     assert a.table.tokens is not None
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(a.points))
-    found = coherence(a.graph, [a.table.tokens[place] for place in order], lexicon=lexicon, k=k)
-    shares = {"variant_share": found.variant_share, "group_share": found.group_share}
-    known = {name: values[np.isfinite(values)] for name, values in shares.items() if values is not None}
+    tokens, points = [a.table.tokens[place] for place in order], a.points[torch.from_numpy(order)]
+    found = coherence(a.graph, tokens, points=points, lexicon=lexicon, k=k)
+    measures = {
+        "variant_share": found.variant_share,
+        "mean_cosine": found.mean_cosine,
+        "group_share": found.group_share,
+    }
+    known = {name: values[np.isfinite(values)] for name, values in measures.items() if values is not None}
     return [_mean_coherence(make, values, name, k) for name, values in known.items() if len(values)]
 
 
@@ -174,13 +197,14 @@ def _mean_coherence(make: RowMaker, known: Floats, name: str, k: int) -> Row:
     return make.row("coherence", known.mean(), stderr=error, method=name, scale=k, n_used=len(known))
 
 
-def _beside(rows: list[Row], chance: list[Row]) -> list[Row]:
-    """Put what permuted tokens give beside the mean coherence that was measured."""
-    nulls = {row["method"]: {"null": row["value"], "null_stderr": row["stderr"]} for row in chance}
-    return [row | nulls.get(row["method"], {}) if row["measure"] == "coherence" else row for row in rows]
+def _beside(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Put the mean dimension of a Gaussian table of the same covariance beside the one that was measured."""
+    nulls = {(row["method"], row["scale"]): {"null": row["value"], "null_stderr": row["stderr"]} for row in others}
+    return [row | nulls.get((row["method"], row["scale"]), {}) for row in rows]
 
 
-def _curve(make: RowMaker, dimensions: Floats, values: Floats, *, name: str, scale: int) -> list[Row]:
+def _curve(make: RowMaker, dimensions: Floats, values: Floats, *, null_spread: float | None) -> list[Row]:
+    """Return the mean of values in bins of rising dimension; `null_spread` is that of a single token by chance."""
     known = np.isfinite(dimensions) & np.isfinite(values)
     x, y = dimensions[known], values[known]
     edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1))) if len(x) else x
@@ -195,8 +219,7 @@ def _curve(make: RowMaker, dimensions: Floats, values: Floats, *, name: str, sca
                     y[inside].mean(),
                     stderr=error,
                     x=float(x[inside].mean()),
-                    method=name,
-                    scale=scale,
+                    null_stderr=None if null_spread is None else null_spread / float(np.sqrt(inside.sum())),
                     n_used=int(inside.sum()),
                 )
             )

@@ -28,10 +28,17 @@ COLUMNS = {
     "neighbors": Column(dtype="str", meaning="JSON list of the token's nearest tokens", key=False),
     "x": Column(dtype="float", meaning="place on a horizontal axis: left edge of a bin, or dimension"),
     "value": Column(dtype="float", meaning="the number (units: see MEASURES)"),
-    "stderr": Column(dtype="float", meaning="standard error over tokens", unit="as value"),
+    "stderr": Column(
+        dtype="float", meaning="standard error over tokens; counts and single tokens have none", unit="as value"
+    ),
     "low": Column(dtype="float", meaning="lower end of the 95 % interval", unit="as value"),
     "high": Column(dtype="float", meaning="upper end of the 95 % interval", unit="as value"),
-    "null": Column(dtype="float", meaning="mean of the number where tokens are permuted", unit="as value"),
+    "null": Column(
+        dtype="float",
+        meaning="mean of the number where tokens are permuted; of local_dimension, that of a Gaussian table of its "
+        "covariance",
+        unit="as value",
+    ),
     "null_stderr": Column(
         dtype="float", meaning="standard deviation over permutations, or error of their mean", unit="as value"
     ),

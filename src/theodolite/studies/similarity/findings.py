@@ -204,6 +204,7 @@ def _persistence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         return
     found = centered.to_dicts()
     overlaps = layers.filter(pl.col("measure") == "mutual_knn").to_dicts()
+    alignments = layers.filter((pl.col("measure") == "cka") & pl.col("stderr").is_not_null()).to_dicts()
     weakest = min(found, key=score)
     evidence = (
         f"Centered correlation of all cosines of {format_count(found[0]['n_used'])} tokens in their text: "
@@ -213,7 +214,13 @@ def _persistence(subject: str, rows: pl.DataFrame) -> Iterator[Finding]:
         f"(permuted tokens {_null(overlaps[0])})."
     )
     claim = "The likeness of embeddings persists in the hidden states, layer by layer."
-    verdict = _verdict([_gap(one) for one in (*found, *overlaps)])
+    if alignments:
+        lowest = min(alignments, key=score)
+        evidence += (
+            f" Linear kernel alignment is lowest above its null in layer {lowest['layer_a']}: {_plain(lowest)} "
+            f"(permuted tokens {_null(lowest)})."
+        )
+    verdict = _verdict([_gap(one) for one in (*found, *overlaps, *alignments)])
     yield Finding(
         id="persists", claim=claim, source=_LEE, verdict=verdict, evidence=evidence, subject=f"{subject}, hidden states"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from theodolite.similarity import (
     lle_similarity,
     neighborhood_overlap,
     overlap_null,
+    overlap_stderr,
     rsa,
     rsa_spearman,
 )
@@ -78,11 +80,12 @@ def measure_pair(make: RowMaker, a: View, b: View, params: Mapping[str, Any], *,
         order = generator_from("similarity", "permuted", seed).permutation(len(b.points))
         moved = replace(b.graph, rows=np.argsort(order)[b.graph.rows])
         permuted = _weights(first, _Side(b.points[torch.from_numpy(order)], moved), params, seed=seed)
-        rows += [*_lle(make, measured, chance=permuted), *_histogram(make, measured)]
+        rows += [*_lle(make, measured, chance=permuted), *_histogram(make, measured, chance=permuted)]
         rows += [*_lle(make.having(condition=PERMUTED), permuted)]
         rows += _histogram(make.having(condition=PERMUTED), permuted)
         drawn = null_points(b.points, GAUSSIAN, seed=seed)
-        noise = _Side(drawn, neighbors(drawn, k=min(params["k"], b.graph.k), metric=params["metric"]))
+        one_more = min(params["k"] + 1, b.graph.k)  # for the error of the overlap
+        noise = _Side(drawn, neighbors(drawn, k=one_more, metric=params["metric"]))
         random = make.having(condition=GAUSSIAN)
         rows += _all_pairs(random, first, noise, params, seed=seed)
         by_chance = _weights(first, noise, params, seed=seed)
@@ -104,19 +107,26 @@ def _all_pairs(make: RowMaker, a: _Side, b: _Side, params: Mapping[str, Any], *,
         ranks = rsa_spearman(first, second, center=center, seed=seed)
         rows.append(
             make.row(
-                "rsa_spearman", ranks.value, stderr=ranks.stderr, method=_named(center), null=0.0, n_used=ranks.n_points
+                "rsa_spearman",
+                ranks.value,
+                stderr=_known(ranks.stderr),
+                method=_named(center),
+                null=ranks.null_mean,
+                null_stderr=ranks.null_std,
+                n_used=ranks.n_points,
             )
         )
     rows.append(cka_row(make, first, second))
     rows.append(overlap_row(make, a.graph, b.graph, params["k"]))
     n_queries = min(params["queries"], len(first))
     imbalance = information_imbalance(first, second, metric=params["metric"], n_queries=n_queries, seed=seed)
-    for way, value, stderr in (
-        ("forward", imbalance.forward, imbalance.forward_stderr),
-        ("backward", imbalance.backward, imbalance.backward_stderr),
+    for way, value, stderr, spread in (
+        ("forward", imbalance.forward, imbalance.forward_stderr, imbalance.forward_null_std),
+        ("backward", imbalance.backward, imbalance.backward_stderr, imbalance.backward_null_std),
     ):
+        null = {"null": imbalance.null_mean, "null_stderr": spread}
         rows.append(
-            make.row("information_imbalance", value, stderr=stderr, method=way, scale=1, null=1.0, n_used=n_queries)
+            make.row("information_imbalance", value, stderr=stderr, method=way, scale=1, n_used=n_queries, **null)
         )
     return rows
 
@@ -145,6 +155,7 @@ def cka_row(make: RowMaker, first: torch.Tensor, second: torch.Tensor, **columns
         "cka",
         found.value,
         method="debiased",
+        stderr=_known(found.stderr),
         null=found.null_mean,
         null_stderr=found.null_std,
         n_used=found.n_points,
@@ -156,17 +167,23 @@ def overlap_row(make: RowMaker, first: NeighborGraph, second: NeighborGraph, k: 
     """Return the row of the share of common neighbors."""
     used = min(k, first.k, second.k)
     found = neighborhood_overlap(first, second, k_values=[used])
+    one_more = used < min(first.k, second.k)
     permuted = overlap_null(first, second, k_values=[used])
     return make.row(
         "mutual_knn",
         found.values[0],
-        stderr=found.stderr[0],
+        stderr=overlap_stderr(first, second, k=used) if one_more else float(found.stderr[0]),
         scale=used,
         null=permuted.mean[0],
         null_stderr=permuted.std[0],
         n_used=len(found.rows),
         **columns,
     )
+
+
+def _known(error: float) -> float | None:
+    """Return an error, or nothing where so few tokens have none."""
+    return error if isfinite(error) else None
 
 
 def _named(center: bool) -> str:
@@ -179,17 +196,13 @@ def _weights(a: _Side, b: _Side, params: Mapping[str, Any], *, seed: int) -> Lle
 
 
 def _lle(make: RowMaker, found: LleSimilarity, *, chance: LleSimilarity | None = None) -> list[Row]:
-    """Return the likeness of the weights and its two parts; the parts' nulls are read from permuted tokens."""
+    """Return the likeness of the weights and its two parts; the null of the second is read from permuted tokens."""
     shared: dict[str, Any] = {"scale": found.k, "n_used": found.n_points}
     null = {"null": found.null_mean, "null_stderr": found.null_stderr}
-    neighbors_null, weights_null = (
-        ({}, {})
-        if chance is None
-        else (
-            {"null": chance.neighbor_agreement, "null_stderr": chance.neighbor_stderr},
-            {"null": chance.weight_agreement, "null_stderr": chance.weight_stderr},
-        )
-    )
+    neighbors_null = {"null": found.neighbor_null, "null_stderr": found.neighbor_null_stderr}
+    weights_null = {}
+    if chance is not None:
+        weights_null = {"null": chance.weight_agreement, "null_stderr": chance.weight_stderr}
     return [
         make.row("lle", found.mean, stderr=found.stderr, **null, **shared),
         make.row("lle_neighbors", found.neighbor_agreement, stderr=found.neighbor_stderr, **neighbors_null, **shared),
@@ -197,11 +210,23 @@ def _lle(make: RowMaker, found: LleSimilarity, *, chance: LleSimilarity | None =
     ]
 
 
-def _histogram(make: RowMaker, found: LleSimilarity) -> list[Row]:
+def _histogram(make: RowMaker, found: LleSimilarity, *, chance: LleSimilarity | None = None) -> list[Row]:
+    """Return the tokens in each bin with their multinomial error, beside those of permuted tokens."""
+    errors = _bin_errors(found)
+    nulls: list[dict[str, float]] = [{}] * len(errors)
+    if chance is not None:
+        counts = zip(chance.histogram.tolist(), _bin_errors(chance), strict=True)
+        nulls = [{"null": float(count), "null_stderr": error} for count, error in counts]
     return [
-        make.row("lle_histogram", count, x=float(left), scale=found.k, n_used=found.n_points)
-        for count, left in zip(found.histogram, found.edges[:-1], strict=True)
+        make.row("lle_histogram", count, stderr=error, x=float(left), scale=found.k, n_used=found.n_points, **null)
+        for count, error, left, null in zip(found.histogram, errors, found.edges[:-1], nulls, strict=True)
     ]
+
+
+def _bin_errors(found: LleSimilarity) -> list[float]:
+    counts = found.histogram
+    errors: list[float] = np.sqrt(counts * (1.0 - counts / found.n_points)).tolist()
+    return errors
 
 
 def _local_dimensions(make: RowMaker, a: View, b: View, params: Mapping[str, Any]) -> list[Row]:
@@ -246,7 +271,10 @@ def _stability(make: RowMaker, a: View, b: View, params: Mapping[str, Any]) -> l
     k = min(params["k"], a.graph.k, b.graph.k)
     found = coherence(a.graph, a.table.tokens, others=[b.graph], k=k)
     assert found.stability is not None
-    return against_dimension(make, a, {"stability": found.stability}, found.rows, k=k, seed=params["seed"])
+    permuted = overlap_null(a.graph, b.graph, k_values=[k])
+    null = {"stability": (float(permuted.mean[0]), float(permuted.std[0]))}
+    measures = {"stability": found.stability}
+    return against_dimension(make, a, measures, found.rows, nulls=null, k=k, seed=params["seed"])
 
 
 def _sample(n: int, most: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -96,7 +96,8 @@ def measure_states(make: RowMaker, a: str, b: str, params: Mapping[str, Any]) ->
     n_first, n_second = len(first) - 1, len(second) - 1
     matched = {layer: matching_layer(layer, n_first, n_second) for layer in range(n_first + 1)}
     k = min(params["k"], first.shape[1] - 1)
-    graphs = [[neighbors(layer, k=k, metric=params["metric"]) for layer in side] for side in (first, second)]
+    one_more = min(k + 1, first.shape[1] - 1)  # for the error of the overlap
+    graphs = [[neighbors(layer, k=one_more, metric=params["metric"]) for layer in side] for side in (first, second)]
     rows = []
     for i in range(n_first + 1):
         for j in range(n_second + 1):

@@ -21,6 +21,8 @@ from theodolite.tables import Alignment, Table, describe, load_table, match_tabl
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
+LocalDimensions = tuple[Mapping[tuple[str, int], Floats], Mapping[tuple[str, int], float]]
+
 ONLY_TABLE = "table"
 _FEWEST = 5
 
@@ -157,12 +159,15 @@ class View:
         Their nearest neighbors.
     dimensions : mapping
         Method and number of neighbors to the local dimension of each row, `(n_used,)`; NaN where there is none.
+    errors : mapping
+        The same to the standard error of their mean, as the estimator gives it: neighborhoods overlap.
     """
 
     table: Table
     points: torch.Tensor
     graph: NeighborGraph
     dimensions: Mapping[tuple[str, int], Floats]
+    errors: Mapping[tuple[str, int], float]
 
 
 def view(reference: str, name: str, rows: Indices, params: Mapping[str, Any]) -> View:
@@ -195,13 +200,14 @@ def view(reference: str, name: str, rows: Indices, params: Mapping[str, Any]) ->
     if dimensions is None:
         found = local_dimensions(points, graph, pca_k=pca_k, mle_k=params["mle_k"], threshold=params["threshold"])
         dimensions = _remember(_DIMENSIONS, settings, found)
-    return View(table=chosen, points=points, graph=graph, dimensions=dimensions)
+    values, errors = dimensions
+    return View(table=chosen, points=points, graph=graph, dimensions=values, errors=errors)
 
 
 def local_dimensions(
     points: torch.Tensor, graph: NeighborGraph, *, pca_k: tuple[int, ...], mle_k: int, threshold: float
-) -> dict[tuple[str, int], Floats]:
-    """Return the local dimension of each row by each method; NaN where a row has none.
+) -> LocalDimensions:
+    """Return the local dimension of each row by each method, and the standard error of the mean of each.
 
     Parameters
     ----------
@@ -218,8 +224,11 @@ def local_dimensions(
 
     Returns
     -------
-    dict
-        `(method, k)` to `(n_rows,)` float64: pca at each k, mle, and twonn (maximum likelihood from two neighbors).
+    values : dict
+        `(method, k)` to `(n_rows,)` float64: pca at each k, mle, and twonn (maximum likelihood from two neighbors); NaN
+        where a row has none.
+    errors : dict
+        `(method, k)` to the standard error of the mean, of the inverses for distances.
     """
     estimates = {("pca", k): local_pca(graph, points, k=k, threshold=threshold) for k in pca_k if k <= graph.k}
     estimates[("mle", min(mle_k, graph.k))] = mle(graph, k=min(mle_k, graph.k))
@@ -230,7 +239,7 @@ def local_dimensions(
         values = np.full(graph.n_given, np.nan)
         values[graph.rows] = np.where(np.isfinite(estimate.pointwise), estimate.pointwise, np.nan)
         found[key] = values
-    return found
+    return found, {key: estimate.stderr for key, estimate in estimates.items()}
 
 
 def forget() -> None:
@@ -256,4 +265,4 @@ def _remember(kept: dict[Any, Any], key: Any, value: Any) -> Any:
 
 _KEPT = 8
 _GRAPHS: dict[Any, NeighborGraph] = {}
-_DIMENSIONS: dict[Any, Mapping[tuple[str, int], Floats]] = {}
+_DIMENSIONS: dict[Any, LocalDimensions] = {}

@@ -1,5 +1,7 @@
 """Curves: coherence against the local dimension, and likeness of hidden states against depth."""
 
+from typing import Any
+
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,6 +25,7 @@ _COHERENCE = {
     "group_share": "share of the same group",
     "stability": "share kept in the other model",
 }
+_CHANCE: dict[str, Any] = {"linestyle": (0, (1, 1.6)), "linewidth": 0.9}
 _LAYERS = {
     ("rsa", "raw"): "cosines of all pairs",
     ("rsa", "centered"): "the same, centered",
@@ -34,11 +37,11 @@ _LAYERS = {
 def coherence_data(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the coherence of neighborhoods of tokens of about the same local dimension, for each table.
 
-    `x` is the mean dimension of a tenth of the tokens, `value` their mean coherence.
+    `x` is the mean dimension of a tenth of the tokens, `value` their mean coherence, `null` that of permuted tokens.
     """
     rows = measured(frame, "coherence_curve").filter(pl.col("model_b").is_null())
     name = pl.col("model_a").replace_strict(names_in(frame), return_dtype=pl.String).alias("name")
-    return rows.select(name, "which", "method", "scale", "x", "value", "stderr", "n_used")
+    return rows.select(name, "which", "method", "scale", "x", "value", "stderr", "null", "null_stderr", "n_used")
 
 
 def _plot_coherence(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figure | None:
@@ -67,10 +70,14 @@ def _plot_coherence(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Fi
                     linestyle=look.dashes,
                     elinewidth=0.9,
                 )
+                axes.plot(one["x"], one["null"], color=look.color, **_CHANCE)
             axes.set_title(kind_title(which))
             axes.set_ylabel(_COHERENCE[method])
             axes.set_xlabel("local dimension")
-        canvas.legend_below(figure, canvas.series_handles(looks), layout)
+        handles = canvas.series_handles(looks)
+        if data["null"].count():
+            handles.append(Line2D([], [], color=canvas.QUIET, label="tokens permuted", **_CHANCE))
+        canvas.legend_below(figure, handles, layout)
     return figure
 
 
@@ -108,13 +115,13 @@ def _plot_layers(data: pl.DataFrame, *, layout: canvas.Layout = "wide") -> Figur
                     alpha=canvas.BAND,
                     linewidth=0,
                 )
-                axes.plot(one["depth"], one["null"], color=canvas.QUIET, linestyle=(0, (1, 1.6)), linewidth=0.9)
+                axes.plot(one["depth"], one["null"], color=canvas.QUIET, **_CHANCE)
             axes.set_title(title)
             axes.set_xlabel("depth (0 embedding, 1 last layer)")
             axes.set_ylim(-0.05, 1.02)
         handles = [
             *canvas.series_handles(looks),
-            Line2D([], [], color=canvas.QUIET, linestyle=(0, (1, 1.6)), label="tokens permuted"),
+            Line2D([], [], color=canvas.QUIET, label="tokens permuted", **_CHANCE),
         ]
         canvas.legend_below(figure, handles, layout)
     return figure
@@ -133,7 +140,7 @@ def _describe_layers(data: pl.DataFrame) -> str:
     return joined(
         f"Hidden states of the same tokens in the same text, {tokens_used(data)}, each type once, at layers of the "
         "same relative depth.",
-        "Bands: 95 % intervals over tokens; kernel alignment has none.",
+        "Bands: 95 % intervals over tokens.",
         f"Dotted: the same with tokens permuted{f', with a standard deviation of at most {spread}' if spread else ''}.",
     )
 
