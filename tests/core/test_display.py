@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,3 +47,26 @@ def test_text_from_outside_stays_text():
     shown = Reading(1.0, None, "<script>alert(1)</script>\u202e")._repr_html_()
     assert "<script>" not in shown
     assert "\u202e" not in shown
+
+
+def test_results_are_equal_entry_by_entry():
+    """A dataclass compares tuples of fields, and asks an array of several entries whether it is true."""
+    one = _equal_to(np.array([1.0, np.nan]))
+    assert one == _equal_to(np.array([1.0, np.nan]))
+    for other in (np.array([1.0, 2.0]), np.array([1.0, np.nan, 0.0]), np.array([1, 2]), None, torch.zeros(2)):
+        assert one != _equal_to(other)
+    assert _equal_to(torch.ones(2)) == _equal_to(torch.ones(2))
+    assert one != "a word"
+
+
+def _equal_to(entries):
+    return Compared(value=float("nan"), entries=entries, params={"k": 2, "edges": np.arange(3)}, parts=(np.ones(2), 1))
+
+
+@equal_by_entries
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Compared(Displayed):
+    value: float
+    entries: object
+    params: dict
+    parts: tuple

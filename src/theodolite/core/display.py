@@ -1,12 +1,17 @@
-"""How results show themselves at a prompt and in a notebook: every field by name, arrays by type and shape."""
+"""How results show themselves at a prompt and in a notebook: every field by name, arrays by type and shape.
+
+And when they are equal, which the comparison of dataclasses cannot say of arrays.
+"""
 
 import html
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from theodolite.core.number_format import format_value
 from theodolite.core.visible import visible
+
+T = TypeVar("T")
 
 _ENTRIES = 6
 _CHARACTERS = 120
@@ -45,6 +50,59 @@ class Displayed:
 
     def _shown(self) -> list[tuple[str, Any]]:
         return [(one.name, getattr(self, one.name)) for one in fields(self) if one.repr]  # type: ignore[arg-type]
+
+
+def equal_by_entries(cls: type[T]) -> type[T]:
+    """Make results of a dataclass equal where all fields are, arrays entry by entry; NaN equals NaN.
+
+    The comparison that `dataclass` makes asks an array of several entries whether it is true.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass.
+
+    Returns
+    -------
+    type
+        The same.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> @equal_by_entries
+    ... @dataclass(frozen=True, repr=False)
+    ... class Reading(Displayed):
+    ...     pointwise: np.ndarray
+    >>> Reading(np.ones(3)) == Reading(np.ones(3)), Reading(np.ones(3)) == Reading(np.ones(2))
+    (True, False)
+    """
+    names = [one.name for one in fields(cls) if one.compare]  # type: ignore[arg-type]
+
+    def equal(one: object, other: object) -> bool:
+        if type(one) is not type(other):
+            return False
+        return all(_same(getattr(one, name), getattr(other, name)) for name in names)
+
+    cls.__eq__ = equal  # type: ignore[method-assign]
+    return cls
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Say whether two fields hold the same: arrays of one type and shape entry by entry, what holds others likewise."""
+    if one is other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, tuple | list) and type(one) is type(other):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if getattr(one, "shape", ()) or getattr(other, "shape", ()):
+        alike = all(getattr(one, name, None) == getattr(other, name, 0) for name in ("dtype", "shape", "device"))
+        if type(one) is not type(other) or not alike:
+            return False
+    equal = (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 (NaN)
+    return bool(equal.all() if hasattr(equal, "all") else equal)
 
 
 def card(title: str, facts: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError
 from theodolite.core.seeds import generator_from
 from theodolite.dimension.estimate import DimensionEstimate, require_estimate
@@ -112,6 +112,7 @@ def _agree(before: DimensionEstimate, after: DimensionEstimate, tolerance: float
     return _change(before, after) <= max(tolerance, 2 * error)
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Calibration(Displayed):
     """What an estimator reads on clouds of known dimension with the same number of points and columns.

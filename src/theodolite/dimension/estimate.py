@@ -8,13 +8,14 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError
 from theodolite.core.number_format import format_value
 
 _SHOWN_ALREADY = ("n1", "n2", "k", "errors")
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DimensionEstimate(Displayed):
     """An intrinsic dimension with its standard error, the scale it was read at and the points it rests on.

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points
 from theodolite.core.progress import Progress, Silent, tracked
@@ -25,6 +25,7 @@ from theodolite.neighborhoods.prepare import prepare
 _NARROWEST, _WIDEST = 1e-30, 1e37  # distances that float32 holds with all its digits
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CloudNeighbors(Displayed):
     """The k nearest of each point within its own cloud, for many clouds; what is absent is -1 or NaN.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import CleanPoints, Duplicates, Nonfinite, Points, as_points, clean_points
 from theodolite.core.progress import Progress, Silent, tracked
@@ -26,6 +26,7 @@ from theodolite.neighborhoods.search import DEFAULT_MEMORY, check_resolved, chec
 from theodolite.neighborhoods.searcher import Searcher
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CrossNeighbors(Displayed):
     """For each query its k nearest rows of a reference table, exact, with float64 distances.

@@ -6,12 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError
 
 Metric = Literal["euclidean", "cosine"]
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NeighborGraph(Displayed):
     """For each point its k nearest others, exact, with float64 distances and an account of what was done.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError
 from theodolite.neighborhoods.graph import NeighborGraph, require_graph
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Hubness(Displayed):
     """How often each point is among the k nearest of others, N_k.
