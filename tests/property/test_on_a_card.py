@@ -29,6 +29,8 @@ POINTS = (RNG.normal(size=(300, 5)) @ RNG.normal(size=(5, 12)) + 0.1 * RNG.norma
 POINTS[100:120] = POINTS[100] + 1e-6 * RNG.normal(size=(20, 12)).astype(np.float32)
 POINTS[200] = POINTS[20]
 OTHERS = (POINTS[:, :8] + 0.3 * RNG.normal(size=(300, 8))).astype(np.float32)
+WIDE = np.arange(60) % 12  # wide enough for one product to be cheaper than one for each neighborhood
+WIDE_GRAPH = neighbors(POINTS[:, WIDE], k=10)
 GRAPH, OTHER_GRAPH = (neighbors(points, k=100, duplicates="keep") for points in (POINTS, OTHERS))
 
 
@@ -97,12 +99,14 @@ def test_clouds_on_a_card(card, dtype, precision):
 
 MEASURES = {
     "ess": lambda x, _: dim.ess(GRAPH, x, k=20),
+    "ess, one product of all points": lambda x, _: dim.ess(WIDE_GRAPH, x[:, WIDE], k=10, version="b"),
     "local_pca": lambda x, _: dim.local_pca(GRAPH, x),
     "tle": lambda x, _: dim.tle(GRAPH, x),
     "fisher_separability": lambda x, _: dim.fisher_separability(x),
     "participation_ratio": lambda x, _: dim.participation_ratio(x),
     "persistence_dimension": lambda x, _: dim.persistence_dimension(x),
     "twonn_decimation": lambda x, _: dim.twonn_decimation(x),
+    "cloud_twonn_decimation": lambda x, _: dim.cloud_twonn_decimation([x, x[:90]], parts=(2,)),
     "null_points": lambda x, _: [dim.null_points(x, kind, seed=0) for kind in ("gaussian", "permuted", "covariance")],
     "neighbor_angles": lambda x, _: sim.neighbor_angles(GRAPH, x),
     "mean_cosine": lambda x, _: sim.mean_cosine(x),
