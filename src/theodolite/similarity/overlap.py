@@ -91,7 +91,7 @@ def neighborhood_overlap(
     it counts as not shared. With n_1 and n_2 points and c common ones the chance level is
     k (c - 1) / ((n_1 - 1) (n_2 - 1)), which is k / (n - 1) when nothing was dropped.
 
-    The standard error takes points as independent; they share neighbors, so it is 0.7 to 0.9 times what it should be
+    The standard error takes points as independent; they share neighbors, so it is 0.6 to 0.9 times what it should be
     (simulated). `overlap_stderr` allows for that, at one k, and needs one neighbor more.
 
     Between consecutive layers this is the neighborhood overlap of Doimo et al.; between graphs of two models made with
