@@ -56,7 +56,7 @@ def neighbors(
         Decides which points are drawn if `queries` is a number.
     method : {"auto", "int8", "float32", "float64"}
         Arithmetic that finds candidates. It decides the time, never the answer; "auto" looks at the processor and at a
-        sample of the points. On a GPU "int8" means "float32".
+        sample of the points. On a GPU, and for rows of more than 66,572 columns, "int8" means "float32".
     max_memory : int
         Bytes that pools of candidates and blocks of scores may take beside the rounded copy of the points. With less
         than 8 (2 n_wanted + 96) bytes for each point (n_wanted: k and a few) each product is computed twice.
