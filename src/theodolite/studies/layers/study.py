@@ -49,7 +49,7 @@ from theodolite.tables.vocabulary import read_vocabulary
 __all__ = ["COLUMNS", "NAME", "VERSION", "Config", "find", "plan", "read", "run", "summarize", "summary_frame"]
 
 NAME = "layers"
-VERSION = 2
+VERSION = 3
 
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
