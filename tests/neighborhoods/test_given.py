@@ -1,5 +1,7 @@
 """Graphs that others computed: accepted where they can be what they claim to be, refused by row where not."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -159,9 +161,19 @@ def test_matrices_that_hold_no_distances_are_refused(matrix, message):
 def test_settings_outside_their_range():
     with pytest.raises(ParameterError, match="n_dims is the number of columns of the points, at least 1, not 0"):
         graph_from_neighbors(INDICES, DISTANCES, n_dims=0)
+    for n_dims in (math.nan, "3", 2.5, True):
+        with pytest.raises(ParameterError, match="n_dims is the number of columns of the points, at least 1, not"):
+            graph_from_neighbors(INDICES, DISTANCES, n_dims=n_dims)
     with pytest.raises(ParameterError, match='metric must be "euclidean" or "cosine", not'):
         graph_from_distances(np.zeros((3, 3)), n_dims=1, metric="manhattan")
     with pytest.raises(ParameterError, match="tolerance is a relative difference"):
         graph_from_neighbors(INDICES, DISTANCES, n_dims=1, tolerance=-1.0)
     with pytest.raises(ParameterError, match="k must be at least 1, but k=0"):
         graph_from_distances(np.zeros((3, 3)), n_dims=1, k=0)
+
+
+def test_distances_that_are_no_chords_are_refused():
+    """A cosine would be read from them, and clipped."""
+    with pytest.raises(PointsError, match="A distance of 90 is no chord of unit rows, which is at most 2"):
+        graph_from_distances(90 * (1 - np.eye(3)), n_dims=2, k=2, metric="cosine")
+    assert graph_from_distances(2 * (1 - np.eye(2)), n_dims=1, k=1, metric="cosine").cosines.tolist() == [[-1], [-1]]

@@ -57,3 +57,6 @@ def test_refusals(star):
         hubs.share(np.array([1, 1]))
     with pytest.raises(ParameterError, match="Points are numbered 0 to 6, but -1 to 2 were given"):
         hubs.share(np.array([-1, 2]))
+    with pytest.raises(ParameterError, match="whole numbers or a mask of bool, not an array of float64"):
+        hubs.share(np.array([0.5]))
+    assert hubs.share(np.array([])) == 0.0

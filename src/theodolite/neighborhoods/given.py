@@ -55,8 +55,8 @@ def graph_from_neighbors(
     ------
     PointsError
         If the arrays have other shapes or types, an index lies outside the table, a point names itself or another
-        twice, distances are negative, not finite or not ascending, the two directions of pairs disagree, or `exact` is
-        contradicted.
+        twice, distances are negative, not finite, not ascending or for cosine above 2, the two directions of pairs
+        disagree, or `exact` is contradicted.
     ParameterError
         If `n_dims` or `tolerance` is no such number.
 
@@ -122,8 +122,8 @@ def graph_from_distances(
     Raises
     ------
     PointsError
-        If the matrix is not square, not finite, negative, not symmetric, or not zero on its diagonal, or holds too few
-        points for k.
+        If the matrix is not square, not finite, negative, not symmetric, not zero on its diagonal, or for cosine above
+        2, or holds too few points for k.
     ParameterError
         If `k`, `n_dims` or `tolerance` is no such number.
 
@@ -163,8 +163,8 @@ def graph_from_distances(
 
 
 def _check_settings(n_dims: int, metric: str, tolerance: float) -> None:
-    if n_dims < 1:
-        raise ParameterError(f"n_dims is the number of columns of the points, at least 1, not {n_dims}.")
+    if isinstance(n_dims, bool) or not isinstance(n_dims, int | np.integer) or n_dims < 1:
+        raise ParameterError(f"n_dims is the number of columns of the points, at least 1, not {n_dims!r}.")
     if metric not in ("euclidean", "cosine"):
         raise ParameterError(f'The metric must be "euclidean" or "cosine", not {metric!r}.')
     if not 0 <= tolerance < 1:
@@ -241,6 +241,12 @@ def _smallest(block: Distances, k: int) -> tuple[Indices, Distances]:
 
 
 def _graph(indices: Indices, distances: Distances, *, n_dims: int, metric: Metric, exact: bool) -> NeighborGraph:
+    farthest = float(distances.max())
+    if metric == "cosine" and farthest > 2.0 * (1.0 + _TOLERANCE):
+        raise PointsError(
+            f"A distance of {farthest:g} is no chord of unit rows, which is at most 2. For cosine similarities pass "
+            "sqrt(2 - 2 cosine), for other distances leave the metric out."
+        )
     return NeighborGraph(
         indices=indices,
         distances=distances,

@@ -52,7 +52,7 @@ class Hubness(Displayed):
         Raises
         ------
         ParameterError
-            If the mask has another length than the graph, or a number repeats or lies outside it.
+            If the mask has another length than the graph, or a number repeats, lies outside it or is not whole.
 
         Examples
         --------
@@ -62,13 +62,17 @@ class Hubness(Displayed):
         0.75
         """
         chosen = np.asarray(points)
+        if chosen.size == 0:
+            return 0.0
         n_points = len(self.counts)
         if chosen.dtype == np.bool_:
             if chosen.shape != (n_points,):
                 raise ParameterError(f"The mask has shape {chosen.shape}, but the graph has {n_points} points.")
+        elif chosen.dtype.kind not in "iu":
+            raise ParameterError(f"Points are whole numbers or a mask of bool, not an array of {chosen.dtype}.")
         elif len(np.unique(chosen)) != chosen.size:
             raise ParameterError("A point is named twice: give each graph point once, or a mask of bool.")
-        elif chosen.size and not 0 <= int(chosen.min()) <= int(chosen.max()) < n_points:
+        elif not 0 <= int(chosen.min()) <= int(chosen.max()) < n_points:
             raise ParameterError(
                 f"Points are numbered 0 to {n_points - 1}, but {int(chosen.min())} to {int(chosen.max())} were given."
             )
