@@ -23,6 +23,7 @@ class OnCard(torch.Tensor):
     """A tensor of the device."""
 
     held: torch.Tensor
+    is_meta = False  # it does hold numbers
 
     @staticmethod
     def __new__(cls, held):
