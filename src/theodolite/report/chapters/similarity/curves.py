@@ -131,6 +131,7 @@ def _describe_coherence(data: pl.DataFrame) -> str:
     return joined(
         f"Tokens of one table in ten groups of rising local dimension (components for the variance of "
         f"{largest(data, 'scale')} neighbors), and the mean coherence of their nearest tokens. Bars: 95 % intervals.",
+        "Dotted: tokens permuted." if data["null"].count() else "",
         "Variants are the same word in another case, with another blank or affix.",
     )
 
