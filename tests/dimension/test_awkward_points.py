@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from theodolite.core.errors import ParameterError, PointsError
-from theodolite.dimension import gride, mle, null_points, participation_ratio, twonn
+from theodolite.dimension import fisher_separability, gride, mle, null_points, participation_ratio, twonn
 from theodolite.neighborhoods import neighbors
 
 N_POINTS, N_COLUMNS, TRUTH = 1200, 24, 5
@@ -213,3 +213,11 @@ def test_queries_of_a_larger_cloud(plain):
     assert estimate.n_used == 400
     assert estimate.stderr > mle(full, k=20).stderr
     assert gride(graph)[0].n_used == twonn(graph).n_used == 400
+
+
+def test_a_point_in_the_very_middle_has_no_direction():
+    """Of a grid of odd length: 0 / 0 where it is put on the sphere."""
+    grid = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), axis=-1).reshape(-1, 3)
+    found = fisher_separability(grid)
+    assert (found.n_used, found.n_dropped) == (124, 1)
+    assert 2.5 < found.value < 3.5

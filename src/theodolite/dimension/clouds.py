@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theodolite.core.display import Displayed
+from theodolite.core.display import Displayed, equal_by_entries
 from theodolite.core.errors import ParameterError, PointsError
 from theodolite.core.points import Points, as_points
 from theodolite.dimension.estimate import DimensionEstimate
@@ -20,6 +20,7 @@ Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
+@equal_by_entries
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CloudDimensions(Displayed):
     """Intrinsic dimensions of many clouds, at one scale or several; entry by entry as in `DimensionEstimate`.

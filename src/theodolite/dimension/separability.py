@@ -96,7 +96,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
     )
     if len(usable) == 0:
         raise NoDimensionError(
-            f"All {n_points} points are separable at every margin: there are too few of them for their dimension.",
+            f"All {clean.n_points} points are separable at every margin: there are too few of them for their dimension.",
             unread,
         )
     chosen = usable[np.abs(_ALPHAS[usable] - 0.9 * _ALPHAS[usable[-1]]).argmin()]
@@ -148,7 +148,10 @@ def cloud_fisher_separability(clouds: Points | Sequence[Points], *, condition: f
 
 
 def _whitened(centered: Floats, condition: float) -> Floats:
-    """Return the points on the unit sphere of their leading components, each of the same variance."""
+    """Return the points on the unit sphere of their leading components, each of the same variance.
+
+    A point at the very middle has no direction and is left out.
+    """
     if condition > _PRODUCTS_SERVE:
         left, singular, _ = np.linalg.svd(centered, full_matrices=False)
         kept = left[:, singular**2 > singular[0] ** 2 / condition]
@@ -157,8 +160,9 @@ def _whitened(centered: Floats, condition: float) -> Floats:
         kept, variances = _leading(centered @ centered.T if wide else centered.T @ centered, condition)
         if not wide:
             kept = centered @ (kept / np.sqrt(variances))
-    kept /= np.linalg.norm(kept, axis=1, keepdims=True)
-    return kept
+    norms = np.linalg.norm(kept, axis=1)
+    found: Floats = kept[norms > 0] / norms[norms > 0, None]
+    return found
 
 
 def _leading(product: Floats, condition: float) -> tuple[Floats, Floats]:
