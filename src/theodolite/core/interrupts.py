@@ -84,9 +84,9 @@ def ending_in_order() -> Iterator[None]:
     try:
         yield
     finally:
-        if not asked:
-            for number, before in mine.items():
-                signal.signal(number, before)
+        for number, before in mine.items():  # after a signal it is the system that says so: Python ends in seconds
+            after = signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN
+            signal.signal(number, after if asked else before)
 
 
 @contextmanager
