@@ -96,7 +96,7 @@ def fisher_separability(points: Points, *, condition: float = 10.0) -> Dimension
     )
     if len(usable) == 0:
         raise NoDimensionError(
-            f"All {clean.n_points} points are separable at every margin: there are too few of them for their dimension.",
+            f"All {clean.n_points} points are separable at every margin: there are too few for their dimension.",
             unread,
         )
     chosen = usable[np.abs(_ALPHAS[usable] - 0.9 * _ALPHAS[usable[-1]]).argmin()]
