@@ -277,6 +277,15 @@ def test_what_schedulers_and_terminals_send_ends_a_command_in_order(theodolite, 
     assert closed.returncode == 129
 
 
+@pytest.mark.parametrize("command", [("--help",), ("doctor", "--json")], ids=["short", "long"])
+def test_a_full_disk_under_the_output_is_no_fault_of_ours(command):
+    with Path("/dev/full").open("w") as full:
+        run = [sys.executable, "-m", "theodolite.cli.main", *command]
+        done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: What the command prints cannot be written: No space left on device.\n"
+
+
 def test_progress_that_nobody_can_see_ends_no_run(monkeypatch):
     class Closed:
         def isatty(self):

@@ -4,6 +4,7 @@ Commands are named as strings and imported when they are called, so that `theodo
 polars.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from theodolite.core.visible import visible
 from theodolite.runs.runners import REPRODUCIBLE
 
 _ERROR, _USAGE, _SIGNAL = 1, 2, 128
+_UNHEARD = (errno.EPIPE, errno.ENOSPC)  # of a stream: what is printed is not read, or finds no room
 _EPILOGUE = (
     "Examples:\n"
     "  theodolite survey                        a first look: the bundled models\n"
@@ -108,7 +110,9 @@ def main() -> None:
             sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         code = _ended(interrupt)
-    except BrokenPipeError:  # the reader of our output left, as `theodolite ls | head` does
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # the reader of our output left, as `theodolite ls | head` does
+            _say(f"error: What the command prints cannot be written: {error.strerror}.")
         _let_go(sys.stdout)
         code = _ERROR
     sys.exit(code)
@@ -126,8 +130,10 @@ def _run(arguments: list[str]) -> int:
         return _USAGE
     except TheodoliteError as error:
         return _fail(arguments, error, error.exit_code)
-    except BrokenPipeError:
-        raise
+    except OSError as error:
+        if error.filename is None and error.errno in _UNHEARD:
+            raise
+        return _fail(arguments, error, _ERROR)
     except Exception as error:  # the last resort of a program: nothing is swallowed, the exit code says so
         return _fail(arguments, error, _ERROR)
 
