@@ -159,6 +159,9 @@ def test_verdicts_follow_planted_truths():
         "dimension-beats-text": "supported",
     }
     assert "600 prompts have fewer than 500 tokens" in good[0].evidence
+    frame = planted(100, apart=4.0)
+    each = [find(pl.concat([frame, frame.with_columns(model=pl.lit("other"))]))[place] for place in (0, -2)]
+    assert all(" 100 prompts have fewer than 500 tokens" in one.evidence for one in each), "counted for each model"
     few = find(planted(150, apart=4.0, sources=("a", "b")))[0]
     assert few.verdict == "undecided"
     assert "on 30 prompts" in few.evidence

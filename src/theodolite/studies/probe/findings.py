@@ -3,6 +3,7 @@
 The rules are listed in `docs/probe.md`. A probe is held against what is fitted on the same prompts without any model.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from math import hypot
 
@@ -40,11 +41,12 @@ def find(frame: pl.DataFrame) -> list[Finding]:
         For each model: whether the dimensions of the layers tell the two kinds apart, there and in a source that was
         left out; whether they do so better than a classifier of the text; whether the entropies do as well.
     """
-    short = frame.filter((pl.col("measure") == "n_tokens") & (pl.col("value") < TRUSTED_TOKENS)).height
+    short = frame.filter((pl.col("measure") == "n_tokens") & (pl.col("value") < TRUSTED_TOKENS))
+    n_short = Counter(short.select(MODEL).iter_rows())
     found: list[Finding] = []
-    for _, results in evaluate(frame).group_by(MODEL, maintain_order=True):
+    for model, results in evaluate(frame).group_by(MODEL, maintain_order=True):
         if "dimension" in results["features"]:
-            found += [*_tells(results, short), *_against(results)]
+            found += [*_tells(results, n_short[model]), *_against(results)]
     return found
 
 
@@ -54,7 +56,7 @@ def _finding(results: pl.DataFrame, id: str, claim: str, source: str, *, verdict
     return Finding(id=id, claim=claim, source=source, verdict=verdict, evidence=evidence, subject=subject)
 
 
-def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
+def _tells(results: pl.DataFrame, n_short: int) -> Iterator[Finding]:
     """Test whether the probe beats the trivial baselines on held-out prompts, and chance in every left-out source."""
     probe = _only(results, HELD_OUT, "dimension", "accuracy")
     trivial = max(
@@ -78,8 +80,8 @@ def _tells(results: pl.DataFrame, short: int) -> Iterator[Finding]:
         f"{NAMES[trivial['features']]} alone {_interval(trivial)}"
         f"{_also(results, HELD_OUT)}. {_elsewhere(results, left_out)}"
     )
-    if short:
-        evidence += f" {short} prompts have fewer than {TRUSTED_TOKENS} tokens."
+    if n_short:
+        evidence += f" {n_short} prompts have fewer than {TRUSTED_TOKENS} tokens."
     claim = "The layers' dimensions tell hostile from benign prompts, also in sources that were left out."
     yield _finding(results, "dimension-tells", claim, VISWANATHAN, verdict=verdict, evidence=evidence)
 
